@@ -1,0 +1,183 @@
+package store
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"runtime/debug"
+	"time"
+
+	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
+)
+
+// schemaVersion is the layout of buckets and keys that this program writes.
+const schemaVersion = 1
+
+// lockTimeout is how long Open waits for another process to let go of the file, as the old one does in a quick restart.
+const lockTimeout = time.Second
+
+var (
+	metaBucket        = []byte("meta") // "schema" -> schemaVersion, 4 bytes big endian
+	usersBucket       = []byte("users")
+	tokensBucket      = []byte("tokens")
+	tokenExpiryBucket = []byte("token_expiry")
+	secretsBucket     = []byte("secrets")
+	roomsBucket       = []byte("rooms")
+
+	schemaKey = []byte("schema")
+	buckets   = [][]byte{metaBucket, usersBucket, tokensBucket, tokenExpiryBucket, secretsBucket, roomsBucket}
+)
+
+// DB is an open database file. Its methods may be called by any number of goroutines at the same time; after Close they return
+// errors.
+type DB struct {
+	bolt *bbolt.DB
+	path string
+}
+
+// Open opens the database file at path, or makes it (readable by its owner only) if there is none. The directory must exist.
+//
+// The errors are ErrLocked after a second's wait for another process, ErrDamaged, ErrNewerVersion, or that of the file system,
+// each with the path. The shape of the whole file is read through once, which takes some 0.1 s per 100 MB, because a torn file would
+// make bbolt crash the program later.
+func Open(path string) (*DB, error) {
+	if err := verify(path); err != nil {
+		return nil, fmt.Errorf("open database %s: %w", path, err)
+	}
+	b, err := openBolt(path)
+	if err != nil {
+		return nil, fmt.Errorf("open database %s: %w", path, err)
+	}
+	db := &DB{bolt: b, path: path}
+	if err := db.prepare(); err != nil {
+		b.Close()
+		return nil, fmt.Errorf("open database %s: %w", path, err)
+	}
+	return db, nil
+}
+
+// openBolt translates the ways in which bbolt fails, a panic among them.
+func openBolt(path string) (b *bbolt.DB, err error) {
+	var file *os.File
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true)) // a read beyond the end of the map is a panic then, not the end
+	defer func() {
+		if r := recover(); r != nil {
+			file.Close() // which also gives up the lock; bbolt has lost the handle
+			b, err = nil, fmt.Errorf("%w: %v", ErrDamaged, r)
+		}
+	}()
+	b, err = bbolt.Open(path, 0o600, &bbolt.Options{
+		Timeout:      lockTimeout,
+		FreelistType: bbolt.FreelistMapType,
+		OpenFile: func(name string, flag int, perm os.FileMode) (*os.File, error) {
+			f, err := os.OpenFile(name, flag, perm)
+			file = f
+			return f, err
+		},
+	})
+	switch {
+	case err == nil:
+		return b, nil
+	case errors.Is(err, berrors.ErrTimeout):
+		return nil, ErrLocked
+	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrVersionMismatch), errors.Is(err, berrors.ErrChecksum):
+		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+	default:
+		return nil, err
+	}
+}
+
+// prepare makes the buckets of a new file and checks the version of an old one.
+func (db *DB) prepare() error {
+	empty := false
+	err := db.view(func(tx *bbolt.Tx) error {
+		if k, _ := tx.Cursor().First(); k == nil {
+			empty = true
+			return nil
+		}
+		return checkSchema(tx)
+	})
+	if err != nil || !empty {
+		return err
+	}
+	return db.update(func(tx *bbolt.Tx) error {
+		for _, name := range buckets {
+			if _, err := tx.CreateBucket(name); err != nil {
+				return fmt.Errorf("make bucket %s: %w", name, err)
+			}
+		}
+		return tx.Bucket(metaBucket).Put(schemaKey, binary.BigEndian.AppendUint32(nil, schemaVersion))
+	})
+}
+
+func checkSchema(tx *bbolt.Tx) error {
+	meta := tx.Bucket(metaBucket)
+	if meta == nil {
+		return fmt.Errorf("%w: it has no bucket %s", ErrDamaged, metaBucket)
+	}
+	v := meta.Get(schemaKey)
+	if len(v) != 4 {
+		return fmt.Errorf("%w: it names no schema version", ErrDamaged)
+	}
+	if got := binary.BigEndian.Uint32(v); got > schemaVersion {
+		return fmt.Errorf("%w: schema %d, this program knows %d", ErrNewerVersion, got, schemaVersion)
+	} else if got == 0 {
+		return fmt.Errorf("%w: schema 0", ErrDamaged)
+	}
+	for _, name := range buckets {
+		if tx.Bucket(name) == nil {
+			return fmt.Errorf("%w: it has no bucket %s", ErrDamaged, name)
+		}
+	}
+	return nil
+}
+
+// Path returns the path with which the database was opened.
+func (db *DB) Path() string { return db.path }
+
+// Close waits for running operations and closes the file. It may be called again.
+func (db *DB) Close() error {
+	if err := db.bolt.Close(); err != nil {
+		return fmt.Errorf("close database %s: %w", db.path, err)
+	}
+	return nil
+}
+
+// Check reads the whole file and returns what is wrong with its structure. Writers wait meanwhile; it is for tests and for
+// looking into trouble.
+func (db *DB) Check() error {
+	tx, err := db.bolt.Begin(true) // writable: bbolt's check must not run beside a writer
+	if err != nil {
+		return fmt.Errorf("check database %s: %w", db.path, err)
+	}
+	var errs []error
+	for err := range tx.Check() { // to the end, or bbolt's goroutine would stay
+		errs = append(errs, err)
+	}
+	if err := tx.Rollback(); err != nil {
+		errs = append(errs, err)
+	}
+	if len(errs) > 0 {
+		return fmt.Errorf("check database %s: %w: %w", db.path, ErrDamaged, errors.Join(errs...))
+	}
+	return nil
+}
+
+func (db *DB) view(f func(*bbolt.Tx) error) (err error) {
+	defer recoverDamage(&err)
+	return db.bolt.View(f)
+}
+
+func (db *DB) update(f func(*bbolt.Tx) error) (err error) {
+	defer recoverDamage(&err)
+	return db.bolt.Update(f)
+}
+
+// recoverDamage turns bbolt's panic on a page that was damaged since Open into an error; bbolt has rolled back by then.
+func recoverDamage(err *error) {
+	if r := recover(); r != nil {
+		*err = fmt.Errorf("%w: %v", ErrDamaged, r)
+	}
+}

@@ -1,0 +1,87 @@
+package store
+
+import (
+	"fmt"
+	"time"
+
+	"go.etcd.io/bbolt"
+)
+
+// Member is one of the two people in a room.
+type Member struct {
+	Session SessionID `json:"session"`
+	User    UserID    `json:"user"`
+	Node    string    `json:"node,omitempty"` // the server on which the session lives; empty while there is only one
+}
+
+// Room is a call between two people.
+type Room struct {
+	ID      RoomID     `json:"id"`
+	Members [2]Member  `json:"members"`
+	Topics  []Category `json:"topics,omitempty"` // what both had picked
+	Langs   []string   `json:"langs,omitempty"`  // what both speak
+	Created time.Time  `json:"created"`          // kept in UTC
+}
+
+// PutRoom stores the room, over an older record of the same ID if there is one.
+func (db *DB) PutRoom(r Room) error { return db.WriteRooms([]Room{r}, nil) }
+
+// DeleteRoom removes the room. It is no error if there was none.
+func (db *DB) DeleteRoom(id RoomID) error { return db.WriteRooms(nil, []RoomID{id}) }
+
+// WriteRooms stores the rooms of put and then removes those of del, all in one transaction: after a crash either everything of
+// it is there or nothing.
+func (db *DB) WriteRooms(put []Room, del []RoomID) error {
+	recs := make([][]byte, len(put))
+	for i, r := range put {
+		if r.ID == "" {
+			return fmt.Errorf("write room: no id")
+		}
+		r.Created = r.Created.UTC()
+		rec, err := encode(r)
+		if err != nil {
+			return err
+		}
+		recs[i] = rec
+	}
+	err := db.update(func(tx *bbolt.Tx) error {
+		b := tx.Bucket(roomsBucket)
+		for i, r := range put {
+			if err := b.Put([]byte(r.ID), recs[i]); err != nil {
+				return fmt.Errorf("room %s: %w", r.ID, err)
+			}
+		}
+		for _, id := range del {
+			if err := b.Delete([]byte(id)); err != nil {
+				return fmt.Errorf("room %s: %w", id, err)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("write %d rooms, remove %d: %w", len(put), len(del), err)
+	}
+	return nil
+}
+
+// Rooms returns all rooms in the order of their IDs. One record that cannot be read is an error for all of them.
+func (db *DB) Rooms() ([]Room, error) {
+	var rooms []Room
+	err := db.view(func(tx *bbolt.Tx) error {
+		return tx.Bucket(roomsBucket).ForEach(func(k, rec []byte) error {
+			var r Room
+			if err := decode(rec, &r); err != nil {
+				return fmt.Errorf("room %q: %w", k, err)
+			}
+			if string(r.ID) != string(k) {
+				return fmt.Errorf("room %q: record says it is %q: %w", k, r.ID, ErrDamaged)
+			}
+			rooms = append(rooms, r)
+			return nil
+		})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read rooms: %w", err)
+	}
+	return rooms, nil
+}
