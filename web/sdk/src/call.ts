@@ -1,0 +1,211 @@
+/** The queue and the call: joining, being matched, Next, leaving, and finding one's place again after a reconnect. */
+import { say, show, stay, step, then, type Clock, type Effect, type Model, type Step } from './model.js'
+import type { CallSnapshot, PeerRef, ServerMessage, Snapshot } from './protocol.js'
+import { announce } from './rtc.js'
+import type { CallInfo, ClientError, QueueInfo } from './state.js'
+
+type Message<T extends ServerMessage['type']> = Extract<ServerMessage, { type: T }>
+
+/** How long to wait before queueing again when the server asks for patience without saying how much. */
+const queueRetryMs = 2_000
+
+const quietTyping: Effect = { type: 'untimer', name: 'typing' }
+
+function sendJoin(m: Model): Effect[] {
+  if (!m.settings) return []
+  const { topics, langs } = m.settings
+  const message: Extract<Parameters<typeof say>[1], { type: 'queue.join' }> = { type: 'queue.join', id: 'queue:', topics }
+  if (langs !== undefined) message.langs = langs
+  if (m.ticket !== undefined) message.ticket = m.ticket
+  return say(m, message)
+}
+
+function waiting(m: Model, clock: Clock): QueueInfo {
+  return { topics: m.settings?.topics ?? 'any', since: clock.now, waiting: 0 }
+}
+
+/** Shows the queue, without telling the server. */
+function enter(m: Model, clock: Clock, ...effects: Effect[]): Step {
+  return show(m, { phase: 'queued', queue: waiting(m, clock), call: undefined, left: undefined, peerTyping: false }, quietTyping, ...effects)
+}
+
+function sameTopics(a: string[] | 'any', b: string[] | 'any'): boolean {
+  if (a === 'any' || b === 'any') return a === b
+  return a.length === b.length && a.every((t) => b.includes(t))
+}
+
+/** The person asks for a partner. The ticket of an earlier wait is good for the same topics only. */
+export function join(m: Model, topics: string[] | 'any', langs: string[] | undefined, clock: Clock): Step {
+  if (m.view.phase === 'queued' || m.view.phase === 'call') return stay(m)
+  const ticket = m.settings && sameTopics(m.settings.topics, topics) ? m.ticket : undefined
+  const model: Model = { ...m, settings: { topics, langs }, ticket }
+  return enter(model, clock, ...sendJoin(model))
+}
+
+/** Queues again with the same settings. */
+export function requeue(m: Model, clock: Clock): Step {
+  return join(m, m.settings?.topics ?? 'any', m.settings?.langs, clock)
+}
+
+/** Sends the wish to queue again, if it still stands. */
+export function rejoin(m: Model): Step {
+  return m.view.phase === 'queued' ? stay(m, ...sendJoin(m)) : stay(m)
+}
+
+export function cancel(m: Model): Step {
+  if (m.view.phase !== 'queued') return stay(m)
+  const idle = show(m, { phase: 'idle', queue: undefined }, { type: 'untimer', name: 'queue' }, ...say(m, { type: 'queue.leave' }))
+  return then(idle, (x) => step(x, { ticket: undefined }))
+}
+
+/** Ends the call and queues again; the partner is hidden at once, before the server knows. */
+export function next(m: Model, clock: Clock): Step {
+  if (m.view.phase === 'left') return requeue(m, clock)
+  if (!m.view.call) return stay(m)
+  const call = m.view.call.id
+  const model: Model = { ...m, abandoned: { call, by: 'next' }, settings: m.settings ?? { topics: 'any', langs: undefined }, typingAt: undefined }
+  return enter(model, clock, ...say(m, { type: 'call.next', id: `next:${call}`, call }))
+}
+
+export function leave(m: Model): Step {
+  const idle = show(m, { phase: 'idle', queue: undefined, call: undefined, left: undefined, peerTyping: false }, quietTyping)
+  if (m.view.phase === 'left') return idle
+  if (!m.view.call) return stay(m)
+  const call = m.view.call.id
+  const effects = say(m, { type: 'call.leave', call })
+  return then(idle, (x) => step(x, { abandoned: { call, by: 'leave' }, ticket: undefined, typingAt: undefined }, ...effects))
+}
+
+/** The server says that we wait. */
+export function queued(m: Model, q: Message<'queue.state'>): Step {
+  if (m.view.phase === 'idle' || m.view.phase === 'call') return stay(m)
+  const queue: QueueInfo = { topics: m.settings?.topics ?? 'any', since: q.since, waiting: q.waiting, etaMs: q.eta_ms }
+  return then(show(m, { phase: 'queued', queue, left: undefined }), (x) => step(x, { ticket: q.ticket }))
+}
+
+function toCall(c: CallSnapshot, clock: Clock): CallInfo {
+  const peer: PeerRef = c.peer
+  return {
+    id: c.call,
+    peer: { id: peer.id, name: peer.name },
+    topics: c.topics ?? [],
+    startedAt: clock.now,
+    peerAudio: true,
+    peerVideo: true,
+    peerConnection: 'ok',
+  }
+}
+
+/** Shows a call and tells the partner about our microphone and camera. */
+function begin(m: Model, c: CallSnapshot, clock: Clock): Step {
+  const started = show(
+    m,
+    { phase: 'call', call: toCall(c, clock), queue: undefined, left: undefined, chat: [], peerTyping: false },
+    quietTyping,
+    { type: 'untimer', name: 'queue' },
+  )
+  return then(started, (x) => step(x, { abandoned: undefined, typingAt: undefined }, ...announce(x)))
+}
+
+/** A partner is found. One who cancelled in the same moment gives the partner back. */
+export function matched(m: Model, match: Message<'match'>, clock: Clock): Step {
+  if (m.view.call?.id === match.call) return stay(m)
+  if (m.view.phase === 'idle') {
+    return step(m, { abandoned: { call: match.call, by: 'leave' } }, ...say(m, { type: 'call.leave', call: match.call }))
+  }
+  return begin(m, match, clock)
+}
+
+/** A call is over: the one that we left ourselves, or the one that we are in. */
+export function ended(m: Model, end: Message<'call.end'>, clock: Clock): Step {
+  if (m.abandoned?.call === end.call) {
+    const done: Model = { ...m, abandoned: undefined }
+    return end.requeued || m.view.phase !== 'queued' ? stay(done) : stay(done, ...sendJoin(done))
+  }
+  if (m.view.call?.id !== end.call) return stay(m)
+  if (end.requeued) return enter(m, clock)
+  return leftAlone(m, end.reason)
+}
+
+function leftAlone(m: Model, reason: Message<'call.end'>['reason']): Step {
+  const name = m.view.call?.peer.name ?? ''
+  const alone = show(m, { phase: 'left', call: undefined, left: { reason, name }, peerTyping: false }, quietTyping)
+  return then(alone, (x) => step(x, { typingAt: undefined }))
+}
+
+export function peerState(m: Model, p: Message<'peer.state'>): Step {
+  const call = m.view.call
+  if (!call) return stay(m)
+  return show(m, {
+    call: {
+      ...call,
+      peerAudio: p.audio ?? call.peerAudio,
+      peerVideo: p.video ?? call.peerVideo,
+      peerConnection: p.connection ?? call.peerConnection,
+    },
+  })
+}
+
+/** The person's tracks or their switches have changed. */
+export function media(m: Model, change: Partial<Pick<Model, 'has' | 'wants'>>): Step {
+  const model: Model = { ...m, ...change }
+  const audio = model.has.audio && model.wants.audio
+  const video = model.has.video && model.wants.video
+  const changed = audio !== m.view.audio || video !== m.view.video
+  const shown = changed ? show(model, { audio, video }) : stay(model)
+  return then(shown, (x) => stay(x, { type: 'enable', on: x.wants }, ...(changed ? announce(x) : [])))
+}
+
+/** After `welcome`: brings what the server remembers and what the person wants together. What the person wants wins. */
+export function restored(m: Model, s: Snapshot, clock: Clock): Step {
+  const model = s.ticket === undefined ? m : { ...m, ticket: s.ticket }
+  switch (s.phase) {
+    case 'call':
+      return s.call ? restoredCall(model, s.call, clock) : stay(model)
+    case 'queued':
+      return restoredQueue(model, clock)
+    case 'idle':
+    case 'ringing':
+      break
+  }
+  if (model.view.call) return leftAlone(model, 'lost')
+  return stay({ ...model, abandoned: undefined }, ...(model.view.phase === 'queued' ? sendJoin(model) : []))
+}
+
+function restoredQueue(m: Model, clock: Clock): Step {
+  switch (m.view.phase) {
+    case 'queued':
+      return stay({ ...m, abandoned: undefined })
+    case 'call':
+      return leftAlone({ ...m, settings: m.settings ?? { topics: 'any', langs: undefined } }, 'lost')
+    case 'idle':
+    case 'left':
+      return m.settings ? stay(m, ...say(m, { type: 'queue.leave' })) : enter(m, clock)
+  }
+}
+
+function restoredCall(m: Model, c: CallSnapshot, clock: Clock): Step {
+  if (m.view.call?.id === c.call) {
+    const call: CallInfo = { ...m.view.call, peerConnection: 'ok' }
+    return then(show(m, { call }), (x) => stay(x, ...announce(x)))
+  }
+  if (m.abandoned?.call === c.call) {
+    const message = m.abandoned.by === 'next' ? ({ type: 'call.next', id: `next:${c.call}`, call: c.call } as const) : ({ type: 'call.leave', call: c.call } as const)
+    return stay(m, ...say(m, message))
+  }
+  // A page that was reloaded in a call knows nothing of it and shows it; one that has since given up on being matched does not want it.
+  const reloaded = m.settings === undefined
+  if (m.view.phase === 'queued' || m.view.phase === 'call' || reloaded) return begin(m, c, clock)
+  return stay(m, ...say(m, { type: 'call.leave', call: c.call }))
+}
+
+/** The server refused to queue us, or to end a call that was over already. */
+export function refused(m: Model, what: 'queue' | 'next', e: ClientError, clock: Clock): Step {
+  if (e.code === 'already_queued' || m.view.phase !== 'queued') return stay(m)
+  if (what === 'next' && e.code === 'not_in_call') return stay({ ...m, abandoned: undefined }, ...sendJoin(m))
+  if (e.retry === 'later' || e.retry === 'same') {
+    const ms = e.retryAfterMs ?? Math.round(queueRetryMs * (1 + clock.random / 2))
+    return show(m, { error: e }, { type: 'timer', name: 'queue', ms })
+  }
+  return then(show(m, { phase: 'idle', queue: undefined, error: e }), (x) => step(x, { ticket: undefined }))
+}

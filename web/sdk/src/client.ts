@@ -1,0 +1,309 @@
+import type { Clock } from './machine.js'
+import { initialModel, reduce, type Action, type Effect, type Model, type TimerName } from './machine.js'
+import { Media } from './media.js'
+import type { MediaStreamLike, MediaTrackLike, Platform } from './platform/types.js'
+import { Session } from './socket.js'
+import type { State } from './state.js'
+import { readStats, type CallStats, type StatTotals } from './stats.js'
+
+/** What {@link createClient} needs. */
+export interface ClientOptions {
+  /** Where the server is, such as `https://example.org`; the WebSocket address is made from it. */
+  url: string
+  platform: Platform
+  /** The name and version of the program, sent in `hello.client`. */
+  name: string
+  version: string
+  /** The person's language as a BCP 47 tag. */
+  lang?: string
+  /** Start as a guest of its own, apart from the session in the browser's cookie. */
+  freshGuest?: boolean
+  /** A guest's token from an earlier run. */
+  token?: string
+  /** Hears what happens on the wire, for debugging; never a token. */
+  log?: (text: string) => void
+}
+
+/** A person's connection to the server: one WebSocket and one peer connection, kept alive until `close`. */
+export interface Client {
+  /** What to show now. */
+  readonly state: State
+  /** Calls `fn` at every change of `state`. The returned function stops it. */
+  subscribe(fn: (s: State) => void): () => void
+  /** Starts; resolves when the link is online, or closed for good (`state.closedBy` says why). Never rejects. */
+  connect(): Promise<void>
+  /** Says goodbye: ends the call, closes the WebSocket cleanly and the peer connection. */
+  close(): void
+  /** Sends these tracks from now on; `null` sends nothing, an absent kind stays. Never renegotiates. The caller keeps and stops the tracks. */
+  setMedia(m: { audio?: MediaTrackLike | null; video?: MediaTrackLike | null }): Promise<void>
+  /** Mutes or unmutes; the partner is told. */
+  setEnabled(m: { audio?: boolean; video?: boolean }): void
+  /** Queues for a partner. 1 to 8 topics, or any. */
+  join(q: { topics: string[] | 'any'; langs?: string[] }): void
+  /** Leaves the queue. */
+  cancel(): void
+  /** Ends the call and queues again at once. */
+  next(): void
+  /** Ends the call. */
+  leave(): void
+  /** Queues again as before, keeping the place in line. */
+  requeue(): void
+  /** Sends a line to the partner. Empty lines are not sent; longer ones than 2000 characters are cut. */
+  sendChat(text: string): void
+  /** Sends a failed line again, by its id. */
+  resendChat(id: string): void
+  /** Tells the partner that the person types. May be called at each key. */
+  setTyping(on: boolean): void
+  /** Asks for the number of people per topic, as it changes. */
+  watchTopics(on: boolean): void
+  /** Forgets `state.error`. */
+  dismissError(): void
+  /** The partner's sound and picture: one stream for the whole life, whoever the partner is. */
+  readonly remote: MediaStreamLike | undefined
+  /** Calls `fn` when the remote stream first has a track and whenever its tracks change. The returned function stops it. */
+  onRemote(fn: (s: MediaStreamLike) => void): () => void
+  /** After `closedBy: 'replaced'`: connects again, which ends the other connection. */
+  takeover(): void
+  /** Goes on as a new guest in this tab only. */
+  freshGuest(): void
+  stats(): Promise<CallStats>
+  /** The platform's own peer connection. */
+  readonly pc: unknown
+}
+
+/** Makes a client. Nothing happens before `connect`. */
+export function createClient(opts: ClientOptions): Client {
+  return new Runner(opts)
+}
+
+/** The storage key of what survives a reload of the tab. */
+const storageKey = 'smalltalk'
+
+/** Runs the reducer: turns effects into calls of the platform and what the platform reports into actions. */
+class Runner implements Client {
+  readonly #platform: Platform
+  readonly #media: Media
+  readonly #session: Session
+  readonly #timers = new Map<TimerName, () => void>()
+  readonly #listeners = new Set<(s: State) => void>()
+  readonly #log: (text: string) => void
+  readonly #queue: Action[] = []
+  #model: Model
+  #running = false
+  #lines = 0
+  #totals: StatTotals | undefined
+  #unwatch: (() => void)[] = []
+  readonly #prefix: string
+
+  constructor(opts: ClientOptions) {
+    const p = opts.platform
+    this.#platform = p
+    this.#log = opts.log ?? (() => undefined)
+    this.#prefix = Math.floor(p.random() * 2 ** 40).toString(36)
+    this.#media = new Media(p, (a) => this.#dispatch(a), this.#log)
+    this.#session = new Session(p, opts.url, (a) => this.#dispatch(a), this.#log)
+    this.#model = initialModel({
+      client: { name: opts.name, version: opts.version, platform: p.name },
+      lang: opts.lang,
+      fresh: opts.freshGuest === true,
+      cookies: p.ensureGuest !== undefined,
+      saved: readSaved(p.storage.get(storageKey), opts.token),
+    })
+  }
+
+  get state(): State {
+    return this.#model.view
+  }
+
+  get remote(): MediaStreamLike | undefined {
+    return this.#media.remote
+  }
+
+  get pc(): unknown {
+    return this.#media.raw
+  }
+
+  subscribe(fn: (s: State) => void): () => void {
+    this.#listeners.add(fn)
+    return () => this.#listeners.delete(fn)
+  }
+
+  connect(): Promise<void> {
+    this.#watch()
+    this.#dispatch({ type: 'connect' })
+    return new Promise((resolve) => {
+      const settled = (s: State): boolean => s.link === 'online' || s.link === 'closed'
+      if (settled(this.state)) return resolve()
+      const stop = this.subscribe((s) => {
+        if (!settled(s)) return
+        stop()
+        resolve()
+      })
+    })
+  }
+
+  close(): void {
+    this.#dispatch({ type: 'close' })
+    for (const stop of this.#unwatch) stop()
+    this.#unwatch = []
+  }
+
+  async setMedia(m: { audio?: MediaTrackLike | null; video?: MediaTrackLike | null }): Promise<void> {
+    const has: { audio?: boolean; video?: boolean } = {}
+    if (m.audio !== undefined) has.audio = m.audio !== null
+    if (m.video !== undefined) has.video = m.video !== null
+    const done = this.#media.setTracks(m)
+    this.#dispatch({ type: 'media', has })
+    await done
+  }
+
+  setEnabled(m: { audio?: boolean; video?: boolean }): void {
+    this.#dispatch({ type: 'enable', on: m })
+  }
+
+  join(q: { topics: string[] | 'any'; langs?: string[] }): void {
+    this.#dispatch({ type: 'join', topics: q.topics, langs: q.langs })
+  }
+
+  cancel(): void {
+    this.#dispatch({ type: 'cancel' })
+  }
+
+  next(): void {
+    this.#dispatch({ type: 'next' })
+  }
+
+  leave(): void {
+    this.#dispatch({ type: 'leave' })
+  }
+
+  requeue(): void {
+    this.#dispatch({ type: 'requeue' })
+  }
+
+  sendChat(text: string): void {
+    this.#dispatch({ type: 'chat', cid: `${this.#prefix}-${++this.#lines}`, text })
+  }
+
+  resendChat(id: string): void {
+    this.#dispatch({ type: 'resend', cid: id })
+  }
+
+  setTyping(on: boolean): void {
+    this.#dispatch({ type: 'typing', on })
+  }
+
+  watchTopics(on: boolean): void {
+    this.#dispatch({ type: 'watch', on })
+  }
+
+  dismissError(): void {
+    this.#dispatch({ type: 'dismiss' })
+  }
+
+  onRemote(fn: (s: MediaStreamLike) => void): () => void {
+    return this.#media.onRemote(fn)
+  }
+
+  takeover(): void {
+    this.#watch()
+    this.#dispatch({ type: 'takeover' })
+  }
+
+  freshGuest(): void {
+    this.#watch()
+    this.#dispatch({ type: 'fresh' })
+  }
+
+  async stats(): Promise<CallStats> {
+    const { stats, totals } = readStats(await this.#media.stats(), this.#totals, this.#platform.now())
+    this.#totals = totals
+    return stats
+  }
+
+  #watch(): void {
+    if (this.#unwatch.length > 0) return
+    this.#unwatch = [this.#platform.onNetwork(() => this.#dispatch({ type: 'network' })), this.#platform.onGone(() => this.close())]
+  }
+
+  /** Actions that effects cause are run after the present one, in order. */
+  #dispatch(action: Action): void {
+    this.#queue.push(action)
+    if (this.#running) return
+    this.#running = true
+    const before = this.#model.view
+    try {
+      for (let a = this.#queue.shift(); a; a = this.#queue.shift()) {
+        const clock: Clock = { now: this.#platform.now(), random: this.#platform.random() }
+        const step = reduce(this.#model, a, clock)
+        this.#model = step.model
+        for (const e of step.effects) this.#run(e)
+      }
+    } finally {
+      this.#running = false
+    }
+    if (this.#model.view !== before) for (const fn of [...this.#listeners]) fn(this.#model.view)
+  }
+
+  #run(e: Effect): void {
+    switch (e.type) {
+      case 'open':
+        return this.#session.open(e.guest)
+      case 'send':
+        return this.#session.send(e.message)
+      case 'hangup':
+        return this.#session.close(e.code)
+      case 'timer':
+        return this.#setTimer(e.name, e.ms)
+      case 'untimer':
+        return this.#clearTimer(e.name)
+      case 'save':
+        return this.#platform.storage.set(storageKey, e.saved ? JSON.stringify(e.saved) : null)
+      case 'pc.open':
+        return this.#media.open(e.gen, e.iceServers)
+      case 'pc.restart':
+        return this.#media.restart(e.gen)
+      case 'pc.answer':
+        return this.#media.answer(e.gen, e.sdp)
+      case 'pc.close':
+        return this.#media.close()
+      case 'enable':
+        return this.#media.setEnabled(e.on)
+    }
+  }
+
+  #setTimer(name: TimerName, ms: number): void {
+    this.#clearTimer(name)
+    this.#timers.set(
+      name,
+      this.#platform.setTimer(ms, () => {
+        this.#timers.delete(name)
+        this.#dispatch({ type: 'timer', name })
+      }),
+    )
+  }
+
+  #clearTimer(name: TimerName): void {
+    this.#timers.get(name)?.()
+    this.#timers.delete(name)
+  }
+}
+
+/** What {@link Effect} `save` wrote, or what is given for the first start. A damaged record counts as none. */
+function readSaved(text: string | null, token: string | undefined): { token?: string; resume?: string; gen: number } {
+  const given = token === undefined ? {} : { token }
+  if (text === null) return { ...given, gen: 0 }
+  try {
+    const v: unknown = JSON.parse(text)
+    if (typeof v !== 'object' || v === null) return { ...given, gen: 0 }
+    const { token: t, resume, gen } = v as { token?: unknown; resume?: unknown; gen?: unknown }
+    return {
+      ...(typeof t === 'string' ? { token: t } : given),
+      ...(typeof resume === 'string' ? { resume } : {}),
+      gen: typeof gen === 'number' ? gen : 0,
+    }
+  } catch {
+    return { ...given, gen: 0 }
+  }
+}
+

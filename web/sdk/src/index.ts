@@ -1,0 +1,18 @@
+export { createClient, type Client, type ClientOptions } from './client.js'
+export type { IceServer, MediaStreamLike, MediaTrackLike, Platform } from './platform/types.js'
+export type { ErrorCode, ErrorRetry } from './protocol.js'
+export type {
+  CallInfo,
+  ChatLine,
+  ClientError,
+  ClosedBy,
+  EndReason,
+  Link,
+  PeerQuality,
+  Phase,
+  QueueInfo,
+  Rtc,
+  State,
+  Topic,
+} from './state.js'
+export type { CallStats } from './stats.js'

@@ -1,0 +1,235 @@
+/** The signaling connection: dialling, hello and welcome, pings, losing it and getting it back, closing it for good. */
+import * as call from './call.js'
+import * as chat from './chat.js'
+import { say, show, stay, step, then, type Action, type Clock, type Effect, type Model, type Saved, type Step, type TimerName } from './model.js'
+import { CloseCode, PROTOCOL_VERSION, type ClientMessage, type ServerMessage } from './protocol.js'
+import * as rtc from './rtc.js'
+import type { ClientError, ClosedBy } from './state.js'
+
+/** How long one attempt may take from dialling to `welcome`. */
+const welcomeMs = 8_000
+/** How long a probe after a change of network may go unanswered. */
+const probeMs = 2_000
+/** The longest pause between attempts. */
+const maxBackoffMs = 5_000
+/** A connection that lasted this long starts the pauses over again. */
+const stableMs = 5_000
+
+type Message<T extends ServerMessage['type']> = Extract<ServerMessage, { type: T }>
+
+const linkTimers: readonly TimerName[] = ['dial', 'welcome', 'ping', 'probe']
+const allTimers: readonly TimerName[] = [...linkTimers, 'ice', 'answer', 'rtc', 'typing', 'queue']
+
+function untimers(names: readonly TimerName[]): Effect[] {
+  return names.map((name) => ({ type: 'untimer', name }))
+}
+
+export function connect(m: Model): Step {
+  return m.view.link === 'idle' || m.view.link === 'closed' ? start(m) : stay(m)
+}
+
+function start(m: Model): Step {
+  const fresh = show(m, { link: 'connecting', closedBy: undefined, retryAt: undefined, error: undefined })
+  return then(fresh, (x) => dial({ ...x, attempts: 0, refused: false, needsGuest: x.identity.cookies }))
+}
+
+/** Makes the next attempt to connect. */
+export function dial(m: Model): Step {
+  const guest = m.needsGuest && m.token === undefined && !m.fresh
+  return show(m, { retryAt: undefined }, { type: 'untimer', name: 'dial' }, { type: 'open', guest }, { type: 'timer', name: 'welcome', ms: welcomeMs })
+}
+
+/** Ends the session: the server hears a clean close and tells the partner at once. */
+export function close(m: Model): Step {
+  if (m.view.link === 'idle') return stay(m)
+  const saved: Effect = { type: 'save', saved: m.token === undefined ? null : { token: m.token, gen: m.gen } }
+  return then(step(m, { resume: undefined }, saved), (x) => shut(x, 'user'))
+}
+
+/** Connects again after another connection has taken this one's place, and takes its place in turn. */
+export function takeover(m: Model): Step {
+  return m.view.link === 'closed' ? start({ ...m, resume: undefined }) : stay(m)
+}
+
+/** Goes on as a guest of this tab's own. */
+export function freshGuest(m: Model): Step {
+  const next = { ...m, token: undefined, resume: undefined, fresh: true, ticket: undefined }
+  return m.view.link === 'closed' || m.view.link === 'idle' ? start(next) : then(shut(next, 'user'), start)
+}
+
+/** The WebSocket is open: introduce ourselves. */
+export function opened(m: Model): Step {
+  const { client, lang, cookies } = m.identity
+  const hello: ClientMessage = { type: 'hello', versions: [PROTOCOL_VERSION], client }
+  if (lang !== undefined) hello.lang = lang
+  if (m.token !== undefined) hello.token = m.token
+  else if (m.fresh) hello.guest = { fresh: true }
+  else if (!cookies) hello.guest = {}
+  if (m.resume !== undefined) hello.resume = m.resume
+  return stay(m, { type: 'send', message: hello })
+}
+
+/** The session is there, new or resumed. */
+export function welcome(m: Model, w: Message<'welcome'>, clock: Clock): Step {
+  const token = w.token ?? m.token
+  const model: Model = {
+    ...m,
+    token,
+    resume: w.resume,
+    iceServers: w.ice_servers ?? [],
+    onlineSince: clock.now,
+    drainDelay: undefined,
+    needsGuest: false,
+    fresh: false,
+    refused: false,
+    pingMs: w.ping_ms > 0 ? w.ping_ms : m.pingMs,
+    missed: 0,
+  }
+  const { id, name, guest } = w.user
+  const online = show(
+    model,
+    { link: 'online', retryAt: undefined, user: { id, name, guest }, topics: w.topics },
+    ...untimers(['welcome', 'probe']),
+    { type: 'timer', name: 'ping', ms: model.pingMs },
+    { type: 'save', saved: saved(model) },
+  )
+  const watched = then(online, (x) => stay(x, ...(x.watching ? watch(x, true) : [])))
+  const media = then(watched, (x) => rtc.welcomed(x, w.resumed && w.media === 'keep'))
+  return then(then(media, (x) => call.restored(x, w.state, clock)), chat.restored)
+}
+
+/** What to write down for a reload of the tab. */
+export function saved(m: Model): Saved {
+  return { gen: m.gen, ...(m.token === undefined ? {} : { token: m.token }), ...(m.resume === undefined ? {} : { resume: m.resume }) }
+}
+
+export function watch(m: Model, on: boolean): Effect[] {
+  return say(m, { type: 'topics.watch', on })
+}
+
+/** The WebSocket has closed, or could not be opened. */
+export function closed(m: Model, code: number, clock: Clock): Step {
+  switch (code) {
+    case CloseCode.replaced:
+      return shut({ ...m, resume: undefined }, 'replaced')
+    case CloseCode.banned:
+      return shut(m, 'banned')
+    case CloseCode.tooMany:
+      return shut(m, 'too_many')
+    case CloseCode.unauthorized:
+      return unauthorized(m, clock)
+    default:
+      return retry(m, clock, 0)
+  }
+}
+
+/** The present connection is as good as dead: drop it and dial again. */
+export function lost(m: Model, clock: Clock): Step {
+  return then(stay(m, { type: 'hangup', code: CloseCode.normal }), (x) => retry(x, clock, 0))
+}
+
+/** The server refused a guest session over HTTP. */
+export function refused(m: Model, r: Extract<Action, { type: 'refused' }>, clock: Clock): Step {
+  if (r.status === 401 || r.status === 403) {
+    const by: ClosedBy = r.code === 'banned' ? 'banned' : 'unauthorized'
+    return shut(m, by, { code: r.code, message: r.message, retry: 'never' })
+  }
+  return retry(m, clock, r.retryAfterMs ?? (r.status === 429 ? maxBackoffMs : 0))
+}
+
+/** Waits and dials again: at once at first, then ever longer, with jitter so that a restart does not bring everybody at the same moment. */
+function retry(m: Model, clock: Clock, atLeast: number): Step {
+  const link = m.view.link
+  if (link === 'idle' || link === 'closed') return stay(m)
+  const stable = m.onlineSince !== undefined && clock.now - m.onlineSince >= stableMs
+  const attempts = stable ? 0 : m.attempts
+  const backoff = attempts === 0 ? 0 : Math.min(maxBackoffMs, 50 * 1.6 ** (attempts - 1)) * (0.75 + clock.random / 2)
+  const ms = Math.round(Math.max(Math.min(backoff, maxBackoffMs), m.drainDelay ?? 0, atLeast))
+  const next = { ...m, attempts: attempts + 1, onlineSince: undefined, drainDelay: undefined, missed: 0, typingAt: undefined }
+  return show(
+    next,
+    { link: m.view.user === undefined ? 'connecting' : 'reconnecting', retryAt: clock.now + ms, peerTyping: false },
+    ...untimers(['welcome', 'ping', 'probe', 'answer', 'queue']),
+    { type: 'timer', name: 'dial', ms },
+  )
+}
+
+function unauthorized(m: Model, clock: Clock, error?: ClientError): Step {
+  if (m.refused) return shut({ ...m, token: undefined, resume: undefined }, 'unauthorized', error)
+  const again = { ...m, refused: true, token: undefined, resume: undefined, needsGuest: m.identity.cookies }
+  return then(stay(again, { type: 'hangup', code: CloseCode.normal }), (x) => retry(x, clock, 0))
+}
+
+/** Closes for good; only a person's action opens again. */
+function shut(m: Model, closedBy: ClosedBy, error?: ClientError): Step {
+  const model: Model = { ...m, negotiation: 'none', onlineSince: undefined, missed: 0, typingAt: undefined, abandoned: undefined }
+  return show(
+    model,
+    {
+      link: 'closed',
+      closedBy,
+      retryAt: undefined,
+      rtc: 'none',
+      phase: 'idle',
+      queue: undefined,
+      call: undefined,
+      left: undefined,
+      peerTyping: false,
+      chat: chat.failAll(m.view.chat),
+      error: error ?? m.view.error,
+    },
+    ...untimers(allTimers),
+    { type: 'hangup', code: CloseCode.normal },
+    { type: 'pc.close' },
+  )
+}
+
+/** Time for a ping: two in a row without any sign of life mean that the connection is dead, though nothing has closed it. */
+export function ping(m: Model, clock: Clock): Step {
+  if (m.view.link !== 'online') return stay(m)
+  if (m.missed >= 2) return lost(m, clock)
+  return step(
+    m,
+    { missed: m.missed + 1 },
+    { type: 'send', message: { type: 'ping', t: clock.now } },
+    { type: 'timer', name: 'ping', ms: m.pingMs },
+  )
+}
+
+/** The device has a network again: dial at once, or find out at once whether the old connection still lives. */
+export function network(m: Model, clock: Clock): Step {
+  if (m.view.retryAt !== undefined) return dial({ ...m, attempts: 0 })
+  if (m.view.link !== 'online') return stay(m)
+  const probe = step(
+    m,
+    { missed: m.missed + 1 },
+    { type: 'send', message: { type: 'ping', t: clock.now } },
+    { type: 'timer', name: 'probe', ms: probeMs },
+  )
+  return then(probe, rtc.network)
+}
+
+/** Errors that only say that the two sides crossed on the way; the next message sets it right. */
+const harmless: ReadonlySet<string> = new Set(['not_in_call', 'not_queued', 'already_queued'])
+
+/** The server refused something: what `re` names, or the session as a whole. */
+export function error(m: Model, e: Message<'error'>, clock: Clock): Step {
+  const shown: ClientError = { code: e.code, message: e.message, retry: e.retry, retryAfterMs: e.retry_after_ms }
+  switch (e.code) {
+    case 'replaced':
+      return shut({ ...m, resume: undefined }, 'replaced')
+    case 'banned':
+      return shut(m, 'banned', shown)
+    case 'unsupported_version':
+      return shut(m, 'unsupported', shown)
+    case 'unauthorized':
+      return m.view.link === 'online' ? show(m, { error: shown }) : unauthorized(m, clock, shown)
+    case 'server_full':
+      return m.view.link === 'online' ? show(m, { error: shown }) : shut(m, 'full', shown)
+  }
+  const [what, detail] = (e.re ?? '').split(':', 2)
+  if (what === 'offer') return rtc.refused(m, Number(detail), shown)
+  if (what === 'chat' && detail !== undefined) return chat.refused(m, detail, harmless.has(e.code) ? undefined : shown)
+  if (what === 'queue' || what === 'next') return call.refused(m, what, shown, clock)
+  return harmless.has(e.code) ? stay(m) : show(m, { error: shown })
+}

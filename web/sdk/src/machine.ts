@@ -1,0 +1,168 @@
+/**
+ * The client as a pure state machine: `reduce` takes what happened and returns the new model and what has to be done. It touches no
+ * clock, no socket and no media, so that every path can be tested as a table.
+ */
+import * as call from './call.js'
+import * as chat from './chat.js'
+import * as link from './link.js'
+import { show, stay, step, type Action, type Clock, type Effect, type Identity, type Model, type Saved, type Step, type TimerName } from './model.js'
+import type { ServerMessage } from './protocol.js'
+import * as rtc from './rtc.js'
+import type { State } from './state.js'
+
+export type { Action, Clock, Effect, Model, Saved, Step, TimerName }
+
+const emptyView: State = {
+  link: 'idle',
+  topics: [],
+  rtc: 'none',
+  phase: 'idle',
+  chat: [],
+  peerTyping: false,
+  audio: false,
+  video: false,
+}
+
+/** The model before `connect`. */
+export function initialModel(opts: Identity & { fresh: boolean; saved: Saved }): Model {
+  const { fresh, saved, ...identity } = opts
+  return {
+    view: emptyView,
+    identity,
+    token: saved.token,
+    resume: saved.resume,
+    gen: saved.gen,
+    negotiation: 'none',
+    iceServers: [],
+    rtcAttempts: 0,
+    settings: undefined,
+    ticket: undefined,
+    abandoned: undefined,
+    attempts: 0,
+    onlineSince: undefined,
+    drainDelay: undefined,
+    needsGuest: identity.cookies,
+    fresh: fresh && saved.token === undefined,
+    refused: false,
+    pingMs: 15_000,
+    missed: 0,
+    watching: false,
+    has: { audio: false, video: false },
+    wants: { audio: true, video: true },
+    typingAt: undefined,
+  }
+}
+
+/** One step of the machine. */
+export function reduce(m: Model, a: Action, clock: Clock): Step {
+  switch (a.type) {
+    case 'connect':
+      return link.connect(m)
+    case 'close':
+      return link.close(m)
+    case 'takeover':
+      return link.takeover(m)
+    case 'fresh':
+      return link.freshGuest(m)
+    case 'opened':
+      return link.opened(m)
+    case 'closed':
+      return link.closed(m, a.code, clock)
+    case 'refused':
+      return link.refused(m, a, clock)
+    case 'network':
+      return link.network(m, clock)
+    case 'join':
+      return call.join(m, a.topics, a.langs, clock)
+    case 'requeue':
+      return call.requeue(m, clock)
+    case 'cancel':
+      return call.cancel(m)
+    case 'next':
+      return call.next(m, clock)
+    case 'leave':
+      return call.leave(m)
+    case 'media':
+      return call.media(m, { has: { ...m.has, ...a.has } })
+    case 'enable':
+      return call.media(m, { wants: { ...m.wants, ...a.on } })
+    case 'chat':
+      return chat.write(m, a.cid, a.text, clock)
+    case 'resend':
+      return chat.resend(m, a.cid)
+    case 'typing':
+      return chat.typing(m, a.on, clock)
+    case 'watch':
+      return step(m, { watching: a.on }, ...link.watch(m, a.on))
+    case 'dismiss':
+      return show(m, { error: undefined })
+    case 'offer':
+      return rtc.offered(m, a)
+    case 'rtc':
+      return rtc.changed(m, a.state)
+    case 'timer':
+      return onTimer(m, a.name, clock)
+    case 'message':
+      return onMessage(m, a.message, clock)
+  }
+}
+
+function onTimer(m: Model, name: TimerName, clock: Clock): Step {
+  switch (name) {
+    case 'dial':
+      return link.dial(m)
+    case 'welcome':
+      return link.lost(m, clock)
+    case 'ping':
+      return link.ping(m, clock)
+    case 'probe':
+      return m.missed > 0 ? link.lost(m, clock) : stay(m)
+    case 'ice':
+      return rtc.stillDisconnected(m)
+    case 'answer':
+      return rtc.failed(m)
+    case 'rtc':
+      return rtc.open(m)
+    case 'typing':
+      return show(m, { peerTyping: false })
+    case 'queue':
+      return call.rejoin(m)
+  }
+}
+
+function onMessage(before: Model, msg: ServerMessage, clock: Clock): Step {
+  const m = before.missed > 0 ? { ...before, missed: 0 } : before
+  switch (msg.type) {
+    case 'welcome':
+      return link.welcome(m, msg, clock)
+    case 'rtc.answer':
+      return rtc.answered(m, msg)
+    case 'rtc.state':
+      return msg.state === 'failed' && m.negotiation === 'done' ? rtc.failed(m) : stay(m)
+    case 'queue.state':
+      return call.queued(m, msg)
+    case 'match':
+      return call.matched(m, msg, clock)
+    case 'call.end':
+      return call.ended(m, msg, clock)
+    case 'peer.state':
+      return call.peerState(m, msg)
+    case 'chat':
+      return chat.received(m, msg)
+    case 'chat.typing':
+      return chat.peerTyping(m, msg.on)
+    case 'ok':
+      return chat.confirmed(m, msg.re)
+    case 'topics':
+      return show(m, { topics: msg.topics })
+    case 'drain':
+      return step(m, { drainDelay: msg.reconnect_after_ms })
+    case 'ping':
+      return stay(m, { type: 'send', message: { type: 'pong', t: msg.t } })
+    case 'error':
+      return link.error(m, msg, clock)
+    case 'pong':
+    case 'notice':
+      return stay(m)
+  }
+}

@@ -1,0 +1,130 @@
+import type { Action } from './machine.js'
+import type { IceServer, MediaKind, MediaStreamLike, MediaTrackLike, PeerConnectionAdapter, Platform, StatEntry } from './platform/types.js'
+
+/** Which kinds of media are meant. */
+export interface Both<T> {
+  audio?: T
+  video?: T
+}
+
+const kinds: readonly MediaKind[] = ['audio', 'video']
+
+/**
+ * The peer connection to the server and the tracks on it. There is one peer connection at a time; when it has to be replaced, the new
+ * one's tracks go into the same remote stream, so that a video element never has to be told.
+ */
+export class Media {
+  readonly #platform: Platform
+  readonly #dispatch: (a: Action) => void
+  readonly #log: (text: string) => void
+  readonly #listeners = new Set<(s: MediaStreamLike) => void>()
+  readonly #tracks: { audio: MediaTrackLike | null; video: MediaTrackLike | null } = { audio: null, video: null }
+  readonly #enabled = { audio: true, video: true }
+  #pc: PeerConnectionAdapter | undefined
+  #remote: MediaStreamLike | undefined
+  /** The generation of the last offer; an answer to an older one is not applied. */
+  #gen = 0
+
+  constructor(platform: Platform, dispatch: (a: Action) => void, log: (text: string) => void) {
+    this.#platform = platform
+    this.#dispatch = dispatch
+    this.#log = log
+  }
+
+  get remote(): MediaStreamLike | undefined {
+    return this.#remote
+  }
+
+  get raw(): unknown {
+    return this.#pc?.raw
+  }
+
+  onRemote(fn: (s: MediaStreamLike) => void): () => void {
+    this.#listeners.add(fn)
+    if (this.#remote) fn(this.#remote)
+    return () => this.#listeners.delete(fn)
+  }
+
+  /** Replaces the peer connection by a new one and offers it. */
+  open(gen: number, iceServers: readonly IceServer[]): void {
+    this.close()
+    this.#gen = gen
+    const pc = this.#platform.createPeer(iceServers, {
+      onTrack: (kind, track) => {
+        if (pc === this.#pc) this.#onTrack(kind, track)
+      },
+      onState: (state) => {
+        if (pc !== this.#pc) return
+        this.#log(`peer connection ${state}`)
+        this.#dispatch({ type: 'rtc', state })
+      },
+    })
+    this.#pc = pc
+    const ready = Promise.all(kinds.map((k) => pc.replaceTrack(k, this.#tracks[k])))
+    this.#offer(pc, gen, false, ready)
+  }
+
+  /** Offers an ICE restart on the same peer connection. */
+  restart(gen: number): void {
+    if (!this.#pc) return
+    this.#gen = gen
+    this.#offer(this.#pc, gen, true, Promise.resolve())
+  }
+
+  answer(gen: number, sdp: string): void {
+    const pc = this.#pc
+    if (!pc || gen !== this.#gen) return
+    pc.answer(sdp).catch((err: unknown) => this.#fail(pc, `answer: ${String(err)}`))
+  }
+
+  close(): void {
+    const pc = this.#pc
+    this.#pc = undefined
+    pc?.close()
+  }
+
+  /** Takes over the tracks at once; resolves when the peer connection sends them. */
+  async setTracks(m: Both<MediaTrackLike | null>): Promise<void> {
+    const changed = kinds.filter((k) => m[k] !== undefined)
+    for (const k of changed) {
+      const track = m[k] ?? null
+      if (track) track.enabled = this.#enabled[k]
+      this.#tracks[k] = track
+    }
+    const pc = this.#pc
+    if (pc) await Promise.all(changed.map((k) => pc.replaceTrack(k, this.#tracks[k])))
+  }
+
+  setEnabled(on: { audio: boolean; video: boolean }): void {
+    for (const k of kinds) {
+      this.#enabled[k] = on[k]
+      const track = this.#tracks[k]
+      if (track) track.enabled = on[k]
+    }
+  }
+
+  async stats(): Promise<StatEntry[]> {
+    return this.#pc ? this.#pc.stats() : []
+  }
+
+  #offer(pc: PeerConnectionAdapter, gen: number, restart: boolean, ready: Promise<unknown>): void {
+    ready
+      .then(() => pc.offer(restart))
+      .then((sdp) => {
+        if (pc === this.#pc && gen === this.#gen) this.#dispatch({ type: 'offer', gen, sdp, restart })
+      })
+      .catch((err: unknown) => this.#fail(pc, `offer: ${String(err)}`))
+  }
+
+  #fail(pc: PeerConnectionAdapter, text: string): void {
+    this.#log(text)
+    if (pc === this.#pc) this.#dispatch({ type: 'rtc', state: 'failed' })
+  }
+
+  #onTrack(kind: MediaKind, track: MediaTrackLike): void {
+    const stream = (this.#remote ??= this.#platform.createStream())
+    for (const old of stream.getTracks()) if (old.kind === kind && old !== track) stream.removeTrack(old)
+    stream.addTrack(track)
+    for (const fn of [...this.#listeners]) fn(stream)
+  }
+}

@@ -1,0 +1,111 @@
+/** The media connection: one offer per peer connection, an ICE restart when the path is lost, a new one when nothing else helps. */
+import type { PeerState } from './platform/types.js'
+import { say, show, stay, step, then, type Action, type Effect, type Model, type Step } from './model.js'
+import type { ServerMessage } from './protocol.js'
+import { saved } from './link.js'
+import type { ClientError, Rtc } from './state.js'
+
+/** How long a lost path may come back by itself before an ICE restart; most changes of network heal within this. */
+const patienceMs = 2_000
+/** How long an ICE restart may take before a new peer connection is made. */
+const restartMs = 6_000
+/** How long the server may take to answer an offer. */
+const answerMs = 8_000
+/** The longest pause between new peer connections. */
+const maxPauseMs = 10_000
+
+const clear: readonly Effect[] = [
+  { type: 'untimer', name: 'ice' },
+  { type: 'untimer', name: 'answer' },
+  { type: 'untimer', name: 'rtc' },
+]
+
+/** Makes a new peer connection in place of the present one. Without a session it waits for the next `welcome`, which does the same. */
+export function open(m: Model): Step {
+  if (m.view.link !== 'online') return stay(m)
+  const gen = m.gen + 1
+  const model: Model = { ...m, gen, negotiation: 'offering' }
+  return show(model, { rtc: 'connecting' }, ...clear, { type: 'save', saved: saved(model) }, { type: 'pc.open', gen, iceServers: m.iceServers })
+}
+
+/** After `welcome`: keeps the peer connection if both sides still have it. */
+export function welcomed(m: Model, serverKeeps: boolean): Step {
+  if (!serverKeeps || m.negotiation !== 'done' || m.view.rtc === 'failed') return open({ ...m, rtcAttempts: 0 })
+  return m.view.rtc === 'disconnected' ? restart(m) : stay(m)
+}
+
+/** An offer is ready to be sent. */
+export function offered(m: Model, o: Extract<Action, { type: 'offer' }>): Step {
+  if (o.gen !== m.gen || m.view.link !== 'online') return stay(m)
+  const message = { type: 'rtc.offer', id: `offer:${o.gen}`, sdp: o.sdp, gen: o.gen } as const
+  return stay(
+    m,
+    { type: 'send', message: o.restart ? { ...message, restart: true } : message },
+    { type: 'timer', name: 'answer', ms: answerMs },
+  )
+}
+
+export function answered(m: Model, a: Extract<ServerMessage, { type: 'rtc.answer' }>): Step {
+  if (a.gen !== m.gen) return stay(m)
+  return step(m, { negotiation: 'done' }, { type: 'untimer', name: 'answer' }, { type: 'pc.answer', gen: a.gen, sdp: a.sdp })
+}
+
+function seen(state: PeerState): Rtc {
+  if (state === 'new') return 'connecting'
+  return state === 'closed' ? 'none' : state
+}
+
+/** The platform reports a change of the peer connection. */
+export function changed(m: Model, state: PeerState): Step {
+  if (state === 'failed') return failed(m)
+  const next = show(m, { rtc: seen(state) })
+  if (state === 'connected') return then(next, (x) => step(x, { rtcAttempts: 0 }, ...clear))
+  if (state === 'disconnected') return then(next, (x) => stay(x, { type: 'timer', name: 'ice', ms: patienceMs }))
+  return next
+}
+
+/** The path did not come back by itself. */
+export function stillDisconnected(m: Model): Step {
+  if (m.view.rtc === 'connected' || m.view.link !== 'online') return stay(m)
+  return m.view.rtc === 'disconnected' && m.negotiation === 'done' ? restart(m) : failed(m)
+}
+
+/** The device has a network again: no need to be patient with a lost path. */
+export function network(m: Model): Step {
+  return m.view.rtc === 'disconnected' && m.negotiation === 'done' ? restart(m) : stay(m)
+}
+
+function restart(m: Model): Step {
+  const gen = m.gen + 1
+  const model: Model = { ...m, gen }
+  return show(
+    model,
+    { rtc: 'connecting' },
+    { type: 'save', saved: saved(model) },
+    { type: 'pc.restart', gen },
+    { type: 'timer', name: 'ice', ms: restartMs },
+  )
+}
+
+/** The peer connection is lost: a new one at once, then after ever longer pauses. */
+export function failed(m: Model): Step {
+  const down = then(show(m, { rtc: 'failed' }), (x) => step(x, { rtcAttempts: x.rtcAttempts + 1 }, ...clear))
+  if (m.view.link !== 'online') return down
+  if (m.rtcAttempts === 0) return then(down, open)
+  const ms = Math.min(maxPauseMs, 500 * 2 ** (m.rtcAttempts - 1))
+  return then(down, (x) => stay(x, { type: 'timer', name: 'rtc', ms }))
+}
+
+/** The server refused an offer. */
+export function refused(m: Model, gen: number, e: ClientError): Step {
+  if (gen !== m.gen) return stay(m)
+  if (e.retry === 'same') return failed(m)
+  const down = then(show(m, { rtc: 'failed', error: e }), (x) => stay(x, ...clear))
+  if (e.retry !== 'later') return down
+  return then(down, (x) => stay(x, { type: 'timer', name: 'rtc', ms: e.retryAfterMs ?? maxPauseMs }))
+}
+
+/** Tells the partner whether the person can be seen and heard. */
+export function announce(m: Model): Effect[] {
+  return m.view.call ? say(m, { type: 'peer.state', audio: m.view.audio, video: m.view.video }) : []
+}

@@ -1,0 +1,85 @@
+import type { ErrorCode, ErrorRetry } from './protocol.js'
+
+/** The signaling connection. `closed` is for good: only a person's action opens it again. */
+export type Link = 'idle' | 'connecting' | 'online' | 'reconnecting' | 'closed'
+
+/** What the person is doing. `left`: the partner has gone and the person has not chosen yet what comes next. */
+export type Phase = 'idle' | 'queued' | 'call' | 'left'
+
+/** Why the link is closed for good. */
+export type ClosedBy = 'replaced' | 'banned' | 'unauthorized' | 'unsupported' | 'too_many' | 'full' | 'user'
+
+/** The media connection to the server. */
+export type Rtc = 'none' | 'connecting' | 'connected' | 'disconnected' | 'failed'
+
+/** How the partner's connection is doing, as the server sees it. */
+export type PeerQuality = 'ok' | 'poor' | 'reconnecting'
+
+/** Why a call ended. */
+export type EndReason = 'next' | 'left' | 'lost' | 'blocked' | 'kicked' | 'restart'
+
+/** A topic that people can pick, with how many are there now. */
+export interface Topic {
+  id: string
+  name: string
+  online: number
+  waiting: number
+}
+
+/** One line of the chat of the current call. `id` is the sender's own id of the line, `at` is milliseconds since the epoch. */
+export interface ChatLine {
+  id: string
+  from: 'me' | 'peer'
+  text: string
+  at: number
+  state: 'sending' | 'sent' | 'failed'
+}
+
+/** The place in the queue. `since` is milliseconds since the epoch. */
+export interface QueueInfo {
+  topics: string[] | 'any'
+  since: number
+  waiting: number
+  etaMs?: number | undefined
+}
+
+/** The running call. `peer.id` is good for this call only. */
+export interface CallInfo {
+  id: string
+  peer: { id: string; name: string }
+  topics: string[]
+  startedAt: number
+  peerAudio: boolean
+  peerVideo: boolean
+  peerConnection: PeerQuality
+}
+
+/** The last thing that went wrong and that a person should hear of. */
+export interface ClientError {
+  code: ErrorCode
+  message: string
+  retry: ErrorRetry
+  retryAfterMs?: number | undefined
+}
+
+/** What a user interface shows. Immutable: each change is a new object, and unchanged parts keep their identity. */
+export interface State {
+  readonly link: Link
+  readonly closedBy?: ClosedBy | undefined
+  /** When the next attempt to reconnect is made, in milliseconds since the epoch. */
+  readonly retryAt?: number | undefined
+  readonly user?: { id: string; name: string; guest: boolean } | undefined
+  readonly topics: Topic[]
+  readonly rtc: Rtc
+  readonly phase: Phase
+  readonly queue?: QueueInfo | undefined
+  readonly call?: CallInfo | undefined
+  readonly left?: { reason: EndReason; name: string } | undefined
+  readonly chat: ChatLine[]
+  readonly peerTyping: boolean
+  /** Is my microphone on: there is a track and it is enabled. */
+  readonly audio: boolean
+  /** Is my camera on: there is a track and it is enabled. */
+  readonly video: boolean
+  readonly error?: ClientError | undefined
+}
