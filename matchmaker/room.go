@@ -1,0 +1,96 @@
+package matchmaker
+
+import (
+	"slices"
+
+	"smalltalk/store"
+)
+
+// The reasons that the matcher itself gives for the end of a room.
+const (
+	reasonLeft = "left" // a Find was cancelled as it was matched, or the person looked for somebody else instead of resuming
+	reasonLost = "lost" // after a restart of the server somebody did not come back in time
+)
+
+// Room is one member's view of a call between two people. Its methods may be called by any number of goroutines.
+type Room struct {
+	call *call
+	self int // index in call.record.Members
+}
+
+// call is what the two views share.
+type call struct {
+	m      *Matcher
+	record store.Room // never changed
+	sides  [2]*Room
+	done   chan struct{} // closed, under m.mu, when the call has ended
+
+	// Written under m.mu before done is closed, and never after it.
+	reason  string
+	endedBy store.SessionID
+
+	// Guarded by m.mu.
+	ended   bool
+	claimed [2]bool // has this member's session got the room from Find or Resume
+	dirty   bool    // is in m.dirty
+	stored  bool    // may be on the disk
+	delete  bool    // shall not be on the disk; unlike ended it stays false for a room left after Close
+}
+
+func newCall(m *Matcher, record store.Room) *call {
+	c := &call{m: m, record: record, done: make(chan struct{})}
+	c.sides = [2]*Room{{call: c, self: 0}, {call: c, self: 1}}
+	return c
+}
+
+// ID returns the room's ID, the same for both members.
+func (r *Room) ID() store.RoomID { return r.call.record.ID }
+
+// Self returns the member who got this Room.
+func (r *Room) Self() store.Member { return r.call.record.Members[r.self] }
+
+// Partner returns the other member.
+func (r *Room) Partner() store.Member { return r.call.record.Members[1-r.self] }
+
+// Topics returns what both had picked, sorted: all of one's topics if the other takes any, nothing if both take any.
+func (r *Room) Topics() []store.Category { return slices.Clone(r.call.record.Topics) }
+
+// Langs returns the languages that both named, sorted. It is empty if one of them named none.
+func (r *Room) Langs() []string { return slices.Clone(r.call.record.Langs) }
+
+// Done returns a channel that is closed when the room has ended, by whichever of the two or by the matcher. Closing the matcher
+// ends no room.
+func (r *Room) Done() <-chan struct{} { return r.call.done }
+
+// Leave ends the room for both. Only the first call of either member does something, and its reason counts. After the
+// matcher is closed it ends the room for this process only: the store keeps it, and a restarted server resumes it.
+func (r *Room) Leave(reason string) {
+	m := r.call.m
+	m.mu.Lock()
+	defer m.release()
+	if !r.call.ended {
+		m.end(r.call, reason, r.Self().Session)
+		m.line.parted(m.now(), r.Self().User, r.Partner().User)
+	}
+}
+
+// Reason returns why the room has ended: what was given to Leave, "left" if the partner's Find was cancelled at the moment of the match,
+// or "lost" if after a restart of the server somebody did not come back in time. It is empty until Done is closed.
+func (r *Room) Reason() string {
+	select {
+	case <-r.call.done:
+		return r.call.reason
+	default:
+		return ""
+	}
+}
+
+// EndedBy returns the session that left or did not come back; it is empty if neither came back, and until Done is closed.
+func (r *Room) EndedBy() store.SessionID {
+	select {
+	case <-r.call.done:
+		return r.call.endedBy
+	default:
+		return ""
+	}
+}
