@@ -1,8 +1,8 @@
 /** The queue and the call: joining, being matched, Next, leaving, and finding one's place again after a reconnect. */
-import { say, show, stay, step, then, type Clock, type Effect, type Model, type Step } from './model.js'
-import type { CallSnapshot, PeerRef, ServerMessage, Snapshot } from './protocol.js'
+import { say, show, stay, step, and, type Clock, type Effect, type Model, type Step } from './model.js'
+import type { CallSnapshot, ServerMessage, Snapshot } from './protocol.js'
 import { announce } from './rtc.js'
-import type { CallInfo, ClientError, QueueInfo } from './state.js'
+import type { CallInfo, ClientError, EndReason, QueueInfo } from './state.js'
 
 type Message<T extends ServerMessage['type']> = Extract<ServerMessage, { type: T }>
 
@@ -55,7 +55,7 @@ export function rejoin(m: Model): Step {
 export function cancel(m: Model): Step {
   if (m.view.phase !== 'queued') return stay(m)
   const idle = show(m, { phase: 'idle', queue: undefined }, { type: 'untimer', name: 'queue' }, ...say(m, { type: 'queue.leave' }))
-  return then(idle, (x) => step(x, { ticket: undefined }))
+  return and(idle, (x) => step(x, { ticket: undefined }))
 }
 
 /** Ends the call and queues again; the partner is hidden at once, before the server knows. */
@@ -73,47 +73,48 @@ export function leave(m: Model): Step {
   if (!m.view.call) return stay(m)
   const call = m.view.call.id
   const effects = say(m, { type: 'call.leave', call })
-  return then(idle, (x) => step(x, { abandoned: { call, by: 'leave' }, ticket: undefined, typingAt: undefined }, ...effects))
+  return and(idle, (x) => step(x, { abandoned: { call, by: 'leave' }, ticket: undefined, typingAt: undefined }, ...effects))
 }
 
 /** The server says that we wait. */
 export function queued(m: Model, q: Message<'queue.state'>): Step {
   if (m.view.phase === 'idle' || m.view.phase === 'call') return stay(m)
   const queue: QueueInfo = { topics: m.settings?.topics ?? 'any', since: q.since, waiting: q.waiting, etaMs: q.eta_ms }
-  return then(show(m, { phase: 'queued', queue, left: undefined }), (x) => step(x, { ticket: q.ticket }))
+  return and(show(m, { phase: 'queued', queue, left: undefined }), (x) => step(x, { ticket: q.ticket }))
 }
 
-function toCall(c: CallSnapshot, clock: Clock): CallInfo {
-  const peer: PeerRef = c.peer
+/** Until the partner says otherwise, both microphone and camera are taken to be on. */
+function toCall(c: CallSnapshot, startedAt: number): CallInfo {
+  const { audio, video, connection } = c.peer_state ?? { audio: true, video: true, connection: 'ok' }
   return {
     id: c.call,
-    peer: { id: peer.id, name: peer.name },
-    topics: c.topics ?? [],
-    startedAt: clock.now,
-    peerAudio: true,
-    peerVideo: true,
-    peerConnection: 'ok',
+    peer: { id: c.peer.id, name: c.peer.name },
+    topics: c.topics,
+    startedAt,
+    peerAudio: audio,
+    peerVideo: video,
+    peerConnection: connection,
   }
 }
 
 /** Shows a call and tells the partner about our microphone and camera. */
-function begin(m: Model, c: CallSnapshot, clock: Clock): Step {
+function begin(m: Model, c: CallSnapshot, startedAt: number): Step {
   const started = show(
     m,
-    { phase: 'call', call: toCall(c, clock), queue: undefined, left: undefined, chat: [], peerTyping: false },
+    { phase: 'call', call: toCall(c, startedAt), queue: undefined, left: undefined, chat: [], peerTyping: false },
     quietTyping,
     { type: 'untimer', name: 'queue' },
   )
-  return then(started, (x) => step(x, { abandoned: undefined, typingAt: undefined }, ...announce(x)))
+  return and(started, (x) => step(x, { abandoned: undefined, typingAt: undefined }, ...announce(x)))
 }
 
-/** A partner is found. One who cancelled in the same moment gives the partner back. */
+/** A partner is found. Who has given up waiting in the same moment gives the partner back. */
 export function matched(m: Model, match: Message<'match'>, clock: Clock): Step {
   if (m.view.call?.id === match.call) return stay(m)
-  if (m.view.phase === 'idle') {
+  if (m.view.phase === 'idle' || m.view.phase === 'left') {
     return step(m, { abandoned: { call: match.call, by: 'leave' } }, ...say(m, { type: 'call.leave', call: match.call }))
   }
-  return begin(m, match, clock)
+  return begin(m, match, clock.now)
 }
 
 /** A call is over: the one that we left ourselves, or the one that we are in. */
@@ -130,7 +131,7 @@ export function ended(m: Model, end: Message<'call.end'>, clock: Clock): Step {
 function leftAlone(m: Model, reason: Message<'call.end'>['reason']): Step {
   const name = m.view.call?.peer.name ?? ''
   const alone = show(m, { phase: 'left', call: undefined, left: { reason, name }, peerTyping: false }, quietTyping)
-  return then(alone, (x) => step(x, { typingAt: undefined }))
+  return and(alone, (x) => step(x, { typingAt: undefined }))
 }
 
 export function peerState(m: Model, p: Message<'peer.state'>): Step {
@@ -153,7 +154,7 @@ export function media(m: Model, change: Partial<Pick<Model, 'has' | 'wants'>>): 
   const video = model.has.video && model.wants.video
   const changed = audio !== m.view.audio || video !== m.view.video
   const shown = changed ? show(model, { audio, video }) : stay(model)
-  return then(shown, (x) => stay(x, { type: 'enable', on: x.wants }, ...(changed ? announce(x) : [])))
+  return and(shown, (x) => stay(x, { type: 'enable', on: x.wants }, ...(changed ? announce(x) : [])))
 }
 
 /** After `welcome`: brings what the server remembers and what the person wants together. What the person wants wins. */
@@ -163,21 +164,22 @@ export function restored(m: Model, s: Snapshot, clock: Clock): Step {
     case 'call':
       return s.call ? restoredCall(model, s.call, clock) : stay(model)
     case 'queued':
-      return restoredQueue(model, clock)
+      return restoredQueue(model, s.ended?.reason ?? 'lost', clock)
     case 'idle':
     case 'ringing':
       break
   }
-  if (model.view.call) return leftAlone(model, 'lost')
+  const call = model.view.call?.id
+  if (call !== undefined) return leftAlone(model, s.ended?.call === call ? s.ended.reason : 'lost')
   return stay({ ...model, abandoned: undefined }, ...(model.view.phase === 'queued' ? sendJoin(model) : []))
 }
 
-function restoredQueue(m: Model, clock: Clock): Step {
+function restoredQueue(m: Model, reason: EndReason, clock: Clock): Step {
   switch (m.view.phase) {
     case 'queued':
       return stay({ ...m, abandoned: undefined })
     case 'call':
-      return leftAlone({ ...m, settings: m.settings ?? { topics: 'any', langs: undefined } }, 'lost')
+      return and(leftAlone(m, reason), (x) => stay(x, ...say(x, { type: 'queue.leave' })))
     case 'idle':
     case 'left':
       return m.settings ? stay(m, ...say(m, { type: 'queue.leave' })) : enter(m, clock)
@@ -186,8 +188,8 @@ function restoredQueue(m: Model, clock: Clock): Step {
 
 function restoredCall(m: Model, c: CallSnapshot, clock: Clock): Step {
   if (m.view.call?.id === c.call) {
-    const call: CallInfo = { ...m.view.call, peerConnection: 'ok' }
-    return then(show(m, { call }), (x) => stay(x, ...announce(x)))
+    const call = toCall(c, m.view.call.startedAt)
+    return and(show(m, { call }), (x) => stay(x, ...announce(x)))
   }
   if (m.abandoned?.call === c.call) {
     const message = m.abandoned.by === 'next' ? ({ type: 'call.next', id: `next:${c.call}`, call: c.call } as const) : ({ type: 'call.leave', call: c.call } as const)
@@ -195,7 +197,7 @@ function restoredCall(m: Model, c: CallSnapshot, clock: Clock): Step {
   }
   // A page that was reloaded in a call knows nothing of it and shows it; one that has since given up on being matched does not want it.
   const reloaded = m.settings === undefined
-  if (m.view.phase === 'queued' || m.view.phase === 'call' || reloaded) return begin(m, c, clock)
+  if (m.view.phase === 'queued' || m.view.phase === 'call' || reloaded) return begin(m, c, c.started_at ?? clock.now)
   return stay(m, ...say(m, { type: 'call.leave', call: c.call }))
 }
 
@@ -207,5 +209,5 @@ export function refused(m: Model, what: 'queue' | 'next', e: ClientError, clock:
     const ms = e.retryAfterMs ?? Math.round(queueRetryMs * (1 + clock.random / 2))
     return show(m, { error: e }, { type: 'timer', name: 'queue', ms })
   }
-  return then(show(m, { phase: 'idle', queue: undefined, error: e }), (x) => step(x, { ticket: undefined }))
+  return and(show(m, { phase: 'idle', queue: undefined, error: e }), (x) => step(x, { ticket: undefined }))
 }

@@ -1,6 +1,6 @@
 /** The chat of the current call: lines are shown at once, confirmed or marked as failed later. */
-import { say, show, stay, step, then, type Clock, type Effect, type Model, type Step } from './model.js'
-import type { ServerMessage } from './protocol.js'
+import { say, show, stay, step, and, type Clock, type Effect, type Model, type Step } from './model.js'
+import type { ChatEntry, ServerMessage } from './protocol.js'
 import type { ChatLine, ClientError } from './state.js'
 
 /** The longest line in characters (code points), as the protocol has it. */
@@ -27,8 +27,10 @@ export function failAll(lines: ChatLine[]): ChatLine[] {
   return lines.map((l) => (l.state === 'sending' ? { ...l, state: 'failed' } : l))
 }
 
+/** The call goes with the line, so that it cannot reach the next partner by mistake. */
 function send(m: Model, line: ChatLine): Effect[] {
-  return say(m, { type: 'chat', id: `chat:${line.id}`, cid: line.id, text: line.text })
+  if (!m.view.call) return []
+  return say(m, { type: 'chat', id: `chat:${line.id}`, call: m.view.call.id, cid: line.id, text: line.text })
 }
 
 /** Shows the person's line and sends it. Without a connection it stays "sending" and goes out after the reconnect. */
@@ -37,7 +39,7 @@ export function write(m: Model, cid: string, raw: string, clock: Clock): Step {
   if (text === '' || !m.view.call) return stay(m)
   const line: ChatLine = { id: cid, from: 'me', text, at: clock.now, state: 'sending' }
   const shown = show(m, { chat: add(m.view.chat, line) })
-  return then(shown, (x) => step(x, { typingAt: undefined }, ...send(x, line)))
+  return and(shown, (x) => step(x, { typingAt: undefined }, ...send(x, line)))
 }
 
 /** Sends a failed line again. Its id is the same, so that it cannot arrive twice. */
@@ -63,11 +65,19 @@ export function refused(m: Model, cid: string, error: ClientError | undefined): 
 }
 
 /** After `welcome`: lines on their way go out again in the same call; otherwise nobody will read them. */
-export function restored(m: Model): Step {
-  const open = m.view.chat.filter((l) => l.state === 'sending')
-  if (open.length === 0) return stay(m)
-  if (!m.view.call) return show(m, { chat: failAll(m.view.chat) })
-  return stay(m, ...open.flatMap((l) => send(m, l)))
+export function restored(m: Model, known: readonly ChatEntry[]): Step {
+  if (!m.view.call) return m.view.chat.some((l) => l.state === 'sending') ? show(m, { chat: failAll(m.view.chat) }) : stay(m)
+  const chat = known.reduce(merge, m.view.chat)
+  const open = chat.filter((l) => l.state === 'sending')
+  return chat === m.view.chat && open.length === 0 ? stay(m) : show(m, { chat }, ...open.flatMap((l) => send(m, l)))
+}
+
+/** Takes over a line that the server knows, unless it is shown already. */
+function merge(lines: ChatLine[], entry: ChatEntry): ChatLine[] {
+  const from = entry.from === 'me' ? 'me' : 'peer'
+  const mine = lines.find((l) => l.from === from && l.id === entry.cid)
+  if (mine) return mine.state === 'sent' ? lines : mark(lines, entry.cid, 'sent')
+  return add(lines, { id: entry.cid, from, text: entry.text, at: entry.at, state: 'sent' })
 }
 
 /** The person types, or has stopped. */

@@ -1,7 +1,7 @@
 /** The signaling connection: dialling, hello and welcome, pings, losing it and getting it back, closing it for good. */
 import * as call from './call.js'
 import * as chat from './chat.js'
-import { say, show, stay, step, then, type Action, type Clock, type Effect, type Model, type Saved, type Step, type TimerName } from './model.js'
+import { save, say, show, stay, step, and, type Action, type Clock, type Effect, type Model, type Step, type TimerName } from './model.js'
 import { CloseCode, PROTOCOL_VERSION, type ClientMessage, type ServerMessage } from './protocol.js'
 import * as rtc from './rtc.js'
 import type { ClientError, ClosedBy } from './state.js'
@@ -30,7 +30,7 @@ export function connect(m: Model): Step {
 
 function start(m: Model): Step {
   const fresh = show(m, { link: 'connecting', closedBy: undefined, retryAt: undefined, error: undefined })
-  return then(fresh, (x) => dial({ ...x, attempts: 0, refused: false, needsGuest: x.identity.cookies }))
+  return and(fresh, (x) => dial({ ...x, attempts: 0, refused: false, needsGuest: x.identity.cookies }))
 }
 
 /** Makes the next attempt to connect. */
@@ -43,7 +43,7 @@ export function dial(m: Model): Step {
 export function close(m: Model): Step {
   if (m.view.link === 'idle') return stay(m)
   const saved: Effect = { type: 'save', saved: m.token === undefined ? null : { token: m.token, gen: m.gen } }
-  return then(step(m, { resume: undefined }, saved), (x) => shut(x, 'user'))
+  return and(step(m, { resume: undefined }, saved), (x) => shut(x, 'user'))
 }
 
 /** Connects again after another connection has taken this one's place, and takes its place in turn. */
@@ -54,7 +54,7 @@ export function takeover(m: Model): Step {
 /** Goes on as a guest of this tab's own. */
 export function freshGuest(m: Model): Step {
   const next = { ...m, token: undefined, resume: undefined, fresh: true, ticket: undefined }
-  return m.view.link === 'closed' || m.view.link === 'idle' ? start(next) : then(shut(next, 'user'), start)
+  return m.view.link === 'closed' || m.view.link === 'idle' ? start(next) : and(shut(next, 'user'), start)
 }
 
 /** The WebSocket is open: introduce ourselves. */
@@ -91,16 +91,11 @@ export function welcome(m: Model, w: Message<'welcome'>, clock: Clock): Step {
     { link: 'online', retryAt: undefined, user: { id, name, guest }, topics: w.topics },
     ...untimers(['welcome', 'probe']),
     { type: 'timer', name: 'ping', ms: model.pingMs },
-    { type: 'save', saved: saved(model) },
+    save(model),
   )
-  const watched = then(online, (x) => stay(x, ...(x.watching ? watch(x, true) : [])))
-  const media = then(watched, (x) => rtc.welcomed(x, w.resumed && w.media === 'keep'))
-  return then(then(media, (x) => call.restored(x, w.state, clock)), chat.restored)
-}
-
-/** What to write down for a reload of the tab. */
-export function saved(m: Model): Saved {
-  return { gen: m.gen, ...(m.token === undefined ? {} : { token: m.token }), ...(m.resume === undefined ? {} : { resume: m.resume }) }
+  const watched = and(online, (x) => stay(x, ...(x.watching ? watch(x, true) : [])))
+  const media = and(watched, (x) => rtc.welcomed(x, w.resumed && w.media === 'keep'))
+  return and(and(media, (x) => call.restored(x, w.state, clock)), (x) => chat.restored(x, w.state.chat ?? []))
 }
 
 export function watch(m: Model, on: boolean): Effect[] {
@@ -125,7 +120,7 @@ export function closed(m: Model, code: number, clock: Clock): Step {
 
 /** The present connection is as good as dead: drop it and dial again. */
 export function lost(m: Model, clock: Clock): Step {
-  return then(stay(m, { type: 'hangup', code: CloseCode.normal }), (x) => retry(x, clock, 0))
+  return and(stay(m, { type: 'hangup', code: CloseCode.lost }), (x) => retry(x, clock, 0))
 }
 
 /** The server refused a guest session over HTTP. */
@@ -157,7 +152,7 @@ function retry(m: Model, clock: Clock, atLeast: number): Step {
 function unauthorized(m: Model, clock: Clock, error?: ClientError): Step {
   if (m.refused) return shut({ ...m, token: undefined, resume: undefined }, 'unauthorized', error)
   const again = { ...m, refused: true, token: undefined, resume: undefined, needsGuest: m.identity.cookies }
-  return then(stay(again, { type: 'hangup', code: CloseCode.normal }), (x) => retry(x, clock, 0))
+  return and(stay(again, { type: 'hangup', code: CloseCode.normal }), (x) => retry(x, clock, 0))
 }
 
 /** Closes for good; only a person's action opens again. */
@@ -206,7 +201,7 @@ export function network(m: Model, clock: Clock): Step {
     { type: 'send', message: { type: 'ping', t: clock.now } },
     { type: 'timer', name: 'probe', ms: probeMs },
   )
-  return then(probe, rtc.network)
+  return and(probe, rtc.network)
 }
 
 /** Errors that only say that the two sides crossed on the way; the next message sets it right. */

@@ -140,8 +140,8 @@ export function show(model: Model, view: Partial<State>, ...effects: Effect[]): 
   return { model: { ...model, view: { ...model.view, ...view } }, effects }
 }
 
-/** Does one thing after the other. */
-export function then(first: Step, next: (m: Model) => Step): Step {
+/** Does one thing after the other. (Not called `then`: a module with an export of that name is taken for a promise by `import()`.) */
+export function and(first: Step, next: (m: Model) => Step): Step {
   const second = next(first.model)
   return { model: second.model, effects: [...first.effects, ...second.effects] }
 }
@@ -149,6 +149,12 @@ export function then(first: Step, next: (m: Model) => Step): Step {
 /** Nothing changes. */
 export function stay(model: Model, ...effects: Effect[]): Step {
   return { model, effects }
+}
+
+/** Writes down what a reload of the tab needs. */
+export function save(m: Model): Effect {
+  const { token, resume, gen } = m
+  return { type: 'save', saved: { gen, ...(token === undefined ? {} : { token }), ...(resume === undefined ? {} : { resume }) } }
 }
 
 /** A message to the server, as an effect; nothing while there is no session to hear it. */

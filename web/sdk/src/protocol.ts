@@ -36,6 +36,8 @@ export type ErrorRetry = 'never' | 'same' | 'later' | 'reauth'
 /** WebSocket close codes (RFC 6455 section 7.4.2: 4000 and up are ours). */
 export const CloseCode = {
   normal: 1000,
+  /** From the client: this connection is given up but the session is not, unlike after `normal`. */
+  lost: 4000,
   badMessage: 4400,
   unauthorized: 4401,
   banned: 4403,
@@ -50,12 +52,23 @@ export interface PeerRef {
   friend?: boolean
 }
 
-/** A running call inside `welcome.state`. */
+/** A call, as `match` announces it and `welcome.state` repeats it. */
 export interface CallSnapshot {
   call: string
   peer: PeerRef
-  topics?: string[]
+  topics: string[]
   langs?: string[]
+  /** Milliseconds since the epoch, by the server's clock. */
+  started_at?: number
+  peer_state?: { audio: boolean; video: boolean; connection: PeerQuality }
+}
+
+/** A line of chat from the server. `from` is the partner's id in this call, or `me` in a snapshot. */
+export interface ChatEntry {
+  from: string
+  cid: string
+  text: string
+  at: number
 }
 
 /** What a (resumed) session is doing. */
@@ -63,6 +76,10 @@ export interface Snapshot {
   phase: 'idle' | 'queued' | 'call' | 'ringing'
   ticket?: string
   call?: CallSnapshot
+  /** The lines of the running call. */
+  chat?: ChatEntry[]
+  /** The call that ended while the client was away. */
+  ended?: { call: string; reason: EndReason }
 }
 
 /** Everything that the client sends. */
@@ -82,7 +99,7 @@ export type ClientMessage =
   | { type: 'call.next'; id: string; call: string }
   | { type: 'call.leave'; call: string }
   | { type: 'peer.state'; audio: boolean; video: boolean }
-  | { type: 'chat'; id: string; cid: string; text: string }
+  | { type: 'chat'; id: string; call: string; cid: string; text: string }
   | { type: 'chat.typing'; on: boolean }
   | { type: 'topics.watch'; on: boolean }
   | { type: 'ping'; t: number }
@@ -108,10 +125,10 @@ export type ServerMessage =
   | { type: 'rtc.answer'; sdp: string; gen: number }
   | { type: 'rtc.state'; state: 'connected' | 'disconnected' | 'failed' }
   | { type: 'queue.state'; phase: 'queued'; ticket: string; since: number; waiting: number; eta_ms?: number }
-  | { type: 'match'; call: string; peer: PeerRef; topics: string[]; langs?: string[] }
+  | ({ type: 'match' } & CallSnapshot)
   | { type: 'call.end'; call: string; reason: EndReason; requeued: boolean }
   | { type: 'peer.state'; audio?: boolean; video?: boolean; connection?: PeerQuality }
-  | { type: 'chat'; from: string; cid: string; text: string; at: number }
+  | ({ type: 'chat' } & ChatEntry)
   | { type: 'chat.typing'; on: boolean }
   | { type: 'topics'; topics: Topic[] }
   | { type: 'notice'; level: string; code: string; text: string }

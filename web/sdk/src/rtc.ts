@@ -1,8 +1,7 @@
 /** The media connection: one offer per peer connection, an ICE restart when the path is lost, a new one when nothing else helps. */
 import type { PeerState } from './platform/types.js'
-import { say, show, stay, step, then, type Action, type Effect, type Model, type Step } from './model.js'
+import { save, say, show, stay, step, and, type Action, type Effect, type Model, type Step } from './model.js'
 import type { ServerMessage } from './protocol.js'
-import { saved } from './link.js'
 import type { ClientError, Rtc } from './state.js'
 
 /** How long a lost path may come back by itself before an ICE restart; most changes of network heal within this. */
@@ -25,7 +24,7 @@ export function open(m: Model): Step {
   if (m.view.link !== 'online') return stay(m)
   const gen = m.gen + 1
   const model: Model = { ...m, gen, negotiation: 'offering' }
-  return show(model, { rtc: 'connecting' }, ...clear, { type: 'save', saved: saved(model) }, { type: 'pc.open', gen, iceServers: m.iceServers })
+  return show(model, { rtc: 'connecting' }, ...clear, save(model), { type: 'pc.open', gen, iceServers: m.iceServers })
 }
 
 /** After `welcome`: keeps the peer connection if both sides still have it. */
@@ -59,8 +58,8 @@ function seen(state: PeerState): Rtc {
 export function changed(m: Model, state: PeerState): Step {
   if (state === 'failed') return failed(m)
   const next = show(m, { rtc: seen(state) })
-  if (state === 'connected') return then(next, (x) => step(x, { rtcAttempts: 0 }, ...clear))
-  if (state === 'disconnected') return then(next, (x) => stay(x, { type: 'timer', name: 'ice', ms: patienceMs }))
+  if (state === 'connected') return and(next, (x) => step(x, { rtcAttempts: 0 }, ...clear))
+  if (state === 'disconnected') return and(next, (x) => stay(x, { type: 'timer', name: 'ice', ms: patienceMs }))
   return next
 }
 
@@ -81,7 +80,7 @@ function restart(m: Model): Step {
   return show(
     model,
     { rtc: 'connecting' },
-    { type: 'save', saved: saved(model) },
+    save(model),
     { type: 'pc.restart', gen },
     { type: 'timer', name: 'ice', ms: restartMs },
   )
@@ -89,20 +88,20 @@ function restart(m: Model): Step {
 
 /** The peer connection is lost: a new one at once, then after ever longer pauses. */
 export function failed(m: Model): Step {
-  const down = then(show(m, { rtc: 'failed' }), (x) => step(x, { rtcAttempts: x.rtcAttempts + 1 }, ...clear))
+  const down = and(show(m, { rtc: 'failed' }), (x) => step(x, { rtcAttempts: x.rtcAttempts + 1 }, ...clear))
   if (m.view.link !== 'online') return down
-  if (m.rtcAttempts === 0) return then(down, open)
+  if (m.rtcAttempts === 0) return and(down, open)
   const ms = Math.min(maxPauseMs, 500 * 2 ** (m.rtcAttempts - 1))
-  return then(down, (x) => stay(x, { type: 'timer', name: 'rtc', ms }))
+  return and(down, (x) => stay(x, { type: 'timer', name: 'rtc', ms }))
 }
 
 /** The server refused an offer. */
 export function refused(m: Model, gen: number, e: ClientError): Step {
   if (gen !== m.gen) return stay(m)
   if (e.retry === 'same') return failed(m)
-  const down = then(show(m, { rtc: 'failed', error: e }), (x) => stay(x, ...clear))
+  const down = and(show(m, { rtc: 'failed', error: e }), (x) => stay(x, ...clear))
   if (e.retry !== 'later') return down
-  return then(down, (x) => stay(x, { type: 'timer', name: 'rtc', ms: e.retryAfterMs ?? maxPauseMs }))
+  return and(down, (x) => stay(x, { type: 'timer', name: 'rtc', ms: e.retryAfterMs ?? maxPauseMs }))
 }
 
 /** Tells the partner whether the person can be seen and heard. */

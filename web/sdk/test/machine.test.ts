@@ -1,0 +1,311 @@
+import { describe, expect, test } from 'vitest'
+import { initialModel, reduce, type Action, type Clock, type Effect, type Model } from '../src/machine.js'
+import type { ServerMessage } from '../src/protocol.js'
+import { match, welcome } from './fake.js'
+
+const clock: Clock = { now: 1_000_000, random: 0.5 }
+
+function fresh(): Model {
+  return initialModel({
+    client: { name: 'test', version: '1', platform: 'fake' },
+    lang: undefined,
+    cookies: false,
+    fresh: false,
+    saved: { gen: 0 },
+  })
+}
+
+function run(m: Model, ...actions: Action[]): { model: Model; effects: readonly Effect[] } {
+  return actions.reduce<{ model: Model; effects: readonly Effect[] }>((s, a) => reduce(s.model, a, clock), { model: m, effects: [] })
+}
+
+const from = (message: ServerMessage): Action => ({ type: 'message', message })
+const sent = (effects: readonly Effect[]): unknown[] => effects.flatMap((e) => (e.type === 'send' ? [e.message] : []))
+const sentTypes = (effects: readonly Effect[]): string[] => effects.flatMap((e) => (e.type === 'send' ? [e.message.type] : []))
+
+const joinNews: Action = { type: 'join', topics: ['news'], langs: undefined }
+const online: Action[] = [{ type: 'connect' }, { type: 'opened' }, from(welcome())]
+const queued: Action[] = [...online, joinNews]
+const ticketed: Action[] = [...queued, from({ type: 'queue.state', phase: 'queued', ticket: 't1', since: 5, waiting: 2 })]
+const inCall: Action[] = [...ticketed, from(match('c1'))]
+const media: Action = { type: 'media', has: { audio: true, video: true } }
+const gone = (reason: 'next' | 'left', requeued = false): Action => from({ type: 'call.end', call: 'c1', reason, requeued })
+
+describe('queue and call', () => {
+  const table: { name: string; actions: Action[]; phase: string; sends?: unknown[] }[] = [
+    { name: 'join sends the topics', actions: queued, phase: 'queued', sends: [{ type: 'queue.join', id: 'queue:', topics: ['news'] }] },
+    { name: 'join twice sends nothing more', actions: [...queued, joinNews], phase: 'queued', sends: [] },
+    { name: 'cancel leaves the queue', actions: [...ticketed, { type: 'cancel' }], phase: 'idle', sends: [{ type: 'queue.leave' }] },
+    { name: 'a match begins a call and tells the partner of us', actions: inCall, phase: 'call', sends: [{ type: 'peer.state', audio: false, video: false }] },
+    { name: 'a match that crosses a cancel is given back', actions: [...ticketed, { type: 'cancel' }, from(match('c1'))], phase: 'idle', sends: [{ type: 'call.leave', call: 'c1' }] },
+    { name: 'next hides the partner before the server knows', actions: [...inCall, { type: 'next' }], phase: 'queued', sends: [{ type: 'call.next', id: 'next:c1', call: 'c1' }] },
+    { name: 'next twice is sent once', actions: [...inCall, { type: 'next' }, { type: 'next' }], phase: 'queued', sends: [] },
+    { name: 'the server queues who pressed Next', actions: [...inCall, { type: 'next' }, gone('next', true)], phase: 'queued', sends: [] },
+    {
+      name: 'both left at the same time: we queue ourselves',
+      actions: [...inCall, { type: 'next' }, gone('left')],
+      phase: 'queued',
+      sends: [{ type: 'queue.join', id: 'queue:', topics: ['news'], ticket: 't1' }],
+    },
+    {
+      name: 'next in a call that the server has forgotten queues',
+      actions: [...inCall, { type: 'next' }, from({ type: 'error', re: 'next:c1', code: 'not_in_call', message: '', retry: 'never' })],
+      phase: 'queued',
+      sends: [{ type: 'queue.join', id: 'queue:', topics: ['news'], ticket: 't1' }],
+    },
+    { name: 'a match right after Next begins the next call', actions: [...inCall, { type: 'next' }, from(match('c2'))], phase: 'call' },
+    { name: 'the end of the call before does not end this one', actions: [...inCall, { type: 'next' }, from(match('c2')), gone('next', true)], phase: 'call' },
+    { name: 'the partner goes', actions: [...inCall, gone('left')], phase: 'left', sends: [] },
+    { name: 'the end of another call changes nothing', actions: [...inCall, from({ type: 'call.end', call: 'c0', reason: 'left', requeued: false })], phase: 'call' },
+    { name: 'find another keeps the place in line', actions: [...inCall, gone('left'), { type: 'requeue' }], phase: 'queued', sends: [{ type: 'queue.join', id: 'queue:', topics: ['news'], ticket: 't1' }] },
+    { name: 'next after the partner left queues too', actions: [...inCall, gone('left'), { type: 'next' }], phase: 'queued' },
+    { name: 'other topics are a new place in line', actions: [...inCall, gone('left'), { type: 'join', topics: 'any', langs: ['en'] }], phase: 'queued', sends: [{ type: 'queue.join', id: 'queue:', topics: 'any', langs: ['en'] }] },
+    { name: 'leave', actions: [...inCall, { type: 'leave' }], phase: 'idle', sends: [{ type: 'call.leave', call: 'c1' }] },
+    { name: 'leave from partner-left says nothing', actions: [...inCall, gone('left'), { type: 'leave' }], phase: 'idle', sends: [] },
+    {
+      name: 'an unknown topic ends the wait',
+      actions: [...queued, from({ type: 'error', re: 'queue:', code: 'unknown_topic', message: 'no such topic', retry: 'never' })],
+      phase: 'idle',
+    },
+    {
+      name: 'already queued is fine',
+      actions: [...queued, from({ type: 'error', re: 'queue:', code: 'already_queued', message: '', retry: 'never' })],
+      phase: 'queued',
+    },
+    { name: 'a late queue.state does not bring the queue back', actions: [...ticketed, { type: 'cancel' }, from({ type: 'queue.state', phase: 'queued', ticket: 't2', since: 5, waiting: 1 })], phase: 'idle' },
+  ]
+  test.each(table)('$name', ({ actions, phase, sends }) => {
+    const { model, effects } = run(fresh(), ...actions)
+    expect(model.view.phase).toBe(phase)
+    expect(model.view.call !== undefined).toBe(phase === 'call')
+    expect(model.view.queue !== undefined).toBe(phase === 'queued')
+    expect(model.view.left !== undefined).toBe(phase === 'left')
+    if (sends) expect(sent(effects)).toEqual(sends)
+  })
+
+  test('rate limited: queue again after the time that the server names', () => {
+    const { model, effects } = run(fresh(), ...queued, from({ type: 'error', re: 'queue:', code: 'rate_limited', message: 'slow down', retry: 'later', retry_after_ms: 700 }))
+    expect(model.view.phase).toBe('queued')
+    expect(effects).toContainEqual({ type: 'timer', name: 'queue', ms: 700 })
+    expect(sentTypes(run(model, { type: 'timer', name: 'queue' }).effects)).toEqual(['queue.join'])
+  })
+
+  test('the partner and his state are shown', () => {
+    const { model } = run(fresh(), ...inCall, from({ type: 'peer.state', audio: false, video: true, connection: 'reconnecting' }))
+    expect(model.view.call).toMatchObject({ peer: { name: 'Brave Fox' }, topics: ['news'], peerAudio: false, peerVideo: true, peerConnection: 'reconnecting' })
+    const left = run(model, gone('left')).model
+    expect(left.view.left).toEqual({ reason: 'left', name: 'Brave Fox' })
+  })
+
+  test('switching the camera off tells the partner once', () => {
+    const { model } = run(fresh(), ...inCall, media)
+    const off = run(model, { type: 'enable', on: { video: false } })
+    expect(off.model.view).toMatchObject({ audio: true, video: false })
+    expect(off.effects).toEqual([
+      { type: 'enable', on: { audio: true, video: false } },
+      { type: 'send', message: { type: 'peer.state', audio: true, video: false } },
+    ])
+    expect(sent(run(off.model, { type: 'enable', on: { video: false } }).effects)).toEqual([])
+  })
+})
+
+describe('welcome brings both sides together', () => {
+  const snapshot = { call: 'c1', peer: { id: 'p', name: 'Brave Fox' }, topics: ['news'], started_at: 9 }
+  const offline = (...actions: Action[]): Action[] => [...actions, { type: 'closed', code: 1006 }]
+  const back = (state: Extract<ServerMessage, { type: 'welcome' }>['state']): Action => from(welcome({ resumed: true, media: 'keep', state }))
+  const table: { name: string; actions: Action[]; phase: string; sends: string[] }[] = [
+    { name: 'the same call goes on', actions: [...offline(...inCall), back({ phase: 'call', call: snapshot })], phase: 'call', sends: ['peer.state'] },
+    { name: 'the call ended meanwhile', actions: [...offline(...inCall), back({ phase: 'idle', ended: { call: 'c1', reason: 'left' } })], phase: 'left', sends: [] },
+    { name: 'Next pressed offline is sent now', actions: [...offline(...inCall), { type: 'next' }, back({ phase: 'call', call: snapshot })], phase: 'queued', sends: ['call.next'] },
+    { name: 'leave pressed offline is sent now', actions: [...offline(...inCall), { type: 'leave' }, back({ phase: 'call', call: snapshot })], phase: 'idle', sends: ['call.leave'] },
+    { name: 'still waiting', actions: [...offline(...ticketed), back({ phase: 'queued', ticket: 't2' })], phase: 'queued', sends: [] },
+    { name: 'the server forgot that we wait', actions: [...offline(...ticketed), back({ phase: 'idle' })], phase: 'queued', sends: ['queue.join'] },
+    { name: 'matched while offline', actions: [...offline(...ticketed), back({ phase: 'call', call: snapshot })], phase: 'call', sends: ['peer.state'] },
+    { name: 'cancelled while offline', actions: [...offline(...ticketed), { type: 'cancel' }, back({ phase: 'queued', ticket: 't2' })], phase: 'idle', sends: ['queue.leave'] },
+    { name: 'cancelled while offline, but matched', actions: [...offline(...ticketed), { type: 'cancel' }, back({ phase: 'call', call: snapshot })], phase: 'idle', sends: ['call.leave'] },
+    { name: 'joined while offline', actions: [...offline(...online), joinNews, back({ phase: 'idle' })], phase: 'queued', sends: ['queue.join'] },
+    { name: 'a reloaded page finds its call', actions: [{ type: 'connect' }, { type: 'opened' }, back({ phase: 'call', call: snapshot })], phase: 'call', sends: ['peer.state'] },
+    { name: 'a reloaded page finds its place in line', actions: [{ type: 'connect' }, { type: 'opened' }, back({ phase: 'queued', ticket: 't2' })], phase: 'queued', sends: [] },
+  ]
+  test.each(table)('$name', ({ actions, phase, sends }) => {
+    const { model, effects } = run(fresh(), ...actions)
+    expect(model.view.link).toBe('online')
+    expect(model.view.phase).toBe(phase)
+    expect(sentTypes(effects)).toEqual(sends)
+  })
+
+  test('the reason of an end that was missed is shown', () => {
+    const { model } = run(fresh(), ...offline(...inCall), back({ phase: 'idle', ended: { call: 'c1', reason: 'next' } }))
+    expect(model.view.left).toEqual({ reason: 'next', name: 'Brave Fox' })
+  })
+
+  test('lines that the server knows are taken over, the others go out again', () => {
+    const { model, effects } = run(
+      fresh(),
+      ...inCall,
+      { type: 'chat', cid: 'm1', text: 'one' },
+      { type: 'chat', cid: 'm2', text: 'two' },
+      { type: 'closed', code: 1006 },
+      back({
+        phase: 'call',
+        call: snapshot,
+        chat: [
+          { from: 'me', cid: 'm1', text: 'one', at: 1 },
+          { from: 'p', cid: 'h1', text: 'hello', at: 2 },
+        ],
+      }),
+    )
+    expect(model.view.chat.map((l) => [l.id, l.from, l.state])).toEqual([
+      ['m1', 'me', 'sent'],
+      ['m2', 'me', 'sending'],
+      ['h1', 'peer', 'sent'],
+    ])
+    expect(sent(effects)).toContainEqual({ type: 'chat', id: 'chat:m2', call: 'c1', cid: 'm2', text: 'two' })
+  })
+})
+
+describe('media connection', () => {
+  const answered: Action[] = [
+    ...online,
+    { type: 'offer', gen: 1, sdp: 'o', restart: false },
+    from({ type: 'rtc.answer', sdp: 'a', gen: 1 }),
+    { type: 'rtc', state: 'connected' },
+  ]
+  test('welcome opens it with the ICE servers', () => {
+    const ice = [{ urls: ['stun:x'] }]
+    const { model, effects } = run(fresh(), { type: 'connect' }, { type: 'opened' }, from(welcome({ ice_servers: ice })))
+    expect(effects).toContainEqual({ type: 'pc.open', gen: 1, iceServers: ice })
+    expect(model.view.rtc).toBe('connecting')
+  })
+
+  test('one offer, one answer', () => {
+    const { model, effects } = run(fresh(), ...online, { type: 'offer', gen: 1, sdp: 'o', restart: false })
+    expect(sent(effects)).toEqual([{ type: 'rtc.offer', id: 'offer:1', sdp: 'o', gen: 1 }])
+    const answer = run(model, from({ type: 'rtc.answer', sdp: 'a', gen: 1 }))
+    expect(answer.effects).toContainEqual({ type: 'pc.answer', gen: 1, sdp: 'a' })
+    expect(run(model, from({ type: 'rtc.answer', sdp: 'a', gen: 7 })).effects).toEqual([])
+  })
+
+  const table: { name: string; actions: Action[]; effect: string | undefined; rtc: string }[] = [
+    { name: 'a resumed session keeps it', actions: [...answered, { type: 'closed', code: 1006 }, from(welcome({ resumed: true, media: 'keep' }))], effect: undefined, rtc: 'connected' },
+    { name: 'media new makes a new one', actions: [...answered, { type: 'closed', code: 1006 }, from(welcome({ resumed: true, media: 'new' }))], effect: 'pc.open', rtc: 'connecting' },
+    { name: 'kept, but not answered yet: a new one', actions: [...online, { type: 'closed', code: 1006 }, from(welcome({ resumed: true, media: 'keep' }))], effect: 'pc.open', rtc: 'connecting' },
+    { name: 'kept, but disconnected: an ICE restart', actions: [...answered, { type: 'closed', code: 1006 }, { type: 'rtc', state: 'disconnected' }, from(welcome({ resumed: true, media: 'keep' }))], effect: 'pc.restart', rtc: 'connecting' },
+    { name: 'kept, but failed here: a new one', actions: [...answered, { type: 'closed', code: 1006 }, { type: 'rtc', state: 'failed' }, from(welcome({ resumed: true, media: 'keep' }))], effect: 'pc.open', rtc: 'connecting' },
+    { name: 'rtc.state failed: a new one', actions: [...answered, from({ type: 'rtc.state', state: 'failed' })], effect: 'pc.open', rtc: 'connecting' },
+    { name: 'failed: a new one', actions: [...answered, { type: 'rtc', state: 'failed' }], effect: 'pc.open', rtc: 'connecting' },
+    { name: 'failed without a session: wait for it', actions: [...answered, { type: 'closed', code: 1006 }, { type: 'rtc', state: 'failed' }], effect: undefined, rtc: 'failed' },
+    { name: 'disconnected: patience first', actions: [...answered, { type: 'rtc', state: 'disconnected' }], effect: undefined, rtc: 'disconnected' },
+    { name: 'disconnected for long: an ICE restart', actions: [...answered, { type: 'rtc', state: 'disconnected' }, { type: 'timer', name: 'ice' }], effect: 'pc.restart', rtc: 'connecting' },
+    { name: 'disconnected and a new network: an ICE restart at once', actions: [...answered, { type: 'rtc', state: 'disconnected' }, { type: 'network' }], effect: 'pc.restart', rtc: 'connecting' },
+    { name: 'a new network that media survived: nothing', actions: [...answered, { type: 'network' }], effect: undefined, rtc: 'connected' },
+    { name: 'the restart did not help: a new one', actions: [...answered, { type: 'rtc', state: 'disconnected' }, { type: 'timer', name: 'ice' }, { type: 'timer', name: 'ice' }], effect: 'pc.open', rtc: 'connecting' },
+    { name: 'the server has no peer to restart: a new one', actions: [...answered, { type: 'rtc', state: 'disconnected' }, { type: 'timer', name: 'ice' }, from({ type: 'error', re: 'offer:2', code: 'media_failed', message: '', retry: 'same' })], effect: 'pc.open', rtc: 'connecting' },
+    { name: 'no answer: a new one', actions: [...online, { type: 'offer', gen: 1, sdp: 'o', restart: false }, { type: 'timer', name: 'answer' }], effect: 'pc.open', rtc: 'connecting' },
+    { name: 'a refused offer is not repeated', actions: [...online, { type: 'offer', gen: 1, sdp: 'o', restart: false }, from({ type: 'error', re: 'offer:1', code: 'sdp_rejected', message: 'no video', retry: 'never' })], effect: undefined, rtc: 'failed' },
+  ]
+  test.each(table)('$name', ({ actions, effect, rtc }) => {
+    const { model, effects } = run(fresh(), ...actions)
+    expect(effects.map((e) => e.type).find((t) => t.startsWith('pc.'))).toBe(effect)
+    expect(model.view.rtc).toBe(rtc)
+  })
+
+  test('a second failure in a row waits', () => {
+    const { effects } = run(fresh(), ...answered, { type: 'rtc', state: 'failed' }, { type: 'rtc', state: 'failed' })
+    expect(effects).toContainEqual({ type: 'timer', name: 'rtc', ms: 500 })
+  })
+
+  test('offers are numbered ever higher, also across a reload', () => {
+    const m = initialModel({ client: { name: 't', version: '1', platform: 'f' }, lang: undefined, cookies: false, fresh: false, saved: { gen: 7, resume: 'r' } })
+    const { effects } = run(m, ...online)
+    expect(effects).toContainEqual({ type: 'pc.open', gen: 8, iceServers: [] })
+    expect(effects).toContainEqual({ type: 'save', saved: { gen: 8, resume: 'r1' } })
+  })
+})
+
+describe('chat', () => {
+  const line: Action = { type: 'chat', cid: 'm1', text: '  hello ' }
+  test('a line is shown at once and confirmed later', () => {
+    const { model, effects } = run(fresh(), ...inCall, line)
+    expect(model.view.chat).toEqual([{ id: 'm1', from: 'me', text: 'hello', at: clock.now, state: 'sending' }])
+    expect(sent(effects)).toEqual([{ type: 'chat', id: 'chat:m1', call: 'c1', cid: 'm1', text: 'hello' }])
+    expect(run(model, from({ type: 'ok', re: 'chat:m1' })).model.view.chat[0]?.state).toBe('sent')
+  })
+
+  test('a refused line can be sent again, with the same id', () => {
+    const refused = run(fresh(), ...inCall, line, from({ type: 'error', re: 'chat:m1', code: 'rate_limited', message: 'slow down', retry: 'later' }))
+    expect(refused.model.view.chat[0]?.state).toBe('failed')
+    expect(refused.model.view.error?.code).toBe('rate_limited')
+    const again = run(refused.model, { type: 'resend', cid: 'm1' })
+    expect(again.model.view.chat[0]?.state).toBe('sending')
+    expect(sent(again.effects)).toEqual([{ type: 'chat', id: 'chat:m1', call: 'c1', cid: 'm1', text: 'hello' }])
+  })
+
+  test('empty lines are not sent, long ones are cut by character', () => {
+    expect(run(fresh(), ...inCall, { type: 'chat', cid: 'm', text: ' \n ' }).model.view.chat).toEqual([])
+    const long = run(fresh(), ...inCall, { type: 'chat', cid: 'm', text: '😀'.repeat(2_100) }).model.view.chat[0]?.text
+    expect([...(long ?? '')]).toHaveLength(2_000)
+  })
+
+  test('the partner\'s line is shown once and ends his typing', () => {
+    const hello = from({ type: 'chat', from: 'p', cid: 'h1', text: 'hi', at: 3 })
+    const { model } = run(fresh(), ...inCall, from({ type: 'chat.typing', on: true }))
+    expect(model.view.peerTyping).toBe(true)
+    const heard = run(model, hello, hello).model.view
+    expect(heard.chat).toEqual([{ id: 'h1', from: 'peer', text: 'hi', at: 3, state: 'sent' }])
+    expect(heard.peerTyping).toBe(false)
+  })
+
+  test('a new partner starts an empty chat', () => {
+    expect(run(fresh(), ...inCall, line, { type: 'next' }, from(match('c2'))).model.view.chat).toEqual([])
+  })
+
+  test('typing is sent every three seconds at most, and its end once', () => {
+    const typing = (on: boolean): Action => ({ type: 'typing', on })
+    let m = run(fresh(), ...inCall).model
+    const counts: number[] = []
+    for (const [ms, on] of [[0, true], [1_000, true], [3_000, true], [3_100, false], [3_200, false]] as const) {
+      const s = reduce(m, typing(on), { now: clock.now + ms, random: 0 })
+      m = s.model
+      counts.push(sent(s.effects).length)
+    }
+    expect(counts).toEqual([1, 0, 1, 1, 0])
+  })
+})
+
+describe('closing for good', () => {
+  const error = (code: string): Action => from({ type: 'error', code, message: 'why', retry: 'never' })
+  const table: { name: string; actions: Action[]; by: string }[] = [
+    { name: 'replaced, by message', actions: [...inCall, error('replaced')], by: 'replaced' },
+    { name: 'replaced, by close code', actions: [...inCall, { type: 'closed', code: 4409 }], by: 'replaced' },
+    { name: 'banned', actions: [...inCall, error('banned')], by: 'banned' },
+    { name: 'banned, by close code', actions: [...inCall, { type: 'closed', code: 4403 }], by: 'banned' },
+    { name: 'too many', actions: [...inCall, { type: 'closed', code: 4429 }], by: 'too_many' },
+    { name: 'an old client', actions: [{ type: 'connect' }, { type: 'opened' }, error('unsupported_version')], by: 'unsupported' },
+    { name: 'full', actions: [{ type: 'connect' }, { type: 'opened' }, error('server_full')], by: 'full' },
+    { name: 'refused twice', actions: [{ type: 'connect' }, { type: 'opened' }, error('unauthorized'), { type: 'opened' }, error('unauthorized')], by: 'unauthorized' },
+    { name: 'guests are not let in', actions: [{ type: 'connect' }, { type: 'refused', status: 403, code: 'unauthorized', message: 'no guests', retryAfterMs: undefined }], by: 'unauthorized' },
+    { name: 'the person', actions: [...inCall, { type: 'close' }], by: 'user' },
+  ]
+  test.each(table)('$name', ({ actions, by }) => {
+    const { model, effects } = run(fresh(), ...actions)
+    expect(model.view).toMatchObject({ link: 'closed', closedBy: by, phase: 'idle', rtc: 'none' })
+    expect(effects.map((e) => e.type)).toContain('pc.close')
+    const late = run(model, { type: 'timer', name: 'dial' }, { type: 'network' })
+    expect(late.effects.filter((e) => e.type === 'send')).toEqual([])
+    expect(run(model, { type: 'connect' }).model.view.link).toBe('connecting')
+  })
+
+  test('one refusal drops the token and starts again as a new guest', () => {
+    const m = initialModel({ client: { name: 't', version: '1', platform: 'f' }, lang: undefined, cookies: false, fresh: false, saved: { gen: 0, token: 'old' } })
+    const { model, effects } = run(m, { type: 'connect' }, { type: 'opened' }, error('unauthorized'), { type: 'timer', name: 'dial' }, { type: 'opened' })
+    expect(model.view.link).toBe('connecting')
+    expect(sent(effects)).toEqual([{ type: 'hello', versions: [1], client: { name: 't', version: '1', platform: 'f' }, guest: {} }])
+  })
+
+  test('this tab as another guest', () => {
+    const { model } = run(fresh(), ...inCall, error('replaced'), { type: 'fresh' })
+    const { effects } = run(model, { type: 'opened' })
+    expect(sent(effects)).toMatchObject([{ type: 'hello', guest: { fresh: true } }])
+  })
+})
