@@ -1,9 +1,18 @@
 package store
 
 import (
+	"os"
 	"path/filepath"
 	"testing"
 )
+
+// TestMain lets the test program be the process that TestKill kills.
+func TestMain(m *testing.M) {
+	if path := os.Getenv(writerEnv); path != "" {
+		os.Exit(writeUntilKilled(path))
+	}
+	os.Exit(m.Run())
+}
 
 // openTemp opens a new database; when the test is over it must be sound.
 func openTemp(t *testing.T) *DB {
@@ -17,13 +26,17 @@ func openAt(t *testing.T, path string) *DB {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := db.Check(); err != nil {
-			t.Error(err)
-		}
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	t.Cleanup(func() { closeSound(t, db) })
 	return db
+}
+
+// closeSound checks the database and closes it.
+func closeSound(t *testing.T, db *DB) {
+	t.Helper()
+	if err := db.Check(); err != nil {
+		t.Error(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Error(err)
+	}
 }
