@@ -1,0 +1,2 @@
+// Package sfu relays media between the two peers that joined the same room.
+package sfu

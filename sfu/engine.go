@@ -1,0 +1,194 @@
+package sfu
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/pion/ice/v4"
+	"github.com/pion/transport/v4"
+	"github.com/pion/webrtc/v4"
+)
+
+const (
+	defaultMaxBitrate = 2_500_000
+	// ntpEpoch is 1 January 1970 in NTP's seconds since 1900.
+	ntpEpoch = 2_208_988_800 * time.Second
+)
+
+// Config is what an Engine needs. Only UDP has no default.
+type Config struct {
+	// UDP are the sockets that media flows through, one at least. The Engine
+	// owns them and closes them; give them large kernel buffers.
+	UDP []net.PacketConn
+	// Addresses are offered to clients where a socket is bound to the
+	// unspecified address; empty means those of the interfaces.
+	Addresses []netip.Addr
+	// MaxBitrate is the most that a client may send, in bit/s; 0 means 2.5 Mb/s.
+	MaxBitrate int
+	// IncludeLoopback also offers loopback addresses of the interfaces.
+	IncludeLoopback bool
+	// Net replaces the operating system's network, for tests; nil means the real one.
+	Net transport.Net
+	// Logger gets what happens to connections, nothing per packet; nil means silence.
+	Logger *slog.Logger
+}
+
+// Engine relays media between the two peers that joined the same room. All its
+// methods may be called from anywhere at any time.
+type Engine struct {
+	config      Config
+	log         *slog.Logger
+	mux         ice.UDPMux
+	certificate webrtc.Certificate
+	epoch       time.Time
+	rooms       *rooms
+
+	mu      sync.Mutex // guards closed, peers and adding to running
+	closed  bool
+	peers   map[*Peer]struct{}
+	running sync.WaitGroup // closings in the background
+}
+
+// New starts an Engine on the sockets of c. If it fails the sockets are closed.
+func New(c Config) (*Engine, error) {
+	if len(c.UDP) == 0 {
+		return nil, errors.New("sfu: no UDP socket given")
+	}
+	if c.MaxBitrate <= 0 {
+		c.MaxBitrate = defaultMaxBitrate
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	e := &Engine{
+		config: c, log: c.Logger, epoch: time.Now(),
+		rooms: newRooms(), peers: map[*Peer]struct{}{},
+	}
+	if err := e.start(); err != nil {
+		for _, conn := range c.UDP {
+			err = errors.Join(err, conn.Close())
+		}
+
+		return nil, fmt.Errorf("sfu: %w", err)
+	}
+
+	return e, nil
+}
+
+func (e *Engine) start() error {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return fmt.Errorf("make a key: %w", err)
+	}
+	certificate, err := webrtc.GenerateCertificate(key)
+	if err != nil {
+		return fmt.Errorf("make a certificate: %w", err)
+	}
+	e.certificate = *certificate
+	e.mux, err = newMux(&e.config, pionLogs{e.log})
+
+	return err
+}
+
+// now is the time since the Engine started; it never jumps.
+func (e *Engine) now() time.Duration { return time.Since(e.epoch) }
+
+// wall is the NTP time at which now was 0.
+func (e *Engine) wall() time.Duration { return ntpEpoch + time.Duration(e.epoch.UnixNano()) }
+
+// NewPeer makes a Peer that waits for its first offer. It returns ErrClosed,
+// wrapped in an *Error, after Close.
+func (e *Engine) NewPeer() (*Peer, error) {
+	p, err := newPeer(e)
+	if err != nil {
+		return nil, internal("make a peer connection", err)
+	}
+	e.mu.Lock()
+	if e.closed {
+		e.mu.Unlock()
+		_ = p.pc.GracefulClose() // never started: nothing to report
+
+		return nil, internal("make a peer connection", ErrClosed)
+	}
+	e.peers[p] = struct{}{}
+	e.mu.Unlock()
+
+	return p, nil
+}
+
+// background runs f, and Close waits for it; after Close it does not run.
+func (e *Engine) background(f func()) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !e.closed {
+		e.running.Go(f)
+	}
+}
+
+func (e *Engine) forget(p *Peer) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.peers, p)
+}
+
+// Stats sums up the open peers.
+func (e *Engine) Stats() Stats {
+	e.mu.Lock()
+	peers := make([]*Peer, 0, len(e.peers))
+	for p := range e.peers {
+		peers = append(peers, p)
+	}
+	e.mu.Unlock()
+	s := Stats{Peers: len(peers)}
+	s.Rooms, s.Pairs = e.rooms.counts()
+	for _, p := range peers {
+		s.Traffic.add(p.leg.count.snapshot())
+	}
+
+	return s
+}
+
+// Close closes all peers and the sockets, and waits until everything that the
+// Engine started has ended. Calling it again is harmless.
+func (e *Engine) Close() error {
+	e.mu.Lock()
+	e.closed = true
+	peers := make([]*Peer, 0, len(e.peers))
+	for p := range e.peers {
+		peers = append(peers, p)
+	}
+	e.mu.Unlock()
+	var closing sync.WaitGroup
+	for _, p := range peers {
+		closing.Go(func() {
+			if err := p.Close(); err != nil {
+				e.log.Debug("close peer", "error", err)
+			}
+		})
+	}
+	closing.Wait()
+	e.running.Wait()
+	if err := e.mux.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+		return fmt.Errorf("sfu: close sockets: %w", err)
+	}
+
+	return nil
+}
+
+// random is 64 bits for what must not be guessed or repeated; crypto/rand.Read
+// never fails.
+func random() uint64 {
+	var b [8]byte
+	_, _ = rand.Read(b[:])
+
+	return binary.BigEndian.Uint64(b[:])
+}

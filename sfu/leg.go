@@ -1,0 +1,166 @@
+package sfu
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/pion/rtcp"
+)
+
+// sender is a peer's transport as the wiring sees it. The slices are not kept.
+type sender interface {
+	// sendRTP sends a media packet; one goroutine at a time calls it.
+	sendRTP(k kind, b []byte) error
+	// sendRepair sends a retransmission; only the peer's control goroutine
+	// calls it, at the same time as others call sendRTP.
+	sendRepair(b []byte) error
+	// sendRTCP may be called by anybody at any time.
+	sendRTCP(packets ...rtcp.Packet) error
+}
+
+// leg is one peer in the relay: its uplink, its two downlinks, and where they
+// are wired. Two goroutines feed it, each only its own part: the media
+// goroutine calls receiveRTP, the control goroutine receiveRTCP.
+type leg struct {
+	out        sender
+	maxBitrate uint64
+	wall       time.Duration // NTP time at now = 0
+
+	media atomic.Pointer[media] // nil before the first answer
+	to    gate                  // where this peer's packets go
+	from  atomic.Pointer[route] // where the packets it gets come from
+
+	up    uplink               // media goroutine
+	down  [kinds]downTrack     // see there
+	count counters             // anybody
+	rtt   atomic.Int64         // to the client, ns; 0 is unknown
+	shift atomic.Int64         // NTP shift of its sender reports; 0 is unknown
+	seen  [kinds]atomic.Uint64 // its last sender report, see lastReport
+
+	// Guarded by rooms.mu.
+	room  *room
+	ready bool
+}
+
+// downTrack is one of the two streams that are sent to a peer, for its whole
+// life and over all partners.
+type downTrack struct {
+	ssrc            uint32 // set before the first route to it
+	tail            tail   // the wired route's
+	packets, octets atomic.Uint32
+	ring            atomic.Pointer[ring] // nil for audio, and before the first partner
+	// sent is the last sender report: the middle 32 bits of its NTP time, and
+	// of the server's time when it went out.
+	sent atomic.Uint64
+
+	// Retransmission; the control goroutine's.
+	repairSeq uint16
+	plain     []byte
+	wrapped   []byte
+}
+
+func newLeg(out sender, maxBitrate uint64, wall time.Duration, random func() uint64) *leg {
+	l := &leg{out: out, maxBitrate: maxBitrate, wall: wall}
+	for k := range l.down {
+		d := &l.down[k]
+		d.tail = newTail(random())
+		d.repairSeq = uint16(random()) & 0x7fff
+		d.plain = make([]byte, 0, maxPacket)
+		d.wrapped = make([]byte, 0, maxPacket)
+	}
+	l.up.init()
+
+	return l
+}
+
+// negotiated publishes what the first answer fixed.
+func (l *leg) negotiated(m *media) {
+	for k := range kinds {
+		l.down[k].ssrc = m.ssrc[k]
+		l.up.streams[k].ssrc.Store(m.remote[k])
+	}
+	l.media.Store(m)
+}
+
+// roundTrip is the measured or assumed round trip to the client.
+func (l *leg) roundTrip() time.Duration {
+	if rtt := time.Duration(l.rtt.Load()); rtt > 0 {
+		return rtt
+	}
+
+	return 100 * time.Millisecond
+}
+
+// receiveRTP takes one decrypted packet from the peer; it is on the forwarding
+// path: no lock, no allocation, no goroutine.
+func (l *leg) receiveRTP(b []byte, now time.Duration) {
+	m := l.media.Load()
+	l.count.packets.Add(1)
+	l.count.bytes.Add(uint64(len(b)))
+	var p packet
+	if m == nil || !p.parse(b) {
+		l.count.dropped[dropMalformed].Add(1)
+
+		return
+	}
+	r := l.to.enter()
+	l.receive(m, &p, r, now)
+	l.feedback(m, r, now)
+	l.to.leave()
+}
+
+func (l *leg) receive(m *media, p *packet, r *route, now time.Duration) {
+	pl := &m.payloads[p.pt]
+	if pl.codec.name == codecNone {
+		l.count.dropped[dropUnknown].Add(1)
+
+		return
+	}
+	k := pl.codec.kind()
+	l.up.recordArrival(p, m.ext[k].transportCC, now)
+	s := &l.up.streams[k]
+	repaired := pl.rtx
+	if repaired {
+		if !p.unwrap(pl.apt, s.ssrc.Load()) {
+			return // a probe; its arrival was what it was for
+		}
+	} else if !s.accept(p.ssrc, now) {
+		l.count.dropped[dropUnknown].Add(1)
+
+		return
+	}
+	seq, v := s.loss.receive(p.seq, now)
+	switch v {
+	case duplicate:
+		l.count.dropped[dropDuplicate].Add(1)
+
+		return
+	case stale:
+		l.count.dropped[dropStale].Add(1)
+
+		return
+	case first:
+		s.reception = reception{clock: pl.codec.clock()}
+		if r != nil {
+			r.restart(k, now)
+		}
+	case late:
+		if repaired {
+			l.count.recovered.Add(1)
+		}
+	case fresh:
+	}
+	if !repaired {
+		s.reception.record(seq, p.ts, now)
+	}
+	if r == nil {
+		l.count.dropped[dropAlone].Add(1)
+
+		return
+	}
+	if r.forward(p, pl.codec, now) && v == late {
+		// The first packet of the key frame came late and the rest of it was
+		// dropped while waiting: ask for the rest again.
+		s.loss.forget(seq, now)
+	}
+}

@@ -1,0 +1,167 @@
+package sfu
+
+import "time"
+
+const (
+	// lossWindow is how far back a packet is still told from its repeat and
+	// can be asked for again. A power of two.
+	lossWindow = 1024
+	maxMissing = 256
+	// A packet is asked for when reorderPackets later ones have come, or when
+	// reorderTime has passed: networks that swap packets swap neighbours.
+	reorderPackets = 3
+	reorderTime    = 15 * time.Millisecond
+	// A request is repeated after about a round trip, at most maxAsks times;
+	// what is older than giveUp no receiver waits for.
+	minAskInterval = 30 * time.Millisecond
+	maxAsks        = 8
+	giveUp         = time.Second
+	// restartAfter packets in a row far outside the window are a publisher
+	// that began a new sequence, not a late packet (RFC 3550 A.1).
+	restartAfter = 8
+)
+
+// verdict is what the loss detector thinks of an arrived packet.
+type verdict uint8
+
+const (
+	first     verdict = iota // a stream begins, or begins anew
+	fresh                    // newer than everything before
+	late                     // fills a gap
+	duplicate                // seen before
+	stale                    // too old to be told from a repeat
+)
+
+type missing struct {
+	seq   int64
+	seen  time.Duration // when the gap showed
+	asked time.Duration
+	asks  int
+}
+
+// lossDetector follows the sequence numbers of one incoming stream: it finds
+// repeats, gaps, and what to ask the publisher to send again. Not safe for
+// concurrent use; nothing in it allocates.
+type lossDetector struct {
+	started  bool
+	highest  int64 // extended sequence number
+	outside  int   // packets in a row outside the window
+	received [lossWindow / 64]uint64
+	missing  [maxMissing]missing
+	gaps     int // used part of missing
+	lost     uint64
+}
+
+func (d *lossDetector) bit(seq int64) (word *uint64, mask uint64) {
+	at := uint64(seq) % lossWindow
+
+	return &d.received[at/64], 1 << (at % 64)
+}
+
+func (d *lossDetector) restart(seq uint16) int64 {
+	*d = lossDetector{started: true, highest: int64(seq), lost: d.lost}
+	for i := range d.received {
+		d.received[i] = ^uint64(0) // what was before the start is not missing
+	}
+
+	return d.highest
+}
+
+// receive takes the sequence number of a packet that arrived at now and
+// returns it extended to 64 bits. A packet that is duplicate or stale must not
+// be forwarded.
+func (d *lossDetector) receive(seq uint16, now time.Duration) (int64, verdict) {
+	if !d.started {
+		return d.restart(seq), first
+	}
+	step := int64(int16(seq - uint16(d.highest)))
+	if step > lossWindow || step <= -lossWindow {
+		if d.outside++; d.outside < restartAfter {
+			return d.highest + step, stale
+		}
+
+		return d.restart(seq), first
+	}
+	d.outside = 0
+	extended := d.highest + step
+	if step <= 0 {
+		word, mask := d.bit(extended)
+		if *word&mask != 0 {
+			return extended, duplicate
+		}
+		*word |= mask
+		d.found(extended)
+
+		return extended, late
+	}
+	for s := d.highest + 1; s < extended; s++ {
+		d.miss(s, now)
+	}
+	word, mask := d.bit(extended)
+	*word |= mask
+	d.highest = extended
+
+	return extended, fresh
+}
+
+func (d *lossDetector) miss(seq int64, now time.Duration) {
+	word, mask := d.bit(seq)
+	*word &^= mask
+	if d.gaps == maxMissing { // the oldest is the least use
+		d.drop(0)
+	}
+	d.missing[d.gaps] = missing{seq: seq, seen: now}
+	d.gaps++
+}
+
+func (d *lossDetector) drop(i int) {
+	copy(d.missing[i:d.gaps], d.missing[i+1:d.gaps])
+	d.gaps--
+}
+
+func (d *lossDetector) found(seq int64) {
+	for i := range d.gaps {
+		if d.missing[i].seq == seq {
+			d.drop(i)
+
+			return
+		}
+	}
+}
+
+// forget takes back that the packets after seq have arrived, so that they are
+// asked for at once: they were dropped while nobody could use them.
+func (d *lossDetector) forget(seq int64, now time.Duration) {
+	for s := seq + 1; s <= d.highest; s++ {
+		if word, mask := d.bit(s); *word&mask != 0 {
+			d.miss(s, now-reorderTime)
+		}
+	}
+}
+
+// due appends to list the sequence numbers to ask for at now; rtt is the round
+// trip to the publisher. It gives up on what is too old, and counts it.
+func (d *lossDetector) due(now, rtt time.Duration, list []uint16) []uint16 {
+	interval := max(minAskInterval, rtt+rtt/2)
+	kept := 0
+	for i := range d.gaps {
+		m := d.missing[i]
+		waiting := m.asks > 0 && now-m.asked < interval
+		if now-m.seen > giveUp || m.asks >= maxAsks && !waiting || d.highest-m.seq >= lossWindow {
+			d.lost++
+
+			continue
+		}
+		early := m.asks == 0 && d.highest-m.seq < reorderPackets && now-m.seen < reorderTime
+		if !waiting && !early && len(list) < cap(list) {
+			list = append(list, uint16(m.seq))
+			m.asked = now
+			m.asks++
+		}
+		d.missing[kept] = m
+		kept++
+	}
+	d.gaps = kept
+
+	return list
+}

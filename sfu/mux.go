@@ -1,0 +1,85 @@
+package sfu
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+
+	"github.com/pion/ice/v4"
+	"github.com/pion/logging"
+	"github.com/pion/transport/v4"
+)
+
+// socket is one UDP socket under the shared mux, with the say over which
+// addresses are offered for it.
+type socket struct {
+	*ice.UDPMuxDefault
+	addresses []netip.Addr // for an unspecified address; empty means interfaces
+	loopback  bool
+}
+
+var _ ice.UDPMux = (*socket)(nil)
+
+// newMux puts all sockets under one ice.UDPMux, which owns them from then on.
+func newMux(c *Config, logs logging.LoggerFactory) (ice.UDPMux, error) {
+	var network transport.Net
+	if c.Net != nil {
+		network = c.Net
+	}
+	muxes := make([]ice.UDPMux, 0, len(c.UDP))
+	for _, conn := range c.UDP {
+		if _, ok := conn.LocalAddr().(*net.UDPAddr); !ok {
+			return nil, fmt.Errorf("use socket: its address %v is not a UDP address", conn.LocalAddr())
+		}
+		muxes = append(muxes, &socket{
+			UDPMuxDefault: ice.NewUDPMuxDefault(ice.UDPMuxParams{
+				Logger: logs.NewLogger("ice"), UDPConn: conn, Net: network,
+			}),
+			addresses: c.Addresses, loopback: c.IncludeLoopback,
+		})
+	}
+	if len(muxes) == 1 {
+		return muxes[0], nil
+	}
+
+	return ice.NewMultiUDPMuxDefault(muxes...), nil
+}
+
+// GetListenAddresses implements ice.UDPMux: the addresses to offer.
+func (s *socket) GetListenAddresses() []net.Addr {
+	local, ok := s.LocalAddr().(*net.UDPAddr)
+	if !ok {
+		return nil
+	}
+	if !local.IP.IsUnspecified() {
+		return []net.Addr{local}
+	}
+	if len(s.addresses) > 0 {
+		offered := make([]net.Addr, 0, len(s.addresses))
+		for _, a := range s.addresses {
+			if a = a.Unmap(); a.Is6() && local.IP.To4() != nil {
+				continue // an IPv4 socket cannot be reached there
+			}
+			offered = append(offered, net.UDPAddrFromAddrPort(netip.AddrPortFrom(a, uint16(local.Port))))
+		}
+
+		return offered
+	}
+	var offered []net.Addr
+	for _, a := range s.UDPMuxDefault.GetListenAddresses() {
+		if u, ok := a.(*net.UDPAddr); ok && s.offers(u.IP) {
+			offered = append(offered, a)
+		}
+	}
+
+	return offered
+}
+
+// offers reports whether an interface's address is worth offering.
+func (s *socket) offers(ip net.IP) bool {
+	if ip.IsLoopback() {
+		return s.loopback
+	}
+
+	return ip.IsGlobalUnicast()
+}

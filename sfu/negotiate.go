@@ -1,0 +1,189 @@
+package sfu
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/pion/webrtc/v4"
+)
+
+var errNotNegotiated = errors.New("no codec in common with the server")
+
+// mediaEngine lists what the relay carries. A fresh one is made for each peer,
+// because Pion keeps the result of the negotiation in it.
+func mediaEngine() (*webrtc.MediaEngine, error) {
+	m := &webrtc.MediaEngine{}
+	opus := webrtc.RTPCodecParameters{PayloadType: 111, RTPCodecCapability: webrtc.RTPCodecCapability{
+		MimeType: webrtc.MimeTypeOpus, ClockRate: 48000, Channels: 2,
+		SDPFmtpLine:  "minptime=10;useinbandfec=1",
+		RTCPFeedback: []webrtc.RTCPFeedback{{Type: "transport-cc"}},
+	}}
+	if err := m.RegisterCodec(opus, webrtc.RTPCodecTypeAudio); err != nil {
+		return nil, fmt.Errorf("register opus: %w", err)
+	}
+	const h264 = "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id="
+	for _, c := range []struct {
+		pt         webrtc.PayloadType
+		mime, fmtp string
+	}{
+		{96, webrtc.MimeTypeVP8, ""},
+		{98, webrtc.MimeTypeVP9, "profile-id=0"},
+		{106, webrtc.MimeTypeH264, h264 + "42e01f"},
+		{102, webrtc.MimeTypeH264, h264 + "42001f"},
+		{45, webrtc.MimeTypeAV1, ""},
+	} {
+		if err := registerVideo(m, c.pt, c.mime, c.fmtp); err != nil {
+			return nil, fmt.Errorf("register %s: %w", c.mime, err)
+		}
+	}
+	for _, uri := range []string{uriTransportCC, uriAbsSendTime, uriPlayoutDelay, uriOrientation, uriAudioLevel} {
+		for k := range kinds {
+			if k == audio && (uri == uriPlayoutDelay || uri == uriOrientation) || k == video && uri == uriAudioLevel {
+				continue
+			}
+			ext := webrtc.RTPHeaderExtensionCapability{URI: uri}
+			if err := m.RegisterHeaderExtension(ext, (&track{kind: k}).Kind()); err != nil {
+				return nil, fmt.Errorf("register %s: %w", uri, err)
+			}
+		}
+	}
+
+	return m, nil
+}
+
+// registerVideo registers a codec and, under the next payload type, its
+// retransmission. The numbers only have to be unique: the client's count.
+func registerVideo(m *webrtc.MediaEngine, pt webrtc.PayloadType, mime, fmtp string) error {
+	c := webrtc.RTPCodecParameters{PayloadType: pt, RTPCodecCapability: webrtc.RTPCodecCapability{
+		MimeType: mime, ClockRate: 90000, SDPFmtpLine: fmtp,
+		RTCPFeedback: []webrtc.RTCPFeedback{
+			{Type: "goog-remb"}, {Type: "transport-cc"},
+			{Type: "ccm", Parameter: "fir"}, {Type: "nack"}, {Type: "nack", Parameter: "pli"},
+		},
+	}}
+	rtx := webrtc.RTPCodecParameters{PayloadType: pt + 1, RTPCodecCapability: webrtc.RTPCodecCapability{
+		MimeType: webrtc.MimeTypeRTX, ClockRate: 90000, SDPFmtpLine: fmt.Sprintf("apt=%d", pt),
+	}}
+
+	return errors.Join(m.RegisterCodec(c, webrtc.RTPCodecTypeVideo), m.RegisterCodec(rtx, webrtc.RTPCodecTypeVideo))
+}
+
+// prefer puts VP8 first, which every client has, so that any two strangers
+// send what the other can show, and leaves the rest in the client's order.
+func prefer(pc *webrtc.PeerConnection) error {
+	for _, t := range pc.GetTransceivers() {
+		if t.Kind() != webrtc.RTPCodecTypeVideo {
+			continue
+		}
+		codecs := slices.Clone(t.Receiver().GetParameters().Codecs)
+		if len(codecs) == 0 {
+			return errNotNegotiated
+		}
+		slices.SortStableFunc(codecs, func(a, b webrtc.RTPCodecParameters) int {
+			return rank(a) - rank(b)
+		})
+		if err := t.SetCodecPreferences(codecs); err != nil {
+			return fmt.Errorf("order the codecs: %w", err)
+		}
+	}
+
+	return nil
+}
+
+func rank(c webrtc.RTPCodecParameters) int {
+	if strings.EqualFold(c.MimeType, webrtc.MimeTypeVP8) {
+		return 0
+	}
+
+	return 1
+}
+
+// newMedia reads what was negotiated, from the transceivers and bound tracks.
+func newMedia(o *offer, transceivers []*webrtc.RTPTransceiver, tracks *[kinds]*track) (*media, error) {
+	m := &media{remote: o.remote}
+	for pt := range m.payloads {
+		m.payloads[pt].repair = noPayload
+	}
+	for _, t := range transceivers {
+		k := video
+		if t.Kind() == webrtc.RTPCodecTypeAudio {
+			k = audio
+		}
+		parameters := t.Receiver().GetParameters()
+		first := m.addCodecs(parameters.Codecs)
+		if first.name == codecNone {
+			return nil, fmt.Errorf("%s: %w", k, errNotNegotiated)
+		}
+		if o.direction[k] != "recvonly" {
+			m.sends[k] = first
+		}
+		for _, x := range parameters.HeaderExtensions {
+			m.ext[k].set(x.URI, x.ID)
+		}
+		if bound := tracks[k].context.Load(); bound != nil {
+			m.receives[k], m.ssrc[k] = true, bound.ssrc
+			if k == video {
+				m.repair = bound.repair
+			}
+		}
+	}
+
+	return m, nil
+}
+
+// addCodecs fills in the table of payload types and returns the first codec,
+// which is the one that the client will send.
+func (m *media) addCodecs(codecs []webrtc.RTPCodecParameters) (preferred codec) {
+	for _, c := range codecs {
+		p := payload{codec: newCodec(c.MimeType, c.SDPFmtpLine), repair: noPayload}
+		if p.codec.name == codecNone || c.PayloadType > 127 {
+			continue
+		}
+		if preferred.name == codecNone {
+			preferred = p.codec
+		}
+		for _, f := range c.RTCPFeedback {
+			switch f.Type + " " + f.Parameter {
+			case "nack ":
+				p.nack = true
+			case "nack pli":
+				p.pli = true
+			case "ccm fir":
+				p.fir = true
+			}
+		}
+		m.payloads[c.PayloadType] = p
+	}
+	for _, c := range codecs {
+		if !strings.EqualFold(c.MimeType, webrtc.MimeTypeRTX) || c.PayloadType > 127 {
+			continue
+		}
+		var apt uint8
+		if _, err := fmt.Sscan(parameter(c.SDPFmtpLine, "apt"), &apt); err != nil || apt > 127 {
+			continue
+		}
+		if base := &m.payloads[apt]; base.codec.name != codecNone && !base.rtx {
+			base.repair = uint8(c.PayloadType)
+			m.payloads[c.PayloadType] = payload{codec: base.codec, rtx: true, apt: apt, repair: noPayload}
+		}
+	}
+
+	return preferred
+}
+
+// tidy removes what an answer need not say: candidates for a second component,
+// which RTCP multiplexing never uses.
+func tidy(answer string) string {
+	var b strings.Builder
+	for line := range strings.Lines(answer) {
+		fields := strings.Fields(line)
+		if len(fields) > 1 && strings.HasPrefix(line, "a=candidate:") && fields[1] == "2" {
+			continue
+		}
+		b.WriteString(line)
+	}
+
+	return b.String()
+}

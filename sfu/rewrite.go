@@ -1,0 +1,97 @@
+package sfu
+
+import "time"
+
+const (
+	// After a re-wire so many frames ask the receiver to show them at once, so
+	// that its jitter buffer, sized for the partner before, does not hold the
+	// new picture back; so many more then give it its freedom again.
+	playoutFrames = 10
+	// minGap is the least step of timestamps between two partners, in frames
+	// of 1/30 s or 20 ms: a receiver must never see time stand still.
+	minGapVideo = 3000
+	minGapAudio = 960
+)
+
+// tail is where the outgoing stream of one kind stands: what the next partner
+// must continue from. It begins at random numbers (newTail). Only the flow that
+// is wired touches it.
+type tail struct {
+	started bool
+	seq     uint16
+	ts      uint32
+	at      time.Duration // when ts was sent
+}
+
+// newTail begins a stream: both numbers are random (RFC 3550 section 5.1), and
+// the first sequence number is in the lower half, so that a loss around the
+// first wrap cannot mislead the receiver's SRTP index (RFC 3711 section 3.3.1).
+func newTail(random uint64) tail {
+	return tail{seq: uint16(random) & 0x7fff, ts: uint32(random >> 32)}
+}
+
+// flow rewrites one kind of media from one publisher to one subscriber, for
+// the time that they are wired. The receiver sees one unbroken stream: the
+// sequence goes on at the last number plus one and time goes on by what has
+// really passed. Gaps and late packets keep their places, because the offsets
+// are constant for the time of a flow.
+type flow struct {
+	kind    kind
+	started bool
+	first   uint16 // the publisher's sequence number that the flow began with
+	seqOff  uint16
+	tsOff   uint32
+	frames  int
+	frameTS uint32
+}
+
+// begin fixes the offsets so that p continues the stream that ends in t.
+func (f *flow) begin(t *tail, p *packet, clock uint64, now time.Duration) {
+	var elapsed uint32
+	if t.started {
+		elapsed = uint32(uint64(max(now-t.at, 0)) * clock / uint64(time.Second))
+	}
+	t.started = true
+	f.started = true
+	f.first = p.seq
+	f.seqOff = t.seq + 1 - p.seq
+	f.tsOff = t.ts + max(elapsed, minGap(f.kind)) - p.ts
+	f.frames, f.frameTS = 1, p.ts
+}
+
+func minGap(k kind) uint32 {
+	if k == audio {
+		return minGapAudio
+	}
+
+	return minGapVideo
+}
+
+// before reports whether p comes before the packet that the flow began with:
+// it belongs to a picture the subscriber never saw the start of.
+func (f *flow) before(p *packet) bool { return int16(p.seq-f.first) < 0 }
+
+// rewrite sets the outgoing sequence number and timestamp of p and moves the
+// tail. It returns the playout delay to ask for.
+func (f *flow) rewrite(t *tail, p *packet, now time.Duration) playout {
+	if f.kind == video && int32(p.ts-f.frameTS) > 0 {
+		f.frameTS = p.ts
+		f.frames++
+	}
+	p.seq += f.seqOff
+	p.ts += f.tsOff
+	if int16(p.seq-t.seq) > 0 {
+		t.seq = p.seq
+	}
+	if int32(p.ts-t.ts) > 0 {
+		t.ts, t.at = p.ts, now
+	}
+	switch {
+	case f.kind != video || f.frames > 2*playoutFrames:
+		return playoutNone
+	case f.frames > playoutFrames:
+		return playoutFree
+	}
+
+	return playoutNow
+}

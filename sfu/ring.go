@@ -1,0 +1,79 @@
+package sfu
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// ringSize packets are kept for retransmission: about a second of video at
+	// the default bitrate. A power of two.
+	ringSize = 256
+	// ringPacket is the room for one packet; a larger one cannot be repaired.
+	ringPacket = 1400
+	maxResends = 4
+)
+
+const (
+	slotFree uint32 = iota
+	slotBusy
+)
+
+// ring keeps the packets that were last sent on a stream, as they were sent.
+//
+// One goroutine stores, another one fetches. Neither ever waits: a slot is
+// claimed by compare-and-set, and who does not get it goes without, which
+// costs one packet its repair in the rare case that the two meet.
+type ring struct {
+	slots [ringSize]slot
+	data  []byte
+}
+
+type slot struct {
+	state   atomic.Uint32
+	used    bool
+	seq     uint16
+	size    int
+	sent    time.Duration
+	resends int
+}
+
+func newRing() *ring { return &ring{data: make([]byte, ringSize*ringPacket)} }
+
+func (r *ring) at(seq uint16) (*slot, []byte) {
+	i := int(seq) % ringSize
+
+	return &r.slots[i], r.data[i*ringPacket : (i+1)*ringPacket]
+}
+
+// store keeps a copy of the packet b, which has sequence number seq.
+func (r *ring) store(seq uint16, b []byte, now time.Duration) {
+	s, data := r.at(seq)
+	if !s.state.CompareAndSwap(slotFree, slotBusy) {
+		return
+	}
+	s.used, s.seq, s.size = len(b) <= len(data), seq, len(b)
+	s.sent, s.resends = now, 0
+	if s.used {
+		copy(data, b)
+	}
+	s.state.Store(slotFree)
+}
+
+// fetch appends the packet with sequence number seq to b. It returns false if
+// the packet is gone, or was sent less than interval ago, or too often.
+func (r *ring) fetch(seq uint16, now, interval time.Duration, b []byte) ([]byte, bool) {
+	s, data := r.at(seq)
+	if !s.state.CompareAndSwap(slotFree, slotBusy) {
+		return b, false
+	}
+	ok := s.used && s.seq == seq && s.resends < maxResends && (s.resends == 0 || now-s.sent >= interval)
+	if ok {
+		s.resends++
+		s.sent = now
+		b = append(b, data[:s.size]...)
+	}
+	s.state.Store(slotFree)
+
+	return b, ok
+}

@@ -1,0 +1,184 @@
+package sfu
+
+import (
+	"encoding/binary"
+	"sync/atomic"
+	"time"
+
+	"github.com/pion/interceptor/pkg/twcc"
+	"github.com/pion/rtcp"
+)
+
+const (
+	// idleBitrate keeps the encoder of somebody who waits awake, and no more.
+	idleBitrate = 100_000
+	// silence is how long a stream must be quiet before another SSRC with the
+	// same payload types takes its place.
+	silence = 500 * time.Millisecond
+
+	arrivalInterval = 50 * time.Millisecond
+	nackInterval    = 5 * time.Millisecond
+	reportInterval  = time.Second
+	limitInterval   = 100 * time.Millisecond
+	nacksAtOnce     = 64
+)
+
+// uplink is what the relay keeps about a peer's own packets, to give the peer
+// the feedback that a receiver owes it. Feedback is driven by arriving
+// packets: there is no timer, and where nothing arrives nothing is owed.
+type uplink struct {
+	streams  [kinds]stream
+	arrivals *twcc.Recorder
+	pending  bool // arrivals not yet reported
+
+	nextArrivals, nextNACK, nextReport, nextLimit time.Duration
+
+	limit uint64 // bit/s last told to the peer
+	nacks []uint16
+}
+
+// stream is one incoming stream: one SSRC at a time.
+type stream struct {
+	ssrc      atomic.Uint32 // also read by the control goroutine; 0 is none yet
+	at        time.Duration
+	loss      lossDetector
+	reception reception
+}
+
+func (u *uplink) init() {
+	u.nacks = make([]uint16, 0, nacksAtOnce)
+	u.arrivals = twcc.NewRecorder(1)
+}
+
+// accept reports whether a packet of ssrc belongs to the stream. The first one
+// defines it; another one takes over when the stream has been silent.
+func (s *stream) accept(ssrc uint32, now time.Duration) bool {
+	if current := s.ssrc.Load(); current != ssrc {
+		if s.loss.started && now-s.at < silence {
+			return false
+		}
+		s.ssrc.Store(ssrc)
+		s.loss = lossDetector{lost: s.loss.lost}
+	}
+	s.at = now
+
+	return true
+}
+
+// recordArrival notes a packet for transport-wide feedback.
+func (u *uplink) recordArrival(p *packet, id uint8, now time.Duration) {
+	if v := p.find(id); len(v) == 2 {
+		u.arrivals.Record(p.ssrc, binary.BigEndian.Uint16(v), now.Microseconds())
+		u.pending = true
+	}
+}
+
+// feedback sends the peer what is due at now; r is nil while it is alone.
+func (l *leg) feedback(m *media, r *route, now time.Duration) {
+	u := &l.up
+	if r != nil && r.wantsVideo() && r.key.due(now) {
+		l.requestKeyFrame(m)
+	}
+	if u.pending && now >= u.nextArrivals {
+		u.pending, u.nextArrivals = false, now+arrivalInterval
+		l.send(u.arrivals.BuildFeedbackPacket()...)
+	}
+	if s := &u.streams[video]; s.loss.gaps > 0 && now >= u.nextNACK {
+		u.nextNACK = now + nackInterval
+		l.requestMissing(s, now)
+	}
+	if limit := l.limit(r); now >= u.nextReport {
+		u.nextReport, u.nextLimit, u.limit = now+reportInterval, now+limitInterval, limit
+		l.sendReports(limit, now)
+	} else if limit != u.limit && now >= u.nextLimit {
+		u.nextLimit, u.limit = now+limitInterval, limit
+		l.send(l.bitrateLimit(limit))
+	}
+}
+
+// limit is what the peer may send in bit/s: what its partner can take.
+func (l *leg) limit(r *route) uint64 {
+	if r == nil {
+		return min(idleBitrate, l.maxBitrate)
+	}
+	if e := r.estimate.Load(); e > 0 {
+		return min(e, l.maxBitrate)
+	}
+
+	return l.maxBitrate
+}
+
+func (l *leg) bitrateLimit(limit uint64) rtcp.Packet {
+	remb := &rtcp.ReceiverEstimatedMaximumBitrate{SenderSSRC: l.self(), Bitrate: float32(limit)}
+	for k := range l.up.streams {
+		if ssrc := l.up.streams[k].ssrc.Load(); ssrc != 0 {
+			remb.SSRCs = append(remb.SSRCs, ssrc)
+		}
+	}
+
+	return remb
+}
+
+// requestMissing asks the publisher for what is lost (RFC 4585 section 6.2.1).
+func (l *leg) requestMissing(s *stream, now time.Duration) {
+	before := s.loss.lost
+	list := s.loss.due(now, l.roundTrip(), l.up.nacks[:0])
+	l.count.lost.Add(s.loss.lost - before)
+	if len(list) == 0 {
+		return
+	}
+	l.count.nacksSent.Add(uint64(len(list)))
+	l.send(&rtcp.TransportLayerNack{
+		SenderSSRC: l.self(), MediaSSRC: s.ssrc.Load(), Nacks: rtcp.NackPairsFromSequenceNumbers(list),
+	})
+}
+
+func (l *leg) sendReports(limit uint64, now time.Duration) {
+	rr := &rtcp.ReceiverReport{SSRC: l.self()}
+	for k := range l.up.streams {
+		s := &l.up.streams[k]
+		if !s.reception.started {
+			continue
+		}
+		b := s.reception.report()
+		block := rtcp.ReceptionReport{
+			SSRC: s.ssrc.Load(), FractionLost: b.fraction, TotalLost: b.lost,
+			LastSequenceNumber: b.highest, Jitter: b.jitter,
+		}
+		if ntp, at := unpack(l.seen[k].Load()); ntp != 0 {
+			block.LastSenderReport, block.Delay = ntp, l.middle(now)-at
+		}
+		rr.Reports = append(rr.Reports, block)
+	}
+	l.send(rr, l.bitrateLimit(limit))
+}
+
+// requestKeyFrame asks the peer for a key frame (PLI, RFC 4585 section 6.3.1,
+// or FIR, RFC 5104 section 4.3.1, if that is all it knows). Anybody may call it.
+func (l *leg) requestKeyFrame(m *media) {
+	ssrc := l.up.streams[video].ssrc.Load()
+	if ssrc == 0 {
+		return // nothing sent yet; the first packet brings us back here
+	}
+	l.count.keyRequests.Add(1)
+	pl := &m.payloads[m.payloadFor(m.sends[video])&0x7f]
+	if !pl.pli && pl.fir {
+		l.send(&rtcp.FullIntraRequest{SenderSSRC: l.self(), MediaSSRC: ssrc, FIR: []rtcp.FIREntry{
+			{SSRC: ssrc, SequenceNumber: uint8(l.count.keyRequests.Load())},
+		}})
+
+		return
+	}
+	l.send(&rtcp.PictureLossIndication{SenderSSRC: l.self(), MediaSSRC: ssrc})
+}
+
+// self is the SSRC that our feedback comes from.
+func (l *leg) self() uint32 { return l.down[video].ssrc }
+
+// send sends feedback. An error means that the transport is going away, which
+// whoever owns it finds out by itself.
+func (l *leg) send(packets ...rtcp.Packet) {
+	if len(packets) > 0 {
+		_ = l.out.sendRTCP(packets...)
+	}
+}
