@@ -12,15 +12,16 @@ export interface NodePeer extends W3CPeer<Codec> {
 /** The part of `@roamhq/wrtc`, or of something like it, that is used. */
 export interface NodeWebRTC {
   readonly RTCPeerConnection: new (config: { iceServers: IceServer[]; bundlePolicy: 'max-bundle' }) => NodePeer
+  readonly RTCRtpReceiver?: { getCapabilities?(kind: MediaKind): { codecs: Codec[] } | null }
   readonly MediaStream: new () => MediaStreamLike
 }
 
-/** A WebSocket with listeners as in browsers; `ws` and Node's own both fit. */
+/** A WebSocket as the package `ws` has it. */
 export interface NodeWebSocket {
-  onopen: (() => void) | null
-  onmessage: ((e: { data: unknown }) => void) | null
-  onclose: ((e: { code: number }) => void) | null
-  onerror: (() => void) | null
+  on(event: 'open', fn: () => void): unknown
+  on(event: 'message', fn: (data: { toString(): string }, isBinary: boolean) => void): unknown
+  on(event: 'close', fn: (code: number) => void): unknown
+  on(event: 'error', fn: () => void): unknown
   readonly readyState: number
   send(text: string): void
   close(code: number, reason: string): void
@@ -33,13 +34,13 @@ export interface NodeModules {
 }
 
 function wrap(ws: NodeWebSocket, events: SocketEvents): SocketLike {
-  ws.onopen = () => events.onOpen()
-  ws.onmessage = (e) => {
-    if (typeof e.data === 'string') events.onMessage(e.data)
-  }
-  ws.onclose = (e) => events.onClose(e.code)
+  ws.on('open', () => events.onOpen())
+  ws.on('message', (data, isBinary) => {
+    if (!isBinary) events.onMessage(data.toString())
+  })
+  ws.on('close', (code) => events.onClose(code))
   // The close that follows says all; without a listener an error would end the process.
-  ws.onerror = () => undefined
+  ws.on('error', () => undefined)
   return {
     send: (text) => {
       if (ws.readyState === 1) ws.send(text)
@@ -64,7 +65,7 @@ export function nodePlatform({ webrtc, openWebSocket }: NodeModules): Platform {
       const pc = new webrtc.RTCPeerConnection({ iceServers: [...iceServers], bundlePolicy: 'max-bundle' })
       pc.ontrack = (e) => events.onTrack(e.track.kind as MediaKind, e.track)
       pc.onconnectionstatechange = () => events.onState(pc.connectionState)
-      const adapter = adaptPeer(pc, undefined)
+      const adapter = adaptPeer(pc, webrtc.RTCRtpReceiver?.getCapabilities?.('video')?.codecs)
       return {
         ...adapter,
         close() {

@@ -1,0 +1,92 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { Person } from './person.js'
+import { startServer, type Server } from './server.js'
+
+// The whole way through: this client on real libwebrtc against the real server.
+
+let server: Server
+const people: Person[] = []
+
+beforeAll(async () => {
+  server = await startServer()
+})
+
+afterAll(async () => {
+  for (const p of people) p.close()
+  await server.stop()
+})
+
+async function arrive(name: string, grey: number, hz: number): Promise<Person> {
+  const p = new Person(server.url, name, grey, hz)
+  people.push(p)
+  await p.start()
+  return p
+}
+
+test('strangers meet, talk, go on to the next and leave', async () => {
+  const [a, b, c] = await Promise.all([arrive('a', 60, 500), arrive('b', 130, 900), arrive('c', 200, 1_400)])
+  expect(a.client.state.topics.length).toBeGreaterThan(1)
+  const [one, other] = a.client.state.topics.map((t) => t.id)
+  if (one === undefined || other === undefined) throw new Error('two topics are needed')
+
+  // Different topics are not paired.
+  a.client.join({ topics: [one] })
+  c.client.join({ topics: [other] })
+  await a.until((s) => s.queue !== undefined && s.queue.waiting > 0, 'a waits')
+  await c.until((s) => s.queue !== undefined && s.queue.waiting > 0, 'c waits')
+  expect([a.client.state.phase, c.client.state.phase]).toEqual(['queued', 'queued'])
+
+  // One topic: each sees and hears the other.
+  b.client.join({ topics: [one] })
+  await Promise.all([a.until((s) => s.phase === 'call', 'a in call'), b.until((s) => s.phase === 'call', 'b in call')])
+  await Promise.all([a.meets(b), b.meets(a)])
+  expect(a.client.state.call?.topics).toEqual([one])
+  expect(a.client.state.call?.peer.name).toBe(b.client.state.user?.name)
+  expect(c.client.state.phase).toBe('queued')
+
+  // Chat both ways, typing, mute.
+  b.client.setTyping(true)
+  await a.until((s) => s.peerTyping, 'a sees b type')
+  b.client.sendChat('hello a')
+  a.client.sendChat('hello b')
+  await a.until((s) => s.chat.length === 2 && s.chat.every((l) => l.state === 'sent') && !s.peerTyping, 'chat at a')
+  await b.until((s) => s.chat.length === 2 && s.chat.every((l) => l.state === 'sent'), 'chat at b')
+  expect(a.client.state.chat.map((l) => [l.from, l.text]).sort()).toEqual([
+    ['me', 'hello b'],
+    ['peer', 'hello a'],
+  ])
+  b.client.setEnabled({ audio: false })
+  await a.until((s) => s.call?.peerAudio === false && s.call.peerVideo, 'a sees b muted')
+  b.client.setEnabled({ audio: true })
+  expect((await a.client.stats()).path).toBe('udp')
+
+  // Next: somebody else, on the same media connection.
+  const before = { a: await a.identity(), b: await b.identity() }
+  c.client.cancel()
+  await c.until((s) => s.phase === 'idle', 'c stops waiting')
+  c.client.join({ topics: [one] })
+  await c.until((s) => s.queue !== undefined && s.queue.waiting > 0, 'c waits on the topic')
+  a.client.next()
+  await Promise.all([a.until((s) => s.phase === 'call', 'a in the next call'), c.until((s) => s.phase === 'call', 'c in call')])
+  await Promise.all([a.meets(c), c.meets(a)])
+  await b.until((s) => s.phase === 'left' && s.left?.reason === 'next', 'b is left')
+  expect(a.client.state.chat).toEqual([])
+  expect(await a.identity()).toEqual(before.a)
+  expect(before.a.ssrcs).toHaveLength(2)
+
+  // Leaving ends the call at once for the other one, who finds the first again.
+  c.client.leave()
+  await a.until((s) => s.phase === 'left' && s.left?.reason === 'left', 'a is left')
+  b.client.requeue()
+  await b.until((s) => s.queue !== undefined && s.queue.waiting > 0, 'b waits again')
+  c.client.join({ topics: [one] })
+  await Promise.all([b.meets(c), c.meets(b)])
+  expect(await b.identity()).toEqual(before.b)
+
+  // A client that says goodbye ends the call.
+  const at = Date.now()
+  c.client.close()
+  await b.until((s) => s.phase === 'left', 'b hears that c is gone')
+  expect(Date.now() - at).toBeLessThan(1_000)
+  expect(people.map((p) => p.offers)).toEqual([1, 1, 1])
+})
