@@ -1,0 +1,122 @@
+import type { State } from '@smalltalk/client'
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
+import { useCell } from './cell'
+import type { BackButton } from './history'
+import type { Model } from './model'
+import { Logo } from './parts/icon'
+import { ErrorNote, ServerGone } from './parts/notices'
+import { announcement } from './parts/words'
+import { anchorOf, screenOf, type Screen } from './screen'
+import { Closed } from './screens/closed'
+import { Home } from './screens/home'
+import { Splash } from './screens/splash'
+import { Stage } from './stage'
+
+type Talk = typeof import('./talk')
+
+/** The whole app: one stage, and over it the screen that the state calls for. */
+export function App({ model, back }: { model: Model; back: BackButton }) {
+  const state = useClient(model)
+  const ui = useCell(model.ui)
+  const local = useCell(model.local.cell)
+  const screen = screenOf(state, ui.route)
+  const talk = useTalk(PAST_TOPICS.has(screen))
+  const root = useRef<HTMLDivElement>(null)
+  const first = useRef(true)
+  const [said, say] = useState('')
+
+  useLayoutEffect(() => {
+    back.follow(anchorOf(screen))
+    say(announcement(screen, state))
+    // The element that had the focus is gone; the heading says where one is.
+    if (!first.current) root.current?.querySelector<HTMLElement>('h1')?.focus()
+    first.current = false
+  }, [screen])
+  useEffect(() => {
+    document.title = screen === 'call' && state.call ? `${state.call.peer.name} · Small Talk` : 'Small Talk'
+  }, [screen, state.call?.peer.name])
+  useEffect(() => {
+    const key = (e: KeyboardEvent) => model.key(e) && e.preventDefault()
+    addEventListener('keydown', key)
+    return () => removeEventListener('keydown', key)
+  }, [])
+
+  const mast = screen === 'home' || screen === 'preview' || screen === 'closed'
+  const chat = screen === 'call' && ui.chat
+  return (
+    <div ref={root} class={`app on-${screen} ${chat ? 'with-chat' : ''}`}>
+      {mast && (
+        <header class="mast">
+          <Logo />
+          <span class="brand">Small Talk</span>
+          {state.user && (
+            <span class="who">
+              You are <bdi>{state.user.name}</bdi>
+            </span>
+          )}
+        </header>
+      )}
+      <main>
+        <Stage model={model} />
+        {talk && screen === 'call' && !state.call?.peerVideo && <talk.Face name={state.call?.peer.name ?? ''} />}
+        {pick(screen, talk, model, state, ui, local)}
+        {talk && (screen === 'waiting' || screen === 'call') && <talk.SelfView local={local} />}
+        <div class="notices">
+          <ServerGone state={state} />
+          <ErrorNote state={state} client={model.client} />
+        </div>
+        <p class="sr" role="status">
+          {said}
+        </p>
+      </main>
+      {talk && chat && <talk.Chat state={state} client={model.client} onClose={() => model.chat(false)} />}
+      {talk && <talk.Dialogs model={model} ui={ui} />}
+    </div>
+  )
+}
+
+type Ui = ReturnType<Model['ui']['get']>
+type Local = ReturnType<Model['local']['cell']['get']>
+
+const PAST_TOPICS: ReadonlySet<Screen> = new Set(['preview', 'waiting', 'call', 'left'])
+
+function pick(screen: Screen, talk: Talk | undefined, model: Model, state: State, ui: Ui, local: Local) {
+  if (screen === 'home') return <Home model={model} state={state} ui={ui} />
+  if (screen === 'closed') return <Closed model={model} state={state} />
+  if (!talk) return <Splash />
+  switch (screen) {
+    case 'splash':
+      return <Splash />
+    case 'preview':
+      return <talk.Preview model={model} local={local} />
+    case 'waiting':
+      return <talk.Waiting model={model} state={state} ui={ui} local={local} />
+    case 'call':
+      return <talk.Call model={model} state={state} ui={ui} local={local} />
+    case 'left':
+      return <talk.Left model={model} state={state} />
+  }
+}
+
+/** Fetches what lies past the topics; loads the page again if that failed and it is needed. */
+function useTalk(needed: boolean): Talk | undefined {
+  const [talk, set] = useState<Talk>()
+  const [failed, fail] = useState(false)
+  useEffect(() => {
+    import('./talk').then(set, () => fail(true))
+  }, [])
+  useEffect(() => {
+    // A browser does not fetch a module again that it failed to get once.
+    if (failed && needed) location.reload()
+  }, [failed, needed])
+  return talk
+}
+
+function useClient(model: Model): State {
+  const [state, set] = useState(model.client.state)
+  useEffect(() => {
+    set(model.client.state)
+    return model.client.subscribe(set)
+  }, [])
+  return state
+}

@@ -1,0 +1,258 @@
+import type { Client, State } from '@smalltalk/client'
+import { Cell } from './cell'
+import { Keys, ESC_WINDOW_MS } from './keys'
+import type { LocalMedia, Mode } from './media/local'
+import { screenOf, type Route, type Screen } from './screen'
+
+/** What a dialog may be open about. */
+export type Dialog = 'leave' | 'help' | 'details'
+
+/** What the screens know beside the client's state and the own devices. */
+export interface Ui {
+  readonly route: Route
+  /** Topic ids; empty means anything. */
+  readonly picked: readonly string[]
+  readonly chat: boolean
+  /** How many lines of the chat have been seen. */
+  readonly read: number
+  readonly dialog: Dialog | undefined
+  /** The first Esc of two was pressed. */
+  readonly armed: boolean
+  /** The browser wants a gesture before it plays sound. */
+  readonly silent: boolean
+  /** Single-letter shortcuts are on. */
+  readonly letters: boolean
+}
+
+/** Strings that last, where the browser lets us keep any. */
+export interface Keep {
+  get(key: string): string | null
+  set(key: string, value: string): void
+}
+
+/** A Storage that may be forbidden, as in some private windows. */
+export function keep(of: () => Storage): Keep {
+  return {
+    get(key) {
+      try {
+        return of().getItem(key)
+      } catch {
+        return null
+      }
+    },
+    set(key, value) {
+      try {
+        of().setItem(key, value)
+      } catch {
+        // Then it is asked again next time.
+      }
+    },
+  }
+}
+
+const TAB = { mode: 'st.mode' }
+const EVER = { picked: 'st.topics', letters: 'st.letters' }
+
+/** Ties the client, the own devices and the screens together. */
+export class Model {
+  readonly ui: Cell<Ui>
+  readonly client: Client
+  readonly local: LocalMedia
+  /** Hides and mutes the partner at once; set by the stage. */
+  cut = () => {}
+  /** Gives back a partner that was cut too early. */
+  uncut = () => {}
+  /** Plays sound, from a gesture; set by the stage. */
+  hear = () => {}
+  readonly #tab: Keep
+  readonly #ever: Keep
+  readonly #keys = new Keys()
+  #armTimer: ReturnType<typeof setTimeout> | undefined
+  #screen: Screen = 'splash'
+  /** Our tracks are with the client: from Start until back at the topics. */
+  #sending = false
+
+  constructor(client: Client, local: LocalMedia, stores: { tab: Keep; ever: Keep }, invited?: string) {
+    this.client = client
+    this.local = local
+    this.#tab = stores.tab
+    this.#ever = stores.ever
+    const kept = this.#ever.get(EVER.picked)
+    this.ui = new Cell<Ui>({
+      route: 'home',
+      picked: invited ? [invited] : kept ? kept.split(' ') : [],
+      chat: false,
+      read: 0,
+      dialog: undefined,
+      armed: false,
+      silent: false,
+      letters: this.#ever.get(EVER.letters) !== 'off',
+    })
+    client.subscribe((s) => this.#follow(s))
+    this.ui.subscribe(() => this.#settle())
+    local.cell.subscribe(() => this.#send())
+  }
+
+  get screen(): Screen {
+    return screenOf(this.client.state, this.ui.get().route)
+  }
+
+  /** Picks or unpicks a topic. */
+  toggle(id: string): void {
+    const { picked } = this.ui.get()
+    const now = picked.includes(id) ? picked.filter((p) => p !== id) : [...picked, id].slice(-MAX_TOPICS)
+    this.#pick(now)
+  }
+
+  /** Picks "anything". */
+  anything(): void {
+    this.#pick([])
+  }
+
+  /** From the topics: to the preview the first time, then straight to waiting. */
+  start(): void {
+    const mode = this.#tab.get(TAB.mode) as Mode | null
+    if (mode) return void this.go(mode)
+    this.ui.patch({ route: 'preview' })
+    void this.local.open('video')
+  }
+
+  /** Starts the search with what `mode` asks for. */
+  async go(mode: Mode): Promise<void> {
+    this.#tab.set(TAB.mode, mode)
+    this.ui.patch({ route: 'starting' })
+    await this.local.open(mode)
+    if (this.ui.get().route !== 'starting') return
+    this.#sending = true
+    this.#send()
+    const known = this.client.state.topics.map((t) => t.id)
+    const topics = this.ui.get().picked.filter((p) => !known.length || known.includes(p))
+    this.client.join({ topics: topics.length ? topics : 'any' })
+  }
+
+  /** Back to the topics from the preview or from waiting. */
+  home(): void {
+    const { phase } = this.client.state
+    if (phase === 'queued') this.client.cancel()
+    else if (phase !== 'idle') this.leave()
+    this.ui.patch({ route: 'home', dialog: undefined })
+  }
+
+  next(): void {
+    this.cut()
+    this.client.next()
+  }
+
+  leave(): void {
+    this.cut()
+    this.client.leave()
+    this.ui.patch({ route: 'home', dialog: undefined })
+  }
+
+  /** The Back button: what it means depends on where one is. */
+  back(): void {
+    const asked = this.ui.get().dialog === 'leave'
+    if (this.screen === 'call' && !asked) this.ui.patch({ dialog: 'leave' })
+    else this.home()
+  }
+
+  mute(): void {
+    this.local.set({ micOn: !this.local.cell.get().micOn })
+  }
+
+  camera(): void {
+    this.local.set({ camOn: !this.local.cell.get().camOn })
+  }
+
+  chat(open = !this.ui.get().chat): void {
+    this.ui.patch({ chat: open, read: this.client.state.chat.length })
+  }
+
+  letters(on: boolean): void {
+    this.#ever.set(EVER.letters, on ? 'on' : 'off')
+    this.ui.patch({ letters: on })
+  }
+
+  /** Takes a key pressed anywhere; true if it meant something. */
+  key(e: KeyboardEvent): boolean {
+    if (this.screen !== 'call' || this.ui.get().dialog) return false
+    const t = e.target as HTMLElement
+    const typing = t.isContentEditable || /^(input|textarea|select)$/i.test(t.tagName)
+    switch (this.#keys.press(e, e.timeStamp, typing, this.ui.get().letters)) {
+      case 'arm-next':
+        this.#arm()
+        return true
+      case 'next':
+        this.#disarm()
+        this.next()
+        return true
+      case 'mute':
+        this.mute()
+        return true
+      case 'camera':
+        this.camera()
+        return true
+      case 'chat':
+        this.chat()
+        return true
+      case 'help':
+        this.ui.patch({ dialog: 'help' })
+        return true
+      default:
+        return false
+    }
+  }
+
+  #arm(): void {
+    clearTimeout(this.#armTimer)
+    this.ui.patch({ armed: true })
+    this.#armTimer = setTimeout(() => this.ui.patch({ armed: false }), ESC_WINDOW_MS)
+  }
+
+  #disarm(): void {
+    clearTimeout(this.#armTimer)
+    this.#keys.reset()
+    this.ui.patch({ armed: false })
+  }
+
+  #pick(picked: readonly string[]): void {
+    this.#ever.set(EVER.picked, picked.join(' '))
+    this.ui.patch({ picked })
+  }
+
+  #follow(s: State): void {
+    const { route, chat, read } = this.ui.get()
+    if (s.phase !== 'idle' && route !== 'home') this.ui.patch({ route: 'home' })
+    // A search that was refused: back to the topics, where the error shows.
+    if (s.phase === 'idle' && s.error && route === 'starting') this.ui.patch({ route: 'home' })
+    if (s.error && s.phase === 'call') this.uncut()
+    if (s.phase !== 'call') this.#disarm()
+    if (chat ? read !== s.chat.length : read > s.chat.length) this.ui.patch({ read: s.chat.length })
+    this.#settle()
+  }
+
+  /** Does what entering a screen asks for. */
+  #settle(): void {
+    const screen = this.screen
+    if (screen === this.#screen) return
+    this.#screen = screen
+    if (screen !== 'call') this.ui.patch({ dialog: undefined, ...(screen === 'waiting' || screen === 'left' ? {} : { chat: false }) })
+    if (screen === 'home' || screen === 'closed') {
+      this.#sending = false
+      this.local.close()
+      void this.client.setMedia({ audio: null, video: null })
+    }
+    this.client.watchTopics(screen === 'home')
+  }
+
+  /** Hands the tracks to the client and says what is on. */
+  #send(): void {
+    if (!this.#sending) return
+    const { audio, video, micOn, camOn, hidden } = this.local.cell.get()
+    void this.client.setMedia({ audio: audio ?? null, video: video ?? null })
+    this.client.setEnabled({ audio: micOn, video: camOn && !hidden })
+  }
+}
+
+/** The protocol's limit on topics in one search. */
+const MAX_TOPICS = 8

@@ -1,0 +1,99 @@
+import type { Client, State } from '@smalltalk/client'
+import { useEffect, useLayoutEffect, useRef } from 'preact/hooks'
+import { Icon } from './icon'
+
+/** Typing is reported as over after this long without a key, in ms. */
+const PAUSE_MS = 2500
+
+/** The longest line that the protocol takes. */
+const MAX = 2000
+
+interface Props {
+  state: State
+  client: Client
+  onClose: () => void
+}
+
+/** The text beside the video: a column on wide windows, a sheet on phones. */
+export function Chat({ state, client, onClose }: Props) {
+  const input = useRef<HTMLInputElement>(null)
+  const log = useRef<HTMLDivElement>(null)
+  const pause = useRef<ReturnType<typeof setTimeout> | undefined>(undefined)
+  const name = state.call?.peer.name ?? ''
+
+  useEffect(() => {
+    // Not by touch: the keyboard would cover the picture unasked.
+    if (matchMedia('(pointer: fine)').matches) input.current?.focus()
+    return () => clearTimeout(pause.current)
+  }, [])
+  useLayoutEffect(() => {
+    log.current?.scrollTo({ top: log.current.scrollHeight })
+  }, [state.chat.length, state.peerTyping])
+
+  const typing = (on: boolean) => {
+    clearTimeout(pause.current)
+    client.setTyping(on)
+    if (on) pause.current = setTimeout(() => client.setTyping(false), PAUSE_MS)
+  }
+  const send = (e: Event) => {
+    e.preventDefault()
+    const el = input.current
+    const text = el?.value.trim()
+    if (!el || !text) return
+    client.sendChat(text)
+    el.value = ''
+    typing(false)
+    el.focus()
+  }
+
+  return (
+    <aside class="chat" aria-label="Chat">
+      <header>
+        <h2>Chat</h2>
+        <button class="round ghost" aria-label="Close chat" onClick={onClose}>
+          <Icon name="close" />
+        </button>
+      </header>
+      <div ref={log} data-testid="chat-log" role="log" aria-label="Messages" tabIndex={0}>
+        {state.chat.length === 0 && <p class="empty">Say hello to {name}. Nothing here is kept after the call.</p>}
+        {state.chat.map((l) => (
+          <p key={l.id + l.from} class={`line ${l.from} ${l.state}`}>
+            <span class="sr">{l.from === 'me' ? 'You: ' : `${name}: `}</span>
+            <span class="text" dir="auto">
+              {l.text}
+            </span>
+            {l.state === 'failed' && (
+              <button class="link" onClick={() => client.resendChat(l.id)}>
+                Not sent. Try again
+              </button>
+            )}
+          </p>
+        ))}
+        {state.peerTyping && (
+          <p class="line peer typing">
+            <span class="sr">{name} is typing</span>
+            <i />
+            <i />
+            <i />
+          </p>
+        )}
+      </div>
+      <form onSubmit={send}>
+        <input
+          ref={input}
+          data-testid="chat-input"
+          aria-label={`Message to ${name}`}
+          placeholder="Write something"
+          maxLength={MAX}
+          autocomplete="off"
+          enterkeyhint="send"
+          dir="auto"
+          onInput={(e) => typing(e.currentTarget.value !== '')}
+        />
+        <button class="round primary" data-testid="chat-send" aria-label="Send">
+          <Icon name="send" />
+        </button>
+      </form>
+    </aside>
+  )
+}

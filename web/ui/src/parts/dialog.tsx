@@ -1,0 +1,43 @@
+import type { ComponentChildren } from 'preact'
+import { useLayoutEffect, useRef } from 'preact/hooks'
+import { Icon } from './icon'
+
+interface Props {
+  title: string
+  onClose: () => void
+  children: ComponentChildren
+}
+
+/**
+ * A modal dialog: the browser's own element keeps the focus inside, closes on
+ * Esc and gives the focus back.
+ */
+export function Dialog({ title, onClose, children }: Props) {
+  const ref = useRef<HTMLDialogElement>(null)
+  useLayoutEffect(() => {
+    const from = document.activeElement as HTMLElement | null
+    ref.current?.showModal()
+    return () => from?.focus()
+  }, [])
+  return (
+    <dialog
+      ref={ref}
+      aria-labelledby="dialog-title"
+      onCancel={(e) => {
+        e.preventDefault()
+        onClose()
+      }}
+      onClick={(e) => e.target === e.currentTarget && onClose()}
+    >
+      <div class="sheet">
+        <header>
+          <h2 id="dialog-title">{title}</h2>
+          <button class="round ghost" aria-label="Close" onClick={onClose}>
+            <Icon name="close" />
+          </button>
+        </header>
+        {children}
+      </div>
+    </dialog>
+  )
+}

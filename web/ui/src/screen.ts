@@ -1,0 +1,48 @@
+import type { State } from '@smalltalk/client'
+
+/** Every picture the app can show. */
+export type Screen = 'splash' | 'home' | 'preview' | 'waiting' | 'call' | 'left' | 'closed'
+
+/** Where the person is while the client itself is idle. */
+export type Route = 'home' | 'preview' | 'starting'
+
+/** The screen follows from the state alone; no address, no memory. */
+export function screenOf(s: Pick<State, 'link' | 'closedBy' | 'user' | 'phase'>, route: Route): Screen {
+  if (s.link === 'closed' && s.closedBy !== 'user') return 'closed'
+  if (!s.user) return 'splash'
+  switch (s.phase) {
+    case 'queued':
+      return 'waiting'
+    case 'call':
+      return 'call'
+    case 'left':
+      return 'left'
+    case 'idle':
+      return route === 'starting' ? 'waiting' : route
+  }
+}
+
+/** What the address bar says after the #; '' is home. */
+export function anchorOf(screen: Screen): string {
+  switch (screen) {
+    case 'preview':
+    case 'waiting':
+      return screen
+    case 'call':
+    case 'left':
+      return 'talk'
+    default:
+      return ''
+  }
+}
+
+/** "Gaming", "Gaming and News", "Gaming, News and Sports". */
+export function listed(words: readonly string[]): string {
+  if (words.length < 2) return words[0] ?? ''
+  return `${words.slice(0, -1).join(', ')} and ${words[words.length - 1]}`
+}
+
+/** The names of topics; an id the server no longer knows stands for itself. */
+export function topicNames(ids: readonly string[], topics: State['topics']): string[] {
+  return ids.map((id) => topics.find((t) => t.id === id)?.name ?? id)
+}

@@ -1,0 +1,97 @@
+import type { State } from '@smalltalk/client'
+import type { LocalState } from '../media/local'
+import type { Model, Ui } from '../model'
+import { Icon, type IconName } from '../parts/icon'
+import { sharedLine } from '../parts/words'
+
+/** The call: what lies over the partner's picture. */
+export function Call({ model, state, ui, local }: { model: Model; state: State; ui: Ui; local: LocalState }) {
+  const call = state.call
+  if (!call) return null
+  const unread = ui.chat ? 0 : state.chat.slice(ui.read).filter((l) => l.from === 'peer').length
+  const { name } = call.peer
+  return (
+    <section class="call">
+      <div class="peer">
+        <div>
+          <h1 tabIndex={-1} dir="auto">
+            {name}
+          </h1>
+          <p>{sharedLine(call.topics, state.topics)}</p>
+          {!call.peerAudio && <Mark icon="micOff" text="Muted" />}
+          {!call.peerVideo && <Mark icon="camOff" text="Camera off" />}
+          {call.peerConnection === 'poor' && <Mark icon="warn" text="Weak connection" />}
+        </div>
+        <button class="round ghost" data-testid="details" aria-label="Connection details" onClick={() => model.ui.patch({ dialog: 'details' })}>
+          <Icon name="stats" />
+        </button>
+      </div>
+      <div class="mid" role="status">
+        {call.peerConnection === 'reconnecting' ? (
+          <p class="note wait">{name} lost the connection. Waiting for them to come back</p>
+        ) : state.rtc === 'failed' ? (
+          <p class="note">Your video connection failed. You can still write, or press Next to try again</p>
+        ) : (
+          state.rtc === 'disconnected' && <p class="note wait">Your video connection is interrupted</p>
+        )}
+        {ui.armed && <p class="note">Press Esc again for the next person</p>}
+      </div>
+      {ui.silent && (
+        <button class="primary hear" onClick={() => model.hear()}>
+          <Icon name="sound" /> Tap to hear {name}
+        </button>
+      )}
+      <div class="controls" role="toolbar" aria-label="Call">
+        <Tool id="mute" icon={local.audio && local.micOn ? 'mic' : 'micOff'} label="Mute" off={!local.audio || !local.micOn} disabled={!local.audio} onClick={() => model.mute()} />
+        <Tool id="camera" icon={local.video && local.camOn ? 'cam' : 'camOff'} label="Camera off" off={!local.video || !local.camOn} disabled={!local.video} onClick={() => model.camera()} />
+        <button class="round" data-testid="chat" aria-expanded={ui.chat} aria-label={unread ? `Chat, ${unread} new` : 'Chat'} onClick={() => model.chat()}>
+          <Icon name="chat" />
+          {unread > 0 && <span class="dot">{unread}</span>}
+        </button>
+        <button class="round extra keys" aria-label="Keyboard shortcuts" onClick={() => model.ui.patch({ dialog: 'help' })}>
+          <Icon name="keys" />
+        </button>
+        <button class="round leave" data-testid="leave" aria-label="Leave" onClick={() => model.leave()}>
+          <Icon name="leave" />
+        </button>
+        <button class="primary next" data-testid="next" onClick={() => model.next()}>
+          Next <Icon name="next" />
+        </button>
+      </div>
+    </section>
+  )
+}
+
+function Mark({ icon, text }: { icon: IconName; text: string }) {
+  return (
+    <p class="mark">
+      <Icon name={icon} /> {text}
+    </p>
+  )
+}
+
+interface ToolProps {
+  id: string
+  icon: IconName
+  label: string
+  off: boolean
+  disabled: boolean
+  onClick: () => void
+}
+
+function Tool({ id, icon, label, off, disabled, onClick }: ToolProps) {
+  return (
+    <button class={`round ${off ? 'off' : ''}`} data-testid={id} aria-pressed={off} aria-label={label} disabled={disabled} onClick={onClick}>
+      <Icon name={icon} />
+    </button>
+  )
+}
+
+/** Stands in for a partner without a picture. */
+export function Face({ name }: { name: string }) {
+  return (
+    <div class="face" aria-hidden="true">
+      <span>{[...name][0] ?? ''}</span>
+    </div>
+  )
+}

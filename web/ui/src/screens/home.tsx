@@ -1,0 +1,67 @@
+import type { State } from '@smalltalk/client'
+import type { Model, Ui } from '../model'
+import { Icon, topicIcon } from '../parts/icon'
+import { listed, topicNames } from '../screen'
+
+/** How many hues the style sheet knows. */
+export const HUES = 8
+
+/** The topics as bands of colour; several can be picked. */
+export function Home({ model, state, ui }: { model: Model; state: State; ui: Ui }) {
+  const known = ui.picked.filter((p) => state.topics.some((t) => t.id === p))
+  const any = known.length === 0
+  return (
+    <section class="home">
+      <div class="lede">
+        <h1 tabIndex={-1}>Talk to someone new.</h1>
+        <p>Pick what you feel like talking about and meet a stranger who picked it too, face to face. They never learn your address.</p>
+      </div>
+      <div class="bands" role="group" aria-label="Topics">
+        {state.topics.map((t, i) => (
+          <Band
+            key={t.id}
+            id={t.id}
+            hue={`h${i % HUES}`}
+            icon={topicIcon(t.id)}
+            name={t.name}
+            online={t.online}
+            on={known.includes(t.id)}
+            onPick={() => model.toggle(t.id)}
+          />
+        ))}
+        <Band id="any" hue="hany" icon="any" name="Anything" on={any} onPick={() => model.anything()} />
+      </div>
+      <div class="go">
+        <button class="primary big" data-testid="start" onClick={() => model.start()}>
+          Start talking
+        </button>
+        <p class="picked">{any ? 'About anything, with anyone who is here' : `About ${listed(topicNames(known, state.topics))}`}</p>
+      </div>
+    </section>
+  )
+}
+
+interface BandProps {
+  id: string
+  hue: string
+  icon: Parameters<typeof Icon>[0]['name']
+  name: string
+  online?: number
+  on: boolean
+  onPick: () => void
+}
+
+function Band({ id, hue, icon, name, online, on, onPick }: BandProps) {
+  return (
+    <button class={`band ${hue}`} data-testid={`tile-${id}`} aria-pressed={on} onClick={onPick}>
+      <Icon name={icon} />
+      <span class="name">{name}</span>
+      {online !== undefined && (
+        <span class="count">
+          <b>{online}</b> online
+        </span>
+      )}
+      <span class="tick">{on && <Icon name="check" />}</span>
+    </button>
+  )
+}
