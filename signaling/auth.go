@@ -1,0 +1,176 @@
+package signaling
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+
+	"smalltalk/store"
+)
+
+// Names of the session cookie. The __Host- prefix makes browsers insist on Secure, no Domain
+// and Path=/. Plain HTTP on a loopback host, for trying out, cannot have it.
+const (
+	cookieSecure   = "__Host-st"
+	cookieLoopback = "st"
+)
+
+// guestTTL is how long a guest's token lasts.
+const guestTTL = 90 * 24 * time.Hour
+
+// nativeHeader marks a client that keeps its token itself and wants it in the reply.
+const nativeHeader = "Smalltalk-Client"
+
+// cookieName is the name for this request. Over plain HTTP to another host than loopback it
+// is the secure one too: behind a TLS proxy the browser takes it, and in the clear it rightly does not.
+func cookieName(r *http.Request) string {
+	if r.TLS == nil && isLoopback(r.Host) {
+		return cookieLoopback
+	}
+	return cookieSecure
+}
+
+func isLoopback(hostport string) bool {
+	host := hostport
+	if h, _, err := net.SplitHostPort(hostport); err == nil {
+		host = h
+	}
+	host = strings.ToLower(strings.Trim(host, "[]"))
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.IsLoopback()
+}
+
+func sessionCookie(r *http.Request, secret string, age time.Duration) *http.Cookie {
+	name := cookieName(r)
+	return &http.Cookie{
+		Name: name, Value: secret, Path: "/", MaxAge: int(age / time.Second),
+		Secure: name == cookieSecure, HttpOnly: true, SameSite: http.SameSiteLaxMode,
+	}
+}
+
+// cookieSecret is the token in the request's cookie, or "".
+func cookieSecret(r *http.Request) string {
+	c, err := r.Cookie(cookieName(r))
+	if err != nil {
+		return ""
+	}
+	return c.Value
+}
+
+// bearerSecret is the token in the Authorization header (RFC 6750 section 2.1), or "".
+func bearerSecret(r *http.Request) string {
+	scheme, secret, ok := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !ok || !strings.EqualFold(scheme, "Bearer") {
+		return ""
+	}
+	return strings.TrimSpace(secret)
+}
+
+// ourOrigin says if the request's Origin is our own host or one that the operator allows.
+func (s *Server) ourOrigin(r *http.Request) bool {
+	origin := strings.ToLower(r.Header.Get("Origin"))
+	if s.origins[origin] {
+		return true
+	}
+	u, err := url.Parse(origin)
+	if err != nil || u.Host == "" || !strings.EqualFold(u.Host, r.Host) {
+		return false
+	}
+	// A page loaded in the clear must not drive a session that is encrypted.
+	return u.Scheme == "https" || u.Scheme == "http" && r.TLS == nil
+}
+
+// credentials is what a WebSocket request brought along.
+type credentials struct {
+	cookie   string
+	noOrigin bool
+	addr     netip.Prefix
+}
+
+// userBySecret finds the user of a token.
+func (s *Server) userBySecret(secret string, now time.Time) (store.User, *failure) {
+	if len(secret) == 0 || len(secret) > maxToken {
+		return store.User{}, unauthorized("You are not signed in.")
+	}
+	user, err := s.cfg.DB.UserByToken(secret, now)
+	switch {
+	case err == nil:
+		return user, nil
+	case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrExpired):
+		return store.User{}, unauthorized("You are not signed in any more.")
+	default:
+		s.log.Error("look up a token", "err", err)
+		return store.User{}, errInternal
+	}
+}
+
+// identify says who the client of a hello is. A new guest's token is returned beside.
+func (s *Server) identify(hello *helloMsg, cred credentials) (user store.User, token string, fail *failure) {
+	now := time.Now()
+	if hello.Token != "" {
+		user, fail = s.userBySecret(hello.Token, now)
+		return user, "", fail
+	}
+	fresh := hello.Guest != nil && hello.Guest.Fresh
+	if cred.cookie != "" && !cred.noOrigin && !fresh {
+		user, fail = s.userBySecret(cred.cookie, now)
+		if fail == nil || hello.Guest == nil {
+			return user, "", fail
+		}
+	}
+	if hello.Guest == nil {
+		if cred.noOrigin && cred.cookie != "" {
+			return store.User{}, "", unauthorized("A cookie needs an Origin.")
+		}
+		return store.User{}, "", unauthorized("You are not signed in.")
+	}
+	return s.newGuest(hello.Guest.Name, cred.addr, now)
+}
+
+// newGuest makes a guest and a token for it. The name has passed checkName.
+func (s *Server) newGuest(name string, addr netip.Prefix, now time.Time) (store.User, string, *failure) {
+	if s.cfg.GuestsOff {
+		return store.User{}, "", &failure{
+			Code: codeUnauthorized, Message: "This server needs an account.", Retry: retryNever,
+		}
+	}
+	if fail := s.guests.take(addr, now); fail != nil {
+		return store.User{}, "", fail
+	}
+	user := store.User{ID: store.NewUserID(), Name: guestName(name), Guest: true, Created: now}
+	token, err := s.storeGuest(user, now)
+	if err != nil {
+		s.log.Error("make a guest", "err", err)
+		return store.User{}, "", errInternal
+	}
+	s.stats.guests.Add(1)
+	return user, token, nil
+}
+
+func (s *Server) storeGuest(user store.User, now time.Time) (string, error) {
+	if err := s.cfg.DB.CreateUser(user); err != nil {
+		return "", fmt.Errorf("store the user: %w", err)
+	}
+	token, err := s.cfg.DB.CreateToken(user.ID, now, guestTTL)
+	if err != nil {
+		return "", fmt.Errorf("store the token: %w", err)
+	}
+	return token, nil
+}
+
+// infoOf is the user as clients see themselves.
+func infoOf(u store.User) userInfo {
+	roles := u.Roles
+	if roles == nil {
+		roles = []string{}
+	}
+	return userInfo{ID: string(u.ID), Name: u.Name, Guest: u.Guest, Roles: roles}
+}

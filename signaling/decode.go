@@ -1,0 +1,263 @@
+package signaling
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Limits of what a client may send. A message beyond one is refused, never cut.
+const (
+	maxFrame    = 64 << 10 // bytes of a WebSocket frame and of an HTTP body
+	maxID       = 64       // runes of a message id, cid, call or topic id
+	maxTopics   = 8
+	maxLangs    = 3
+	maxLang     = 35   // longest language tag of RFC 5646 section 4.4.1
+	maxToken    = 2048 // characters of a token, a resume token or a ticket
+	maxName     = 24   // runes of a display name
+	maxChatText = 2000 // runes of a chat message
+)
+
+// clientMessage is a decoded message; check says what is wrong with its values.
+type clientMessage interface{ check() *failure }
+
+// newMessage gives the empty struct for a type, or nil for a type we do not know.
+func newMessage(typ string) clientMessage {
+	switch typ {
+	case "hello":
+		return &helloMsg{}
+	case "rtc.offer":
+		return &offerMsg{}
+	case "queue.join":
+		return &queueJoinMsg{}
+	case "queue.leave":
+		return &queueLeaveMsg{}
+	case "call.next":
+		return &callNextMsg{}
+	case "call.leave":
+		return &callLeaveMsg{}
+	case "peer.state":
+		return &peerStateMsg{}
+	case "chat":
+		return &chatMsg{}
+	case "chat.typing":
+		return &typingMsg{}
+	case "topics.watch":
+		return &topicsWatchMsg{}
+	case "ping":
+		return &pingMsg{}
+	case "pong":
+		return &pongMsg{}
+	default:
+		return nil
+	}
+}
+
+// decode reads one frame of a client. The id is returned whenever it could be read, so that
+// also an error can name the message it answers.
+func decode(frame []byte) (id string, msg clientMessage, fail *failure) {
+	if len(frame) > maxFrame {
+		return "", nil, errTooLarge
+	}
+	if !utf8.Valid(frame) {
+		return "", nil, badMessage("The message is not valid UTF-8.")
+	}
+	if b := bytes.TrimLeft(frame, " \t\r\n"); len(b) == 0 || b[0] != '{' {
+		return "", nil, badMessage("The message is not a JSON object.")
+	}
+	var env struct {
+		Type string `json:"type"`
+		ID   string `json:"id"`
+	}
+	if err := json.Unmarshal(frame, &env); err != nil {
+		return "", nil, badMessage("The message is not valid JSON, or its type or id is not a string.")
+	}
+	if utf8.RuneCountInString(env.ID) > maxID {
+		return "", nil, badMessage("The id is longer than 64 characters.")
+	}
+	if env.Type == "" {
+		return env.ID, nil, badMessage("The message has no type.")
+	}
+	msg = newMessage(env.Type)
+	if msg == nil {
+		return env.ID, nil, badMessage("The server does not know this type of message.")
+	}
+	if err := json.Unmarshal(frame, msg); err != nil {
+		if errors.As(err, &fail) { // a field's own UnmarshalJSON says what it wants
+			return env.ID, nil, fail
+		}
+		return env.ID, nil, badMessage("A field of the message has the wrong type.")
+	}
+	if fail := msg.check(); fail != nil {
+		return env.ID, nil, fail
+	}
+	return env.ID, msg, nil
+}
+
+// topicSet is the topics of a queue.join: "any" on the wire is the empty set here.
+type topicSet []string
+
+// UnmarshalJSON takes "any" or a list of 1 to 8 topic ids.
+func (t *topicSet) UnmarshalJSON(b []byte) error {
+	var word string
+	if json.Unmarshal(b, &word) == nil {
+		if word != "any" {
+			return badMessage("topics must be \"any\" or a list.")
+		}
+		*t = topicSet{}
+		return nil
+	}
+	var list []string
+	if err := json.Unmarshal(b, &list); err != nil {
+		return err
+	}
+	if len(list) == 0 || len(list) > maxTopics {
+		return badMessage("topics must name 1 to 8 topics.")
+	}
+	*t = list
+	return nil
+}
+
+// MarshalJSON is the reverse of UnmarshalJSON.
+func (t topicSet) MarshalJSON() ([]byte, error) {
+	if len(t) == 0 {
+		return []byte(`"any"`), nil
+	}
+	return json.Marshal([]string(t))
+}
+
+func (m *helloMsg) check() *failure {
+	switch {
+	case len(m.Versions) == 0 || len(m.Versions) > 32:
+		return badMessage("versions must list the protocol versions the client speaks.")
+	case len(m.Token) > maxToken, len(m.Resume) > maxToken:
+		return badMessage("A token is too long.")
+	case !short(m.Client.Name, maxID), !short(m.Client.Version, maxID), !short(m.Client.Platform, maxID):
+		return badMessage("A field of client is longer than 64 characters.")
+	case m.Lang != "" && !isLang(m.Lang):
+		return badMessage("lang is not a language tag.")
+	}
+	if m.Guest != nil {
+		return checkName(m.Guest.Name)
+	}
+	return nil
+}
+
+func (m *offerMsg) check() *failure {
+	switch {
+	case m.SDP == "":
+		return badMessage("sdp is missing.")
+	case m.Gen == 0:
+		return badMessage("gen must be 1 or more.")
+	}
+	return nil
+}
+
+func (m *queueJoinMsg) check() *failure {
+	if m.Topics == nil {
+		return badMessage("topics is missing.")
+	}
+	for _, topic := range m.Topics {
+		if topic == "" || !short(topic, maxID) {
+			return badMessage("A topic id must have 1 to 64 characters.")
+		}
+	}
+	if len(m.Langs) > maxLangs {
+		return badMessage("langs must name at most 3 languages.")
+	}
+	for _, lang := range m.Langs {
+		if !isLang(lang) {
+			return badMessage("langs must hold language tags such as \"en\".")
+		}
+	}
+	if m.WidenAfterMS < 0 || len(m.Ticket) > maxToken {
+		return badMessage("widen_after_ms or ticket is out of range.")
+	}
+	return nil
+}
+
+func (m *queueLeaveMsg) check() *failure { return nil }
+
+func (m *callNextMsg) check() *failure {
+	if !short(m.Reason, maxID) {
+		return badMessage("reason is longer than 64 characters.")
+	}
+	return checkCall(m.Call)
+}
+
+func (m *callLeaveMsg) check() *failure { return checkCall(m.Call) }
+
+func checkCall(call string) *failure {
+	if call == "" || !short(call, maxID) {
+		return badMessage("call is missing or too long.")
+	}
+	return nil
+}
+
+func (m *peerStateMsg) check() *failure { return nil }
+
+// check also cleans the text: what cannot be shown is taken out before anything is counted.
+func (m *chatMsg) check() *failure {
+	if m.CID == "" || !short(m.CID, maxID) {
+		return badMessage("cid is missing or too long.")
+	}
+	if !short(m.Call, maxID) {
+		return badMessage("call is too long.")
+	}
+	m.Text = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && r != '\n' && r != '\t' {
+			return -1
+		}
+		return r
+	}, m.Text)
+	if strings.TrimSpace(m.Text) == "" {
+		return badMessage("The text is empty.")
+	}
+	if !short(m.Text, maxChatText) {
+		return &failure{
+			Code: codeTooLarge, Message: "The text is longer than 2000 characters.", Retry: retryNever,
+		}
+	}
+	return nil
+}
+
+func (m *typingMsg) check() *failure { return nil }
+
+func (m *topicsWatchMsg) check() *failure { return nil }
+
+func (m *pingMsg) check() *failure { return nil }
+
+func (m *pongMsg) check() *failure { return nil }
+
+// checkName accepts the empty name (the server then finds one) and 1 to 24 visible runes.
+func checkName(name string) *failure {
+	if !short(strings.TrimSpace(name), maxName) {
+		return badMessage("The name is longer than 24 characters.")
+	}
+	for _, r := range name {
+		// Cf holds the direction overrides and zero-width marks that let one name pose as another.
+		if !unicode.IsGraphic(r) || unicode.Is(unicode.Cf, r) || r == utf8.RuneError {
+			return badMessage("The name has a character that cannot be shown.")
+		}
+	}
+	return nil
+}
+
+func short(s string, limit int) bool { return utf8.RuneCountInString(s) <= limit }
+
+// isLang says if s has the form of a language tag: letters, digits and inner hyphens. It
+// does not look it up.
+func isLang(s string) bool {
+	if len(s) < 2 || len(s) > maxLang || s[0] == '-' || s[len(s)-1] == '-' {
+		return false
+	}
+	for _, c := range []byte(s) {
+		if c != '-' && (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,181 @@
+package signaling
+
+import (
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/coder/websocket"
+)
+
+// Error codes of the protocol. They are stable: clients branch on them.
+const (
+	codeBadMessage         = "bad_message"
+	codeUnsupportedVersion = "unsupported_version"
+	codeUnauthorized       = "unauthorized"
+	codeRateLimited        = "rate_limited"
+	codeReplaced           = "replaced"
+	codeNotInCall          = "not_in_call"
+	codeNotQueued          = "not_queued"
+	codeAlreadyQueued      = "already_queued"
+	codeUnknownTopic       = "unknown_topic"
+	codeTooLarge           = "too_large"
+	codeSDPRejected        = "sdp_rejected"
+	codeMediaFailed        = "media_failed"
+	codeServerFull         = "server_full"
+	codeDraining           = "draining"
+	codeNotFound           = "not_found"
+	codeInternal           = "internal"
+)
+
+// What a client may do about an error.
+const (
+	retryNever  = "never"  // sending the same again gives the same answer
+	retrySame   = "same"   // the same action may work at once, from its start
+	retryLater  = "later"  // wait first: retry_after_ms when it is there
+	retryReauth = "reauth" // get a new token or cookie, then again
+)
+
+// Close codes of the WebSocket (RFC 6455 section 7.4; 4000-4999 are ours to name).
+const (
+	closeRestart      = websocket.StatusServiceRestart
+	closeNormal       = websocket.StatusNormalClosure
+	closeBadMessage   = websocket.StatusCode(4400)
+	closeUnauthorized = websocket.StatusCode(4401)
+	closeReplaced     = websocket.StatusCode(4409)
+	closeTooMany      = websocket.StatusCode(4429)
+)
+
+// failure is an error that reaches a client: a stable code for programs, a sentence for
+// people and what may be done about it. The same value serves the WebSocket and HTTP.
+type failure struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+	Retry   string `json:"retry"`
+	// RetryAfterMS is how many milliseconds to wait, with Retry "later"; 0 when unknown.
+	RetryAfterMS int64 `json:"retry_after_ms,omitempty"`
+}
+
+// Error implements error.
+func (f *failure) Error() string { return f.Code + ": " + f.Message }
+
+func badMessage(text string) *failure {
+	return &failure{Code: codeBadMessage, Message: text, Retry: retryNever}
+}
+
+func unauthorized(text string) *failure {
+	return &failure{Code: codeUnauthorized, Message: text, Retry: retryReauth}
+}
+
+func rateLimited(wait time.Duration) *failure {
+	return &failure{
+		Code: codeRateLimited, Message: "That was too often. Please wait a moment.",
+		Retry: retryLater, RetryAfterMS: max(wait.Milliseconds(), 1),
+	}
+}
+
+var (
+	errInternal = &failure{Code: codeInternal, Message: "Something went wrong on the server.", Retry: retryLater}
+	errDraining = &failure{
+		Code: codeDraining, Message: "The server is restarting. Try again in a moment.",
+		Retry: retryLater, RetryAfterMS: 1000,
+	}
+	errFull = &failure{
+		Code: codeServerFull, Message: "The server is full. Try again later.",
+		Retry: retryLater, RetryAfterMS: 30_000,
+	}
+	errReplaced = &failure{
+		Code: codeReplaced, Message: "You went on in another window.", Retry: retryNever,
+	}
+	errSignedOut = &failure{
+		Code: codeUnauthorized, Message: "You have signed out.", Retry: retryReauth,
+	}
+	errTooLarge = &failure{
+		Code: codeTooLarge, Message: "That message is larger than 64 KiB.", Retry: retryNever,
+	}
+	errNotInCall = &failure{
+		Code: codeNotInCall, Message: "You are not in this call.", Retry: retryNever,
+	}
+	errPeerAway = &failure{
+		Code: codeNotInCall, Message: "Your partner is reconnecting. Try again in a moment.",
+		Retry: retryLater, RetryAfterMS: 1000,
+	}
+	errMediaGone = &failure{
+		Code: codeMediaFailed, Message: "The media connection is gone; make a new one.", Retry: retrySame,
+	}
+	errMediaFailed = &failure{
+		Code: codeMediaFailed, Message: "Your devices have no video or audio format in common.",
+		Retry: retryNever,
+	}
+)
+
+// codedError is how a Peer marks an error that the client may know of.
+type codedError interface {
+	error
+	Code() string
+}
+
+// loggable is the text of a Peer's error for the log. Of a marked one only the code, because
+// the rest may quote SDP.
+func loggable(err error) string {
+	var coded codedError
+	if errors.As(err, &coded) {
+		return coded.Code()
+	}
+	return err.Error()
+}
+
+// mediaFailure turns an error of a Peer into one for the client. Peers mark theirs with a
+// Code method; a code that the protocol does not name stays inside the server.
+func mediaFailure(err error) *failure {
+	var coded codedError
+	if !errors.As(err, &coded) {
+		return errInternal
+	}
+	switch coded.Code() {
+	case codeSDPRejected:
+		return &failure{
+			Code: codeSDPRejected, Message: "The server cannot use this media offer.", Retry: retryNever,
+		}
+	case codeMediaFailed:
+		return errMediaFailed
+	default:
+		return errInternal
+	}
+}
+
+// status is the HTTP status that fits the failure.
+func (f *failure) status() int {
+	switch f.Code {
+	case codeBadMessage, codeUnsupportedVersion:
+		return http.StatusBadRequest
+	case codeUnauthorized:
+		return http.StatusUnauthorized
+	case codeRateLimited:
+		return http.StatusTooManyRequests
+	case codeTooLarge:
+		return http.StatusRequestEntityTooLarge
+	case codeNotFound:
+		return http.StatusNotFound
+	case codeServerFull, codeDraining:
+		return http.StatusServiceUnavailable
+	default:
+		return http.StatusInternalServerError
+	}
+}
+
+// closeCode is the close code that fits a failure that ends the WebSocket.
+func (f *failure) closeCode() websocket.StatusCode {
+	switch f.Code {
+	case codeUnauthorized:
+		return closeUnauthorized
+	case codeReplaced:
+		return closeReplaced
+	case codeRateLimited, codeServerFull:
+		return closeTooMany
+	case codeDraining, codeInternal:
+		return closeRestart
+	default:
+		return closeBadMessage
+	}
+}

@@ -1,0 +1,228 @@
+package signaling
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/labstack/echo/v4"
+)
+
+// routes builds the HTTP side. Everything in it answers JSON, errors included.
+func (s *Server) routes() *echo.Echo {
+	e := echo.New()
+	e.HTTPErrorHandler = s.httpError
+	e.Use(secured, s.sameSite, jsonBody)
+	api := e.Group("/api/v1")
+	api.GET("/ws", s.handleWS)
+	api.POST("/guests", s.handleGuests)
+	api.GET("/users/me", s.handleMe)
+	api.DELETE("/sessions", s.handleSignOut)
+	api.GET("/topics", s.handleTopics)
+	api.GET("/healthz", s.handleHealth)
+	api.GET("/readyz", s.handleReady)
+	return e
+}
+
+// statusError is a failure with a status other than the one its code implies.
+type statusError struct {
+	*failure
+	code int
+}
+
+// Unwrap gives the failure.
+func (e *statusError) Unwrap() error { return e.failure }
+
+// httpError answers any error of a handler or of echo itself.
+func (s *Server) httpError(err error, c echo.Context) {
+	if c.Response().Committed {
+		return
+	}
+	var (
+		with  *statusError
+		fail  *failure
+		route *echo.HTTPError
+		code  int
+	)
+	switch {
+	case errors.As(err, &with):
+		fail, code = with.failure, with.code
+	case errors.As(err, &fail):
+		code = fail.status()
+	case errors.As(err, &route) && route.Code == http.StatusMethodNotAllowed:
+		fail, code = badMessage("This address does not take this method."), route.Code
+	case errors.As(err, &route) && route.Code < http.StatusInternalServerError:
+		fail, code = &failure{Code: codeNotFound, Message: "There is nothing here.", Retry: retryNever}, http.StatusNotFound
+	default:
+		s.log.Error("answer a request", "path", c.Path(), "err", err)
+		fail, code = errInternal, http.StatusInternalServerError
+	}
+	if fail.RetryAfterMS > 0 {
+		seconds := (fail.RetryAfterMS + 999) / 1000
+		c.Response().Header().Set("Retry-After", strconv.FormatInt(seconds, 10))
+	}
+	if err := c.JSON(code, fail); err != nil {
+		s.log.Debug("write an error", "err", err)
+	}
+}
+
+// secured sets the headers that keep replies from being stored, framed or taken for a page.
+func secured(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		h := c.Response().Header()
+		h.Set("Cache-Control", "no-store")
+		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("X-Content-Type-Options", "nosniff")
+		return next(c)
+	}
+}
+
+// sameSite refuses requests that another site made a browser send and that could change something.
+func (s *Server) sameSite(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if s.csrf.Check(c.Request()) != nil {
+			return foreignOrigin()
+		}
+		return next(c)
+	}
+}
+
+func foreignOrigin() error {
+	return &statusError{&failure{
+		Code: codeUnauthorized, Message: "Requests from another site are not accepted.", Retry: retryNever,
+	}, http.StatusForbidden}
+}
+
+// jsonBody bounds every body and insists on JSON where one is expected. Forms of another
+// site cannot send that type without asking first.
+func jsonBody(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		r := c.Request()
+		if r.ContentLength > maxFrame {
+			return errTooLarge
+		}
+		r.Body = http.MaxBytesReader(c.Response(), r.Body, maxFrame)
+		if r.Method == http.MethodPost || r.Method == http.MethodPut || r.Method == http.MethodPatch {
+			kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+			if err != nil || kind != "application/json" {
+				return &statusError{
+					badMessage("The content type must be application/json."), http.StatusUnsupportedMediaType,
+				}
+			}
+		}
+		return next(c)
+	}
+}
+
+// readJSON reads the body, which may be empty, into v.
+func readJSON(r *http.Request, v any) *failure {
+	body, err := io.ReadAll(r.Body)
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return errTooLarge
+	case err != nil:
+		return badMessage("The body could not be read.")
+	case len(body) == 0:
+		return nil
+	case json.Unmarshal(body, v) != nil:
+		return badMessage("The body is not the JSON that this address takes.")
+	}
+	return nil
+}
+
+// guestReply is the answer of POST /guests.
+type guestReply struct {
+	User  userInfo `json:"user"`
+	Token string   `json:"token,omitempty"`
+}
+
+// handleGuests starts a guest. For a browser that has a valid cookie it gives that user again,
+// so that a repeated request makes no second one.
+func (s *Server) handleGuests(c echo.Context) error {
+	r := c.Request()
+	var body guestHello
+	if fail := readJSON(r, &body); fail != nil {
+		return fail
+	}
+	if fail := checkName(body.Name); fail != nil {
+		return fail
+	}
+	now := time.Now()
+	// A page must never get a token to read, so a native client's request does not look at cookies.
+	native := r.Header.Get(nativeHeader) == "native"
+	if secret := cookieSecret(r); !native && secret != "" {
+		if user, fail := s.userBySecret(secret, now); fail == nil {
+			return c.JSON(http.StatusOK, guestReply{User: infoOf(user)})
+		}
+	}
+	user, token, fail := s.newGuest(body.Name, addrOf(r.RemoteAddr), now)
+	if fail != nil {
+		return fail
+	}
+	reply := guestReply{User: infoOf(user)}
+	if native {
+		reply.Token = token
+	} else {
+		c.SetCookie(sessionCookie(r, token, guestTTL))
+	}
+	return c.JSON(http.StatusCreated, reply)
+}
+
+// secretOf is the token a request signs in with.
+func secretOf(r *http.Request) string {
+	if secret := bearerSecret(r); secret != "" {
+		return secret
+	}
+	return cookieSecret(r)
+}
+
+func (s *Server) handleMe(c echo.Context) error {
+	user, fail := s.userBySecret(secretOf(c.Request()), time.Now())
+	if fail != nil {
+		return fail
+	}
+	return c.JSON(http.StatusOK, infoOf(user))
+}
+
+// handleSignOut forgets the token and ends the session that runs on it.
+func (s *Server) handleSignOut(c echo.Context) error {
+	r := c.Request()
+	secret := secretOf(r)
+	user, fail := s.userBySecret(secret, time.Now())
+	if fail != nil && fail.Code == codeInternal {
+		return fail
+	}
+	if fail == nil {
+		if err := s.cfg.DB.DeleteToken(secret); err != nil {
+			s.log.Error("delete a token", "err", err)
+			return errInternal
+		}
+		if live := s.hub.userSession(user.ID); live != nil {
+			live.evict(errSignedOut)
+		}
+	}
+	c.SetCookie(sessionCookie(r, "", -time.Second))
+	return c.NoContent(http.StatusNoContent)
+}
+
+func (s *Server) handleTopics(c echo.Context) error {
+	return c.JSON(http.StatusOK, map[string][]topicInfo{"topics": s.counts.get(time.Now()).topics})
+}
+
+func (s *Server) handleHealth(c echo.Context) error {
+	return c.JSON(http.StatusOK, map[string]string{"status": "ok"})
+}
+
+func (s *Server) handleReady(c echo.Context) error {
+	if s.stopping() {
+		return errDraining
+	}
+	return c.JSON(http.StatusOK, map[string]string{"status": "ready"})
+}

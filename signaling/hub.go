@@ -1,0 +1,65 @@
+package signaling
+
+import (
+	"sync"
+
+	"smalltalk/store"
+)
+
+// hub knows who is online: each user's one session, and each session by its ID. Safe for
+// concurrent use; nothing but map work happens under its lock.
+type hub struct {
+	limit int
+
+	mu     sync.Mutex // guards the maps
+	byUser map[store.UserID]*session
+	byID   map[store.SessionID]*session
+}
+
+func newHub(limit int) *hub {
+	return &hub{limit: limit, byUser: map[store.UserID]*session{}, byID: map[store.SessionID]*session{}}
+}
+
+// claim makes s its user's session and returns the one it displaces, which the caller evicts
+// and waits for before s runs. It reports false when the server is full.
+func (h *hub) claim(s *session) (old *session, ok bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	old = h.byUser[s.user.ID]
+	if old == nil && h.limit > 0 && len(h.byUser) >= h.limit {
+		return nil, false
+	}
+	h.byUser[s.user.ID] = s
+	h.byID[s.id] = s
+	return old, true
+}
+
+// remove takes s out, unless another has its place by now.
+func (h *hub) remove(s *session) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.byUser[s.user.ID] == s {
+		delete(h.byUser, s.user.ID)
+	}
+	if h.byID[s.id] == s {
+		delete(h.byID, s.id)
+	}
+}
+
+func (h *hub) session(id store.SessionID) *session {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.byID[id]
+}
+
+func (h *hub) userSession(id store.UserID) *session {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.byUser[id]
+}
+
+func (h *hub) len() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.byID)
+}

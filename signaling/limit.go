@@ -1,0 +1,159 @@
+package signaling
+
+import (
+	"net/netip"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// Limit is a token bucket: Burst at once, then one more each Every. The zero value takes the
+// default of its place; a negative Burst means no limit.
+type Limit struct {
+	Burst int
+	Every time.Duration
+}
+
+// Limits bounds what one client and one address may do. Zero values take the defaults given
+// here. An IPv6 address counts as its /64, which is what one customer has.
+type Limits struct {
+	Messages Limit // all messages of a session: 120, then 30 a second
+	Offers   Limit // rtc.offer of a session: 6, then one each 5 s
+	Queue    Limit // queue.join and call.next of a session: 10, then 2 a second
+	Chat     Limit // chat of a session: 10, then 5 a second
+	Guests   Limit // new guests of an address: 30, then one each 2 s
+	Connects Limit // WebSockets opened by an address: 60, then 2 a second
+	// Open is how many WebSockets an address may have open at once: 200, because whole
+	// campuses and mobile networks share one address. Negative means no limit.
+	Open int
+}
+
+// abuseAfter is how many messages in a row may be refused before the client is put out.
+const abuseAfter = 200
+
+func (l Limits) withDefaults() Limits {
+	l.Messages = l.Messages.or(120, time.Second/30)
+	l.Offers = l.Offers.or(6, 5*time.Second)
+	l.Queue = l.Queue.or(10, time.Second/2)
+	l.Chat = l.Chat.or(10, time.Second/5)
+	l.Guests = l.Guests.or(30, 2*time.Second)
+	l.Connects = l.Connects.or(60, time.Second/2)
+	if l.Open == 0 {
+		l.Open = 200
+	}
+	return l
+}
+
+func (l Limit) or(burst int, every time.Duration) Limit {
+	if l.Burst == 0 {
+		l.Burst = burst
+	}
+	if l.Every <= 0 {
+		l.Every = every
+	}
+	return l
+}
+
+// bucket makes a token bucket, or nil for no limit.
+func (l Limit) bucket() *rate.Limiter {
+	if l.Burst < 0 {
+		return nil
+	}
+	return rate.NewLimiter(rate.Every(l.Every), l.Burst)
+}
+
+// take uses one token of the bucket, or says how long to wait for it.
+func take(b *rate.Limiter, now time.Time) *failure {
+	if b == nil || b.AllowN(now, 1) {
+		return nil
+	}
+	r := b.ReserveN(now, 1)
+	wait := r.DelayFrom(now)
+	r.CancelAt(now)
+	return rateLimited(wait)
+}
+
+// sweepAt is how many addresses a limiter remembers before it forgets those at rest.
+const sweepAt = 4096
+
+// addrLimiter keeps one bucket per address. Safe for concurrent use.
+type addrLimiter struct {
+	limit Limit
+
+	mu      sync.Mutex // guards what follows
+	buckets map[netip.Prefix]*rate.Limiter
+}
+
+func newAddrLimiter(limit Limit) *addrLimiter {
+	return &addrLimiter{limit: limit, buckets: map[netip.Prefix]*rate.Limiter{}}
+}
+
+// take uses one token of the address.
+func (l *addrLimiter) take(addr netip.Prefix, now time.Time) *failure {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	b, ok := l.buckets[addr]
+	if !ok {
+		if len(l.buckets) >= sweepAt {
+			l.sweep(now)
+		}
+		b = l.limit.bucket()
+		l.buckets[addr] = b
+	}
+	return take(b, now)
+}
+
+// sweep forgets the addresses whose bucket is full again: they are as good as new.
+func (l *addrLimiter) sweep(now time.Time) {
+	for addr, b := range l.buckets {
+		if b == nil || b.TokensAt(now) >= float64(b.Burst()) {
+			delete(l.buckets, addr)
+		}
+	}
+}
+
+// addrCounter counts what an address has open. Safe for concurrent use.
+type addrCounter struct {
+	limit int
+
+	mu   sync.Mutex // guards open
+	open map[netip.Prefix]int
+}
+
+func newAddrCounter(limit int) *addrCounter {
+	return &addrCounter{limit: limit, open: map[netip.Prefix]int{}}
+}
+
+// add counts one more and says if that is allowed; each true needs one remove.
+func (c *addrCounter) add(addr netip.Prefix) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.limit >= 0 && c.open[addr] >= c.limit {
+		return false
+	}
+	c.open[addr]++
+	return true
+}
+
+func (c *addrCounter) remove(addr netip.Prefix) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.open[addr]--; c.open[addr] <= 0 {
+		delete(c.open, addr)
+	}
+}
+
+// addrOf is the address of a client as the limits see it. An address that cannot be read is
+// the zero prefix, which all such clients share.
+func addrOf(remote string) netip.Prefix {
+	ap, err := netip.ParseAddrPort(remote)
+	if err != nil {
+		return netip.Prefix{}
+	}
+	addr, bits := ap.Addr().Unmap().WithZone(""), 32
+	if addr.Is6() {
+		bits = 64
+	}
+	return netip.PrefixFrom(addr, bits).Masked()
+}

@@ -1,0 +1,244 @@
+package signaling
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"smalltalk/matchmaker"
+	"smalltalk/store"
+)
+
+// Peer is one client's media connection, made by [Config.NewPeer]. A session calls Answer and
+// Close from goroutines of their own and the rest from its own one, so all may be called at
+// the same time.
+//
+// An error whose Code method returns "sdp_rejected" or "media_failed" reaches the client
+// under that code; any other is an internal one.
+type Peer interface {
+	// Answer takes the client's offer and returns the answer with all candidates. It is called
+	// again only for an ICE restart.
+	Answer(offer string) (string, error)
+	// Join starts forwarding when the second side has joined the room of that name.
+	Join(room string) error
+	// Leave stops it: no packet read after it returns crosses. Without a room it does nothing.
+	Leave()
+	// State is "new", "connected", "disconnected" or "failed"; the channel is closed at the next change.
+	State() (string, <-chan struct{})
+	// Done is closed when the transport is gone for good.
+	Done() <-chan struct{}
+	// Close frees everything and may be called more than once.
+	Close() error
+}
+
+// Matcher pairs people. *matchmaker.Matcher is the one for a single server.
+type Matcher interface {
+	// Find waits for a partner; cancelling ctx leaves the queue. It returns a room or an error, never both.
+	Find(ctx context.Context, t matchmaker.Ticket) (*matchmaker.Room, error)
+	// Resume gives the room in which the session was before the server restarted.
+	Resume(ctx context.Context, s store.SessionID) (*matchmaker.Room, error)
+	// Counts says how many people are on each topic, sorted.
+	Counts() []matchmaker.Count
+	// Waiting is how many people wait in all.
+	Waiting() int
+}
+
+var _ Matcher = (*matchmaker.Matcher)(nil)
+
+// Topic is something people can pick to talk about.
+type Topic struct {
+	ID   store.Category // on the wire and in the matcher
+	Name string         // for people; empty means the ID
+}
+
+// Config is what a Server needs. DB, Matcher and NewPeer are required.
+type Config struct {
+	DB      *store.DB
+	Matcher Matcher
+	// NewPeer makes the media connection for a client's first offer.
+	NewPeer func() (Peer, error)
+	// Topics are those people can pick, in the order to show. Empty means any topic is accepted.
+	Topics []Topic
+	// Web serves everything outside /api. Nil means there is nothing.
+	Web http.Handler
+	// Origins are web origins ("https://example.org") that may use the API besides our own host.
+	Origins []string
+	// GuestsOff refuses people without an account.
+	GuestsOff bool
+	// Grace is how long a lost client keeps its call and place; 30 s if zero.
+	Grace time.Duration
+	// Ping is how often a silent WebSocket is tried; one that is dead is dropped after two. 10 s if zero.
+	Ping time.Duration
+	// MaxSessions is how many sessions there may be; no limit if zero.
+	MaxSessions int
+	Limits      Limits
+	// Logger is slog.Default() if nil.
+	Logger *slog.Logger
+	// Node names this server in a cluster.
+	Node string
+}
+
+// helloWait is how long a new WebSocket may take to say hello.
+const helloWait = 5 * time.Second
+
+// Server is the http.Handler for the API and, through Config.Web, for everything else.
+// Its methods are safe for concurrent use.
+type Server struct {
+	cfg     Config
+	log     *slog.Logger
+	echo    *echo.Echo
+	csrf    *http.CrossOriginProtection
+	signer  *signer
+	hub     *hub
+	counts  *countCache
+	origins map[string]bool
+
+	guests   *addrLimiter
+	connects *addrLimiter
+	open     *addrCounter
+
+	stop chan struct{} // closed by Shutdown; every handshake and session watches it
+
+	mu      sync.Mutex     // guards closing and the first Add to work
+	closing bool           // no new WebSocket may begin
+	work    sync.WaitGroup // WebSocket handlers and sessions
+
+	stats counters
+}
+
+var _ http.Handler = (*Server)(nil)
+
+// New makes a Server. The caller serves it over HTTP and, to stop it, calls Shutdown before it
+// closes the matcher, the peers' engine and the database.
+func New(cfg Config) (*Server, error) {
+	if cfg.DB == nil || cfg.Matcher == nil || cfg.NewPeer == nil {
+		return nil, errors.New("signaling: DB, Matcher and NewPeer are required")
+	}
+	if cfg.Grace <= 0 {
+		cfg.Grace = 30 * time.Second
+	}
+	if cfg.Ping <= 0 {
+		cfg.Ping = 10 * time.Second
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
+	}
+	cfg.Limits = cfg.Limits.withDefaults()
+	sign, err := newSigner(cfg.DB)
+	if err != nil {
+		return nil, fmt.Errorf("signaling: %w", err)
+	}
+	s := &Server{
+		cfg: cfg, log: cfg.Logger, signer: sign,
+		hub:      newHub(cfg.MaxSessions),
+		counts:   &countCache{matcher: cfg.Matcher, topics: cfg.Topics},
+		csrf:     http.NewCrossOriginProtection(),
+		origins:  map[string]bool{},
+		guests:   newAddrLimiter(cfg.Limits.Guests),
+		connects: newAddrLimiter(cfg.Limits.Connects),
+		open:     newAddrCounter(cfg.Limits.Open),
+		stop:     make(chan struct{}),
+	}
+	for _, origin := range cfg.Origins {
+		if err := s.csrf.AddTrustedOrigin(origin); err != nil {
+			return nil, fmt.Errorf("signaling: %w", err)
+		}
+		s.origins[strings.ToLower(origin)] = true
+	}
+	s.echo = s.routes()
+	return s, nil
+}
+
+// ServeHTTP implements http.Handler.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == "/api" || strings.HasPrefix(r.URL.Path, "/api/") || s.cfg.Web == nil {
+		s.echo.ServeHTTP(w, r)
+		return
+	}
+	s.cfg.Web.ServeHTTP(w, r)
+}
+
+// Shutdown tells every client to come back soon, closes the WebSockets with 1012 and waits for
+// all goroutines, which takes about a second for a client that does not answer. Rooms are left in
+// the store, so that the same two people go on talking when the server is back. The error is
+// that of ctx if it ends first.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.mu.Lock()
+	first := !s.closing
+	s.closing = true
+	s.mu.Unlock()
+	if first {
+		close(s.stop)
+	}
+	done := make(chan struct{})
+	go func() {
+		s.work.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("signaling: stop: %w", ctx.Err())
+	}
+}
+
+// begin counts one WebSocket handler, or says that the server is stopping.
+func (s *Server) begin() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing {
+		return false
+	}
+	s.work.Add(1)
+	return true
+}
+
+func (s *Server) stopping() bool {
+	select {
+	case <-s.stop:
+		return true
+	default:
+		return false
+	}
+}
+
+// counters are the live form of Stats.
+type counters struct {
+	connections                                        atomic.Int64
+	guests, matches, messages, refused, dropped, chats atomic.Uint64
+}
+
+// Stats are counts since the Server was made, except where they say now.
+type Stats struct {
+	Connections int    // WebSockets open now
+	Sessions    int    // sessions now, those in their grace time included
+	Guests      uint64 // guests made
+	Matches     uint64 // match messages, two for each call
+	Messages    uint64 // messages received
+	Refused     uint64 // messages answered with an error
+	Dropped     uint64 // clients dropped because they did not read
+	Chats       uint64 // chat messages passed on
+}
+
+// Stats returns the counts of this moment.
+func (s *Server) Stats() Stats {
+	return Stats{
+		Connections: int(s.stats.connections.Load()),
+		Sessions:    s.hub.len(),
+		Guests:      s.stats.guests.Load(),
+		Matches:     s.stats.matches.Load(),
+		Messages:    s.stats.messages.Load(),
+		Refused:     s.stats.refused.Load(),
+		Dropped:     s.stats.dropped.Load(),
+		Chats:       s.stats.chats.Load(),
+	}
+}

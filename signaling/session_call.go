@@ -1,0 +1,252 @@
+package signaling
+
+import (
+	"slices"
+	"time"
+
+	"smalltalk/matchmaker"
+)
+
+const (
+	// callsKept is how many ended calls a late call.next or call.leave may still name.
+	callsKept = 8
+	// earlyMail bounds what is kept of a partner who has heard of the match before us.
+	earlyMail = 16
+)
+
+// reasonMedia is why a room ended whose two had no format in common. It stays inside the
+// server; clients see "lost" and an error.
+const reasonMedia = "media_failed"
+
+// call is the session's side of the running call, and what has to be known of past ones.
+type call struct {
+	room      *matchmaker.Room // nil when there is none
+	peerName  string
+	startedAt time.Time
+	mine      peerStateMsg // what the client said last, kept from call to call
+	told      *mediaState  // what the partner was told last
+	untold    bool         // the partner was not there to be told
+	theirs    *mediaState  // what the partner told
+	past      []string     // IDs of ended calls
+	ended     *callEnded   // ended while the WebSocket was lost
+
+	chatting
+}
+
+// mail is what one side's session gives to the other's. It says nothing of the sender but
+// the room they share.
+type mail struct {
+	room   *matchmaker.Room // the sender's view
+	state  *mediaState
+	line   *chatLine
+	typing *bool
+}
+
+// enterRoom makes the room the session's call.
+func (s *session) enterRoom(room *matchmaker.Room) {
+	s.phase = phaseCall
+	s.call = call{room: room, mine: s.mine, past: s.past, startedAt: time.Now()}
+	partner := room.Partner()
+	user, err := s.srv.cfg.DB.User(partner.User)
+	if err != nil {
+		s.log.Warn("look up the partner's name", "err", err)
+	}
+	s.peerName = user.Name
+}
+
+// handleMatch begins a call: first the media, so that the picture is not later than the news.
+func (s *session) handleMatch(room *matchmaker.Room) {
+	s.enterRoom(room)
+	s.srv.stats.matches.Add(1)
+	var joinErr error
+	if s.peer != nil && !s.answering {
+		joinErr = s.peer.Join(roomName(room))
+		s.joined = joinErr == nil
+	}
+	s.send(&matchMsg{head{Type: "match"}, *s.callInfo()})
+	early := s.early
+	s.early = nil
+	if joinErr != nil {
+		s.callFailed(joinErr)
+		return
+	}
+	s.tellPartner()
+	for _, m := range early {
+		s.handleMail(m)
+	}
+}
+
+func (s *session) callInfo() *callInfo {
+	topics := []string{}
+	for _, topic := range s.room.Topics() {
+		topics = append(topics, string(topic))
+	}
+	langs := s.room.Langs()
+	if langs == nil {
+		langs = []string{}
+	}
+	return &callInfo{
+		Call: s.callID(), Topics: topics, Langs: langs, StartedAt: s.startedAt.UnixMilli(),
+		Peer: peerInfo{ID: s.srv.signer.peerID(s.room.ID(), s.room.Partner().Session), Name: s.peerName},
+	}
+}
+
+func (s *session) callID() string { return string(s.room.ID()) }
+
+func (s *session) handleNext(id string, m *callNextMsg, now time.Time) *failure {
+	if done, fail := s.notThisCall(id, m.Call); done {
+		return fail
+	}
+	if fail := take(s.joins, now); fail != nil {
+		return fail
+	}
+	s.leaveMedia()
+	s.room.Leave(endNext)
+	s.closeCall(id, true)
+	s.voidBefore = now // who skips goes to the end of the line
+	s.ticket.Since = now
+	s.joinLine("", now)
+	return nil
+}
+
+func (s *session) handleLeave(id string, m *callLeaveMsg, now time.Time) *failure {
+	if done, fail := s.notThisCall(id, m.Call); done {
+		return fail
+	}
+	s.voidBefore = now
+	s.leaveMedia()
+	s.room.Leave(endLeft)
+	s.closeCall(id, false)
+	return nil
+}
+
+// notThisCall answers a message about a call that is not the running one: one about a past
+// call came too late and does nothing, any other is a mistake.
+func (s *session) notThisCall(id, call string) (done bool, fail *failure) {
+	switch {
+	case s.room != nil && call == s.callID():
+		return false, nil
+	case slices.Contains(s.past, call):
+		s.ok(id)
+		return true, nil
+	default:
+		return true, errNotInCall
+	}
+}
+
+// handleRoomDone is the end of the call by the partner, or by the matcher.
+func (s *session) handleRoomDone() {
+	s.leaveMedia()
+	if s.room.Reason() == reasonMedia {
+		s.fail("", errMediaFailed)
+	}
+	s.closeCall("", false)
+}
+
+// callFailed ends the call for both because the media could not be joined.
+func (s *session) callFailed(err error) {
+	fail := mediaFailure(err)
+	reason := reasonMedia
+	if fail.Code != codeMediaFailed {
+		s.log.Error("join a room", "err", loggable(err))
+		reason = endLost
+	}
+	s.leaveMedia()
+	s.room.Leave(reason)
+	s.fail("", fail)
+	s.closeCall("", false)
+}
+
+// closeCall tells the client, once, that the call has ended, and forgets it. Whoever ended
+// the room first has named the reason.
+func (s *session) closeCall(re string, requeued bool) {
+	ended := callEnded{Call: s.callID(), Reason: wireReason(s.room.Reason())}
+	if s.conn == nil {
+		s.ended = &ended
+	}
+	s.send(&callEndMsg{head{Type: "call.end", Re: re}, ended, requeued})
+	if s.past = append(s.past, ended.Call); len(s.past) > callsKept {
+		s.past = slices.Delete(s.past, 0, 1)
+	}
+	if s.typing != nil {
+		s.typing.Stop()
+	}
+	s.phase = phaseIdle
+	s.call = call{mine: s.mine, past: s.past, ended: s.ended}
+}
+
+// wireReason is the reason as the protocol knows it.
+func wireReason(reason string) string {
+	switch reason {
+	case endNext, endLeft, endLost, endBlocked, endKicked, endRestart:
+		return reason
+	default:
+		return endLost
+	}
+}
+
+func (s *session) handlePeerState(id string, m *peerStateMsg) *failure {
+	s.mine = *m
+	s.tellPartner()
+	s.ok(id)
+	return nil
+}
+
+// tellPartner passes on what the partner has to know of this side, if it has changed. Where
+// the partner cannot be told now, a tick or the partner's own news try again.
+func (s *session) tellPartner() {
+	if s.room == nil {
+		return
+	}
+	state := mediaState{Audio: s.mine.Audio, Video: s.mine.Video, Connection: connectionOK}
+	if s.conn == nil || s.mediaLost {
+		state.Connection = connectionReconnecting
+	}
+	if s.told != nil && *s.told == state {
+		return
+	}
+	s.untold = !s.post(mail{state: &state})
+	if !s.untold {
+		s.told = &state
+	}
+}
+
+// post puts mail into the partner's box. It never waits: a full box, or a partner who is not
+// on this server now, is false.
+func (s *session) post(m mail) bool {
+	partner := s.srv.hub.session(s.room.Partner().Session)
+	if partner == nil {
+		return false
+	}
+	m.room = s.room
+	select {
+	case partner.mail <- m:
+		return true
+	default:
+		return false
+	}
+}
+
+// handleMail takes what the partner's session sent. News of a match that this side is about
+// to hear of is kept for that moment.
+func (s *session) handleMail(m mail) {
+	if s.room == nil || m.room.ID() != s.room.ID() {
+		if s.found != nil && len(s.early) < earlyMail {
+			s.early = append(s.early, m)
+		}
+		return
+	}
+	switch {
+	case m.state != nil:
+		s.theirs = m.state
+		s.send(&peerStateOut{head{Type: "peer.state"}, *m.state})
+		if s.untold { // so the partner is there now
+			s.tellPartner()
+		}
+	case m.line != nil:
+		s.keepLine(*m.line)
+		s.send(&chatOut{head{Type: "chat"}, *m.line})
+	case m.typing != nil:
+		s.send(&typingOut{head{Type: "chat.typing"}, *m.typing})
+	}
+}

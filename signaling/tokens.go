@@ -1,0 +1,129 @@
+package signaling
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base32"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"smalltalk/store"
+)
+
+const (
+	// resumeTTL bounds a resume token. It is issued once per WebSocket, so it has to outlive
+	// the longest call on one; how long a lost session is kept is the grace time, not this.
+	resumeTTL = 72 * time.Hour
+	// ticketTTL bounds a place in line, and so for how long one can be kept by leaving.
+	ticketTTL = time.Hour
+)
+
+// errBadToken says that a signed token is forged, damaged or over.
+var errBadToken = errors.New("the token is not valid")
+
+// resumeClaims names the session that a resume token continues.
+type resumeClaims struct {
+	Session store.SessionID `json:"s"`
+	User    store.UserID    `json:"u"`
+	Seq     uint64          `json:"q"` // which of the session's tokens this is
+	Expires int64           `json:"e"` // Unix milliseconds
+}
+
+// ticketClaims is a place in line that survives a lost session and a restarted server.
+type ticketClaims struct {
+	User    store.UserID     `json:"u"`
+	Topics  []store.Category `json:"t,omitempty"`
+	Langs   []string         `json:"l,omitempty"`
+	Since   int64            `json:"s"` // Unix milliseconds
+	Issued  int64            `json:"i"`
+	Expires int64            `json:"e"`
+}
+
+// fits says if the place in line is for this user and these settings.
+func (c *ticketClaims) fits(user store.UserID, topics []store.Category, langs []string) bool {
+	return c.User == user && slices.Equal(c.Topics, topics) && slices.Equal(c.Langs, langs)
+}
+
+// signer makes and checks the tokens that clients hold for the server. Each purpose has its
+// own key, so that one kind of token never passes for another. Safe for concurrent use.
+type signer struct {
+	resumeKey, ticketKey, peerKey []byte
+}
+
+func newSigner(db *store.DB) (*signer, error) {
+	var s signer
+	for name, key := range map[string]*[]byte{"resume": &s.resumeKey, "ticket": &s.ticketKey, "peer": &s.peerKey} {
+		secret, err := db.Secret(name)
+		if err != nil {
+			return nil, fmt.Errorf("read the %s key: %w", name, err)
+		}
+		*key = secret
+	}
+	return &s, nil
+}
+
+func (s *signer) resume(c resumeClaims) (string, error) { return sign(s.resumeKey, c) }
+
+// openResume checks the signature only: a token that has expired is no forgery, and its
+// owner is to get a new session instead of an error.
+func (s *signer) openResume(token string) (resumeClaims, error) {
+	var c resumeClaims
+	err := open(s.resumeKey, token, &c)
+	return c, err
+}
+
+func (s *signer) ticket(c ticketClaims) (string, error) { return sign(s.ticketKey, c) }
+
+func (s *signer) openTicket(token string, now time.Time) (ticketClaims, error) {
+	var c ticketClaims
+	if err := open(s.ticketKey, token, &c); err != nil {
+		return ticketClaims{}, err
+	}
+	if now.UnixMilli() >= c.Expires {
+		return ticketClaims{}, errBadToken
+	}
+	return c, nil
+}
+
+// peerID is the name by which a member of a room is known to the other one: the same for
+// the whole call, also across a restart, and without relation to any other call.
+func (s *signer) peerID(room store.RoomID, member store.SessionID) string {
+	sum := mac(s.peerKey, string(room)+"/"+string(member))
+	return strings.ToLower(base32.StdEncoding.EncodeToString(sum[:10]))
+}
+
+func sign(key []byte, claims any) (string, error) {
+	payload, err := json.Marshal(claims)
+	if err != nil {
+		return "", fmt.Errorf("encode the claims of a token: %w", err)
+	}
+	body := base64.RawURLEncoding.EncodeToString(payload)
+	return body + "." + base64.RawURLEncoding.EncodeToString(mac(key, body)), nil
+}
+
+func open(key []byte, token string, claims any) error {
+	body, tag, ok := strings.Cut(token, ".")
+	if !ok || len(token) > maxToken {
+		return errBadToken
+	}
+	given, err := base64.RawURLEncoding.DecodeString(tag)
+	if err != nil || !hmac.Equal(given, mac(key, body)) { // constant time
+		return errBadToken
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(body)
+	if err != nil || json.Unmarshal(payload, claims) != nil {
+		return errBadToken
+	}
+	return nil
+}
+
+func mac(key []byte, text string) []byte {
+	h := hmac.New(sha256.New, key)
+	h.Write([]byte(text)) // a hash never returns an error
+	return h.Sum(nil)
+}

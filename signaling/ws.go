@@ -1,0 +1,147 @@
+package signaling
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"smalltalk/store"
+)
+
+// handleWS serves one WebSocket from the upgrade to its end.
+func (s *Server) handleWS(c echo.Context) error {
+	r := c.Request()
+	if !strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
+		return &statusError{badMessage("This address is for WebSockets only."), http.StatusUpgradeRequired}
+	}
+	hasOrigin := r.Header.Get("Origin") != ""
+	if hasOrigin && !s.ourOrigin(r) {
+		return foreignOrigin()
+	}
+	addr := addrOf(r.RemoteAddr)
+	if fail := s.connects.take(addr, time.Now()); fail != nil {
+		return fail
+	}
+	if !s.open.add(addr) {
+		return rateLimited(10 * time.Second)
+	}
+	defer s.open.remove(addr)
+	if !s.begin() {
+		return errDraining
+	}
+	defer s.work.Done()
+	conn, err := accept(c.Response(), r)
+	if err != nil {
+		s.log.Debug("upgrade to WebSocket", "err", err) // the reply is written
+		return nil
+	}
+	s.stats.connections.Add(1)
+	defer s.stats.connections.Add(-1)
+	s.converse(conn, credentials{cookie: cookieSecret(r), noOrigin: !hasOrigin, addr: addr})
+	return nil
+}
+
+// converse runs the connection's goroutines; itself it does the handshake and then writes.
+func (s *Server) converse(c *conn, cred credentials) {
+	var both sync.WaitGroup
+	both.Go(c.read)
+	both.Go(func() { c.keepAlive(s.cfg.Ping) })
+	if re, fail := s.handshake(c, cred); fail != nil {
+		s.refuse(c, re, fail)
+	}
+	c.write()
+	c.abort() // also when the client went before anybody closed
+	both.Wait()
+}
+
+// refuse answers a client that has no session and closes its connection.
+func (s *Server) refuse(c *conn, re string, fail *failure) {
+	s.stats.refused.Add(1)
+	b, err := json.Marshal(&errorMsg{head{Type: "error", N: 1, Re: re}, *fail})
+	if err != nil {
+		s.log.Error("encode an error", "err", err)
+	} else {
+		c.send(b)
+	}
+	c.close(fail.closeCode())
+}
+
+// handshake waits for hello and hands the connection to a session. After a failure, which
+// may be one that the client has caused by going away, the connection is still the caller's.
+func (s *Server) handshake(c *conn, cred credentials) (re string, fail *failure) {
+	hello, re, fail := s.awaitHello(c)
+	if fail != nil {
+		return re, fail
+	}
+	if !slices.Contains(hello.Versions, protocolVersion) {
+		return re, &failure{
+			Code: codeUnsupportedVersion, Message: "The server speaks version 1 of the protocol.", Retry: retryNever,
+		}
+	}
+	user, token, fail := s.identify(hello, cred)
+	if fail != nil {
+		return re, fail
+	}
+	return re, s.admit(attachment{conn: c, re: re, token: token}, user, hello.Resume)
+}
+
+func (s *Server) awaitHello(c *conn) (*helloMsg, string, *failure) {
+	timer := time.NewTimer(helloWait)
+	defer timer.Stop()
+	select {
+	case ev, ok := <-c.in:
+		if !ok {
+			return nil, "", badMessage("The connection ended before hello.")
+		}
+		s.stats.messages.Add(1)
+		if ev.fail != nil {
+			return nil, ev.id, ev.fail
+		}
+		hello, ok := ev.msg.(*helloMsg)
+		if !ok {
+			return nil, ev.id, badMessage("The first message must be hello.")
+		}
+		return hello, ev.id, nil
+	case <-timer.C:
+		return nil, "", badMessage("No hello came within 5 seconds.")
+	case <-s.stop:
+		return nil, "", errDraining
+	}
+}
+
+// admit gives the connection to the session that the resume token names, or to a new one,
+// which replaces any other session of the user.
+func (s *Server) admit(a attachment, user store.User, resume string) *failure {
+	fresh := newSession(s, user)
+	if resume != "" {
+		claims, err := s.signer.openResume(resume)
+		if err != nil || claims.User != user.ID {
+			return unauthorized("This session cannot be resumed.")
+		}
+		a.seq = claims.Seq
+		if live := s.hub.session(claims.Session); live != nil {
+			if attached, fail := live.takeOver(a); attached || fail != nil {
+				return fail
+			}
+		}
+		// Expired means that it is no use to look for a room, not that anything is wrong.
+		if time.Now().UnixMilli() < claims.Expires {
+			fresh.recreate(claims)
+		}
+	}
+	old, ok := s.hub.claim(fresh)
+	if !ok {
+		return errFull
+	}
+	if old != nil {
+		old.evict(errReplaced)
+		<-old.released
+	}
+	s.work.Go(func() { fresh.run(a) })
+	return nil
+}
