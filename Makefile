@@ -1,0 +1,87 @@
+# Small Talk. `make help` lists the targets.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+GO        ?= go
+FUZZTIME  ?= 30s
+BENCHTIME ?= 1s
+LINT_VERSION := v2.15.0
+NODE_MODULES := web/node_modules/.package-lock.json
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+.PHONY: build
+build: ## Build bin/smalltalk (needs Go only: the built web client is committed)
+	$(GO) build -trimpath -o bin/smalltalk ./cmd/smalltalk
+
+.PHONY: run
+run: build ## Build and serve on http://localhost:8080
+	./bin/smalltalk
+
+.PHONY: test
+test: race web-test ## All quick tests: Go with the race detector, the web client's, the SDK on real libwebrtc
+
+.PHONY: race
+race: ## Go tests with the race detector
+	@.ci/need go cc
+	$(GO) vet ./...
+	$(GO) test -race -timeout 10m ./...
+
+.PHONY: web-test
+web-test: $(NODE_MODULES) build ## Type checks and tests of the web workspaces; web/dist must match its sources
+	npm run check --prefix web
+	SMALLTALK_BIN=$(CURDIR)/bin/smalltalk npm test --prefix web
+	npm run build --prefix web
+	@git diff --exit-code --stat -- web/dist || { echo "web/dist does not match its sources: run 'make web' and commit the result"; exit 1; }
+	@test -z "$$(git ls-files --others --exclude-standard -- web/dist)" || { echo "web/dist has files that are not committed: run 'make web' and commit the result"; exit 1; }
+
+.PHONY: web
+web: $(NODE_MODULES) ## Build the web client into web/dist
+	npm run build --prefix web
+
+$(NODE_MODULES): web/package-lock.json
+	@.ci/need node
+	npm ci --prefix web
+	@touch $@
+
+.PHONY: lint
+lint: .tools/golangci-lint-$(LINT_VERSION) ## golangci-lint and gofmt
+	@test -z "$$(gofmt -l cmd matchmaker sfu signaling store web/*.go)" || { echo "not gofmt-ed:"; gofmt -l cmd matchmaker sfu signaling store web/*.go; exit 1; }
+	$< run ./...
+
+.tools/golangci-lint-$(LINT_VERSION):
+	@mkdir -p .tools
+	GOBIN=$(CURDIR)/.tools $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
+	mv .tools/golangci-lint $@
+
+.PHONY: fuzz
+fuzz: ## Every fuzz target for FUZZTIME (30s)
+	@for pkg in $$($(GO) list ./...); do \
+	  for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+	    echo "== $$pkg $$target"; $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg; \
+	  done; \
+	done
+
+.PHONY: e2e
+e2e: $(NODE_MODULES) build ## Journeys through the real server in real Chromium; screenshots in web/e2e/out
+	@.ci/need chromium
+	SMALLTALK_BIN=$(CURDIR)/bin/smalltalk npm run e2e --prefix web/e2e
+
+.PHONY: bench
+bench: ## Go benchmarks of the packet path and of matching, with allocations
+	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./sfu/... ./matchmaker/...
+
+.PHONY: bench-next
+bench-next: $(NODE_MODULES) build ## Time from a match to the new partner's picture, beside a fresh connection per partner
+	@.ci/need chromium
+	SMALLTALK_BIN=$(CURDIR)/bin/smalltalk npm run bench-next --prefix web/e2e
+
+.PHONY: ci
+ci: test lint e2e bench-next ## What continuous integration runs
+
+.PHONY: clean
+clean: ## Remove what the targets made (not the data folder)
+	rm -rf bin .tools web/node_modules web/e2e/out

@@ -1,0 +1,304 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"smalltalk/store"
+)
+
+// asProgram makes the test binary run as smalltalk itself.
+const asProgram = "SMALLTALK_TEST_RUN_AS_PROGRAM"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		_ = os.Unsetenv(asProgram) // else it would be taken for a setting
+		main()
+	}
+	os.Exit(m.Run())
+}
+
+// process is a running smalltalk.
+type process struct {
+	t    *testing.T
+	cmd  *exec.Cmd
+	base string // http://127.0.0.1:port
+	done chan struct{} // closed when it has ended
+
+	mu  sync.Mutex // guards log
+	log bytes.Buffer
+}
+
+func program(args ...string) *exec.Cmd {
+	cmd := exec.Command(os.Args[0], args...)
+	cmd.Env = append(os.Environ(), asProgram+"=1")
+	return cmd
+}
+
+var ready = regexp.MustCompile(`open http://localhost:(\d+)`)
+
+// start runs the server on free ports and waits until it says where it is.
+func start(t *testing.T, data string, args ...string) *process {
+	t.Helper()
+	p := &process{t: t, done: make(chan struct{})}
+	p.cmd = program(append([]string{"--listen", "localhost:0", "--data", data}, args...)...)
+	p.cmd.Stderr = p
+	out, err := p.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = p.cmd.Process.Kill() })
+	lines := bufio.NewReader(out)
+	line, err := lines.ReadString('\n')
+	m := ready.FindStringSubmatch(line)
+	if err != nil || m == nil {
+		t.Fatalf("printed %q (%v); log:\n%s", line, err, p.logged())
+	}
+	p.base = "http://" + net.JoinHostPort("127.0.0.1", m[1])
+	go func() {
+		_, _ = io.Copy(io.Discard, lines)
+		_ = p.cmd.Wait() // the exit code is in ProcessState
+		close(p.done)
+	}()
+	return p
+}
+
+// Write takes the process's standard error.
+func (p *process) Write(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.log.Write(b)
+}
+
+func (p *process) logged() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.log.String()
+}
+
+// stop sends a signal and returns the exit code; it fails the test when the
+// process takes longer than it may.
+func (p *process) stop(sig syscall.Signal, within time.Duration) int {
+	p.t.Helper()
+	if err := p.cmd.Process.Signal(sig); err != nil {
+		p.t.Fatal(err)
+	}
+	select {
+	case <-p.done:
+		return p.cmd.ProcessState.ExitCode()
+	case <-time.After(within):
+		p.t.Fatalf("still running %v after %v; log:\n%s", within, sig, p.logged())
+		return -1
+	}
+}
+
+func TestStopsInOrder(t *testing.T) {
+	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
+		t.Run(sig.String(), func(t *testing.T) {
+			p := start(t, t.TempDir())
+			a, b := guest(t, http.DefaultClient, p.base), guest(t, http.DefaultClient, p.base)
+			a.queue("gaming")
+			b.queue("gaming")
+			a.expect("match")
+			b.expect("match")
+			if code := p.stop(sig, 5*time.Second); code != exitOK {
+				t.Errorf("exit code %d, log:\n%s", code, p.logged())
+			}
+			a.expect("drain")
+		})
+	}
+}
+
+func TestStopsWithDeafClient(t *testing.T) {
+	p := start(t, t.TempDir())
+	// A TCP connection that asks for a WebSocket and then neither reads nor
+	// closes must not hold up the stop.
+	conn, err := net.Dial("tcp", strings.TrimPrefix(p.base, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, "GET /api/v1/ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bufio.NewReader(conn).ReadString('\n'); err != nil {
+		t.Fatal(err)
+	}
+	if code := p.stop(syscall.SIGTERM, 5*time.Second); code != exitOK {
+		t.Errorf("exit code %d, log:\n%s", code, p.logged())
+	}
+}
+
+// TestClearErrors starts the server where it cannot run: one line that says
+// what to do, and an exit code that is not 0.
+func TestClearErrors(t *testing.T) {
+	running := start(t, t.TempDir())
+	taken := strings.TrimPrefix(running.base, "http://")
+	udp, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer udp.Close()
+	write := func(name string, content []byte) string {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return dir
+	}
+	for _, tc := range []struct {
+		name string
+		args []string
+		want []string
+	}{
+		{"TCP port in use", []string{"--listen", taken}, []string{"in use", "--listen"}},
+		{"UDP port in use", []string{"--media-listen", udp.LocalAddr().String()}, []string{"in use", "--media-listen"}},
+		{"address of another machine", []string{"--listen", "203.0.113.9:8080"}, []string{"203.0.113.9", "--listen"}},
+		{"data folder is a file", []string{"--data", filepath.Join(write("f", nil), "f")}, []string{"data folder", "--data"}},
+		{"data folder cannot be made", []string{"--data", "/proc/smalltalk"}, []string{"data folder", "--data"}},
+		{"damaged database", []string{"--data", write("smalltalk.db", bytes.Repeat([]byte("garbage "), 4096))}, []string{"damaged", "smalltalk.db", "backup"}},
+		{"cut database", []string{"--data", write("smalltalk.db", []byte("x"))}, []string{"damaged", "smalltalk.db", "backup"}},
+		{"folder of a running server", []string{"--data", dataOf(running)}, []string{"in use", "--data"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			args := append([]string{"--listen", "localhost:0", "--data", t.TempDir()}, tc.args...)
+			var errs bytes.Buffer
+			cmd := program(args...)
+			cmd.Stderr = &errs
+			if err := cmd.Run(); err == nil || cmd.ProcessState.ExitCode() != exitFailure {
+				t.Errorf("exit code %d, want %d", cmd.ProcessState.ExitCode(), exitFailure)
+			}
+			if lines := strings.Count(errs.String(), "\n"); lines != 1 {
+				t.Errorf("printed %d lines, want one:\n%s", lines, errs.String())
+			}
+			for _, want := range tc.want {
+				if !strings.Contains(errs.String(), want) {
+					t.Errorf("printed %q, which does not mention %q", errs.String(), want)
+				}
+			}
+		})
+	}
+}
+
+func dataOf(p *process) string {
+	for i, a := range p.cmd.Args {
+		if a == "--data" {
+			return p.cmd.Args[i+1]
+		}
+	}
+	return ""
+}
+
+// TestKill kills the server in the middle of calls and waits, starts it again,
+// and looks for what should not be there.
+func TestKill(t *testing.T) {
+	data := t.TempDir()
+	for round := range 3 {
+		p := start(t, data, "--grace", "1s")
+		var calls []*client
+		for range 6 {
+			c := guest(t, http.DefaultClient, p.base)
+			c.queue("gaming")
+			calls = append(calls, c)
+		}
+		for _, c := range calls {
+			c.expect("match")
+		}
+		guest(t, http.DefaultClient, p.base).queue("news") // one is left waiting
+		p.stop(syscall.SIGKILL, 5*time.Second)
+		checkStore(t, data, func(rooms int) bool { return rooms <= 3 })
+
+		// Nobody comes back: after the grace the rooms are gone.
+		p = start(t, data, "--grace", "1s")
+		late := guest(t, http.DefaultClient, p.base)
+		late.queue("gaming")
+		late.expect("queue.state")
+		time.Sleep(1500 * time.Millisecond) // the grace is real time in a real process
+		if code := p.stop(syscall.SIGTERM, 5*time.Second); code != exitOK {
+			t.Errorf("round %d: exit code %d, log:\n%s", round, code, p.logged())
+		}
+		checkStore(t, data, func(rooms int) bool { return rooms == 0 })
+	}
+}
+
+// TestKillAndResume kills the server in mid-call; both come back and are with
+// the same partner.
+func TestKillAndResume(t *testing.T) {
+	data := t.TempDir()
+	p := start(t, data)
+	a, b := guest(t, http.DefaultClient, p.base), guest(t, http.DefaultClient, p.base)
+	a.queue("gaming")
+	b.queue("gaming")
+	call := a.expect("match").Call
+	b.expect("match")
+	waitStored(t, p, data)
+	p.stop(syscall.SIGKILL, 5*time.Second)
+
+	p = start(t, data)
+	for _, old := range []*client{a, b} {
+		c := dial(t, http.DefaultClient, p.base, map[string]any{"token": old.token, "resume": old.resume})
+		welcome := c.history[0]
+		if !welcome.Resumed || !strings.Contains(string(welcome.RTC), call) {
+			t.Errorf("welcome says resumed %v, state %s; want call %s", welcome.Resumed, welcome.RTC, call)
+		}
+	}
+	p.stop(syscall.SIGTERM, 5*time.Second)
+}
+
+// waitStored gives the room writer the time it may take: matching does not wait
+// for the disk, so a kill within these milliseconds may forget a room.
+func waitStored(t *testing.T, _ *process, data string) {
+	t.Helper()
+	path := filepath.Join(data, "smalltalk.db")
+	before, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	deadline := time.Now().Add(5 * time.Second)
+	quiet := time.Now()
+	for time.Since(quiet) < 300*time.Millisecond && time.Now().Before(deadline) {
+		time.Sleep(20 * time.Millisecond)
+		now, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !now.ModTime().Equal(before.ModTime()) {
+			before, quiet = now, time.Now()
+		}
+	}
+}
+
+// checkStore opens the database that a process left and looks at it.
+func checkStore(t *testing.T, data string, ok func(rooms int) bool) {
+	t.Helper()
+	db, err := store.Open(filepath.Join(data, "smalltalk.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if err := db.Check(); err != nil {
+		t.Errorf("the database is damaged: %v", err)
+	}
+	rooms, err := db.Rooms()
+	if err != nil {
+		t.Error(err)
+	}
+	if !ok(len(rooms)) {
+		t.Errorf("%d rooms are left: %+v", len(rooms), rooms)
+	}
+}

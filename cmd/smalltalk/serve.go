@@ -1,0 +1,211 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"smalltalk/matchmaker"
+	"smalltalk/sfu"
+	"smalltalk/signaling"
+	"smalltalk/store"
+	"smalltalk/web"
+)
+
+// Stopping takes at most stopTime in all; a client that does not take its
+// goodbye within goodbyeTime does not hold up the rest.
+const (
+	goodbyeTime = 2 * time.Second
+	stopTime    = 4 * time.Second
+)
+
+// server is the wired program. Its fields are in the order in which they are
+// opened; Close goes the other way.
+type server struct {
+	log     *slog.Logger
+	db      *store.DB
+	matcher *matchmaker.Matcher
+	relay   *sfu.Engine
+	signal  *signaling.Server
+	http    *http.Server
+}
+
+// serve runs the server until ctx is cancelled, and stops it in order.
+func serve(ctx context.Context, s settings, stdout, stderr io.Writer) error {
+	log := newLogger(s, stderr)
+	socks, err := openSockets(ctx, s, log)
+	if err != nil {
+		return err
+	}
+	srv, err := newServer(s, sfu.Config{UDP: socks.media, IncludeLoopback: anyLoopback(socks.media)}, log)
+	if err != nil {
+		socks.close() // twice for some, which does no harm
+		return err
+	}
+	fmt.Fprintf(stdout, "Small Talk is ready: open %s\n", address(s.Listen, socks.httpPort()))
+	return srv.run(ctx, socks.http)
+}
+
+func newLogger(s settings, stderr io.Writer) *slog.Logger {
+	opts := &slog.HandlerOptions{Level: s.LogLevel}
+	if s.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(stderr, opts))
+	}
+	return slog.New(slog.NewTextHandler(stderr, opts))
+}
+
+// address is the address to open in a browser on this machine.
+func address(listen string, port int) string {
+	host, _, _ := net.SplitHostPort(listen)
+	if ip := net.ParseIP(host); host == "" || (ip != nil && ip.IsUnspecified()) {
+		host = "localhost"
+	}
+	return "http://" + net.JoinHostPort(host, strconv.Itoa(port))
+}
+
+// newServer opens the database and wires the parts. media says where the relay
+// receives; its sockets are the server's whether this succeeds or not.
+func newServer(s settings, media sfu.Config, log *slog.Logger) (_ *server, err error) {
+	srv := &server{log: log}
+	defer func() {
+		if err != nil {
+			_ = srv.closeParts() // err says more
+		}
+	}()
+	if srv.db, err = openStore(s.Data); err != nil {
+		return nil, err
+	}
+	categories := make([]store.Category, len(s.topics))
+	for i, t := range s.topics {
+		categories[i] = t.ID
+	}
+	srv.matcher, err = matchmaker.New(matchmaker.Config{DB: srv.db, Topics: categories, Grace: s.Grace, Logger: log})
+	if err != nil {
+		return nil, fmt.Errorf("start matching: %w", err)
+	}
+	media.MaxBitrate, media.Logger = s.MaxBitrate*1000, log
+	if srv.relay, err = sfu.New(media); err != nil {
+		return nil, fmt.Errorf("start the relay: %w", err)
+	}
+	relay := srv.relay
+	srv.signal, err = signaling.New(signaling.Config{
+		DB: srv.db, Matcher: srv.matcher, Web: web.Handler(), Logger: log,
+		NewPeer: func() (signaling.Peer, error) {
+			p, err := relay.NewPeer()
+			if err != nil {
+				return nil, err // not a nil *sfu.Peer inside an interface
+			}
+			return p, nil
+		},
+		Topics: s.topics, Origins: s.Origin, GuestsOff: !s.Guests, Grace: s.Grace, MaxSessions: s.MaxClients,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("start signaling: %w", err)
+	}
+	srv.http = &http.Server{
+		Handler:           srv.signal,
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    32 << 10,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+	return srv, nil
+}
+
+// openStore opens the database in the data folder and says what to do when it
+// cannot.
+func openStore(folder string) (*store.DB, error) {
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return nil, fmt.Errorf("data folder: %w: make it writable for this user, or choose another with --data", err)
+	}
+	path := filepath.Join(folder, "smalltalk.db")
+	db, err := store.Open(path)
+	switch {
+	case errors.Is(err, store.ErrLocked):
+		return nil, fmt.Errorf("database %s is in use: is another Small Talk running on this data folder? Stop it, or choose another folder with --data", path)
+	case errors.Is(err, store.ErrDamaged):
+		return nil, fmt.Errorf("%w: restore it from a backup, or move the file away to begin with an empty one", err)
+	case errors.Is(err, store.ErrNewerVersion):
+		return nil, fmt.Errorf("%w: run the newer version of Small Talk that wrote it", err)
+	case errors.Is(err, fs.ErrPermission):
+		return nil, fmt.Errorf("data folder: %w: make it writable for this user, or choose another with --data", err)
+	}
+	return db, err
+}
+
+func anyLoopback(conns []net.PacketConn) bool {
+	for _, c := range conns {
+		if a, ok := c.LocalAddr().(*net.UDPAddr); ok && a.IP.IsLoopback() {
+			return true
+		}
+	}
+	return false
+}
+
+// run serves until ctx is cancelled or a listener fails, then stops the parts:
+// first people are told, then media ends, then matching, then the database.
+func (s *server) run(ctx context.Context, listeners []net.Listener) error {
+	group, ctx := errgroup.WithContext(ctx)
+	for _, l := range listeners {
+		group.Go(func() error {
+			s.log.Info("serving", "address", l.Addr().String())
+			if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+				return fmt.Errorf("serve HTTP on %s: %w", l.Addr(), err)
+			}
+			return nil
+		})
+	}
+	group.Go(func() error {
+		<-ctx.Done()
+		s.log.Info("stopping")
+		return s.stop(context.WithoutCancel(ctx))
+	})
+	return group.Wait()
+}
+
+// stop ends everything within stopTime. It returns what went wrong with data
+// that must be kept; a client that would not say goodbye is no error.
+func (s *server) stop(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, goodbyeTime)
+	defer cancel()
+	if err := s.signal.Shutdown(ctx); err != nil {
+		s.log.Warn("some clients did not take their goodbye", "error", err)
+	}
+	if err := s.http.Shutdown(ctx); err != nil {
+		_ = s.http.Close()
+	}
+	closed := make(chan error, 1)
+	go func() { closed <- s.closeParts() }()
+	select {
+	case err := <-closed:
+		return err
+	case <-time.After(stopTime - goodbyeTime):
+		return errors.New("the server did not stop in time: what was not yet written to the database is lost")
+	}
+}
+
+// closeParts closes what newServer opened, the database last.
+func (s *server) closeParts() error {
+	var errs []error
+	if s.relay != nil {
+		errs = append(errs, s.relay.Close())
+	}
+	if s.matcher != nil {
+		errs = append(errs, s.matcher.Close())
+	}
+	if s.db != nil {
+		errs = append(errs, s.db.Close())
+	}
+	return errors.Join(errs...)
+}

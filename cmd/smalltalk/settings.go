@@ -1,0 +1,184 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"smalltalk/signaling"
+	"smalltalk/store"
+)
+
+// cli is the command line. Each flag can also be given as an environment
+// variable (SMALLTALK_ and the flag's name) or as a key of the settings file.
+type cli struct {
+	Config kong.ConfigFlag `help:"Settings file (TOML). Its keys are the flags below without the dashes, for example: listen = \"localhost:8080\"." placeholder:"FILE"`
+
+	Settings settings `embed:""`
+
+	Serve   struct{} `cmd:"" default:"withargs" help:"Run the server (also the default)."`
+	Version struct{} `cmd:"" help:"Print the version and stop."`
+}
+
+// settings are all that an operator can choose. Order of precedence: flag,
+// environment variable, settings file, default.
+type settings struct {
+	Listen      string        `default:"localhost:8080" help:"HOST:PORT on which to serve the web client and its API, over HTTP. Browsers give no camera to a plain HTTP page unless it is on localhost."`
+	MediaListen string        `placeholder:"HOST:PORT" help:"HOST:PORT on which to receive media, over UDP. Default: the port of --listen on every address of this machine."`
+	Data        string        `default:"./data" help:"Folder of the database; made if missing."`
+	Topics      []string      `default:"${topics}" help:"Topics that people can pick, in this order. Write ID=NAME to choose a topic's ID yourself (it is in links)."`
+	Origin      []string      `placeholder:"URL" help:"More web origins that may connect with a browser's cookie, such as https://chat.example.org. The server's own host always may."`
+	Guests      bool          `default:"true" negatable:"" help:"Let people in without an account."`
+	MaxClients  int           `default:"2000" help:"How many people may be connected at once."`
+	MaxBitrate  int           `default:"2500" help:"Highest bitrate that a client is asked to send, in kbit/s."`
+	Grace       time.Duration `default:"30s" help:"How long a call or a place in line is held for somebody whose connection was lost."`
+	LogLevel    slog.Level    `default:"info" help:"debug, info, warn or error."`
+	LogFormat   string        `default:"text" enum:"text,json" help:"text or json."`
+
+	topics []signaling.Topic
+}
+
+// defaultTopics are the five of the original app.
+const defaultTopics = "General,News,Sports,Movies & TV,Gaming"
+
+// command is what the command line asked for.
+type command struct {
+	done    bool // help was printed: nothing is left to do
+	version bool
+	serve   settings
+}
+
+// parse reads the command line, the environment and the settings file. Its
+// error is one line for people. Help goes to stdout.
+func parse(args []string, stdout, stderr io.Writer) (command, error) {
+	var c cli
+	var out command
+	parser, err := kong.New(&c,
+		kong.Name("smalltalk"),
+		kong.Description("A self-hosted random video chat: people pick topics, the server pairs strangers who share one, and relays their video."),
+		kong.DefaultEnvars("SMALLTALK"),
+		kong.Vars{"topics": defaultTopics},
+		kong.Configuration(loadTOML),
+		kong.Writers(stdout, stderr),
+		kong.Exit(func(int) { out.done = true }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true, WrapUpperBound: 100}),
+	)
+	if err != nil {
+		return out, fmt.Errorf("build the command line: %w", err)
+	}
+	k, err := parser.Parse(args)
+	if out.done {
+		return out, nil
+	}
+	if err != nil {
+		var pe *kong.ParseError
+		if errors.As(err, &pe) {
+			return out, fmt.Errorf("%w (see smalltalk --help)", err)
+		}
+		return out, err
+	}
+	out.version = k.Command() == "version"
+	out.serve = c.Settings
+	if !out.version {
+		if err := out.serve.check(); err != nil {
+			return out, err
+		}
+	}
+	return out, nil
+}
+
+// check completes the settings and refuses those that cannot work.
+func (s *settings) check() error {
+	if _, _, err := net.SplitHostPort(s.Listen); err != nil {
+		return fmt.Errorf("--listen %q is not HOST:PORT, for example localhost:8080 or :8080", s.Listen)
+	}
+	if s.MediaListen != "" {
+		if _, _, err := net.SplitHostPort(s.MediaListen); err != nil {
+			return fmt.Errorf("--media-listen %q is not HOST:PORT, for example :8080", s.MediaListen)
+		}
+	}
+	if s.Data == "" {
+		return errors.New("--data is empty: name the folder for the database")
+	}
+	if s.MaxClients < 2 {
+		return fmt.Errorf("--max-clients %d is too few: two are needed for a call", s.MaxClients)
+	}
+	if s.MaxBitrate < 100 || s.MaxBitrate > 50_000 {
+		return fmt.Errorf("--max-bitrate %d is out of range: 100 to 50000 kbit/s", s.MaxBitrate)
+	}
+	if s.Grace < time.Second || s.Grace > 10*time.Minute {
+		return fmt.Errorf("--grace %v is out of range: 1s to 10m", s.Grace)
+	}
+	for _, o := range s.Origin {
+		u, err := url.Parse(o)
+		if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") || strings.Trim(u.Path, "/") != "" {
+			return fmt.Errorf("--origin %q is not a web origin, for example https://chat.example.org", o)
+		}
+	}
+	var err error
+	s.topics, err = parseTopics(s.Topics)
+	return err
+}
+
+// maxTopics bounds the list that every client is sent.
+const maxTopics = 100
+
+// parseTopics reads the list of NAME or ID=NAME.
+func parseTopics(list []string) ([]signaling.Topic, error) {
+	var topics []signaling.Topic
+	seen := map[string]string{}
+	for _, item := range list {
+		id, name, named := strings.Cut(item, "=")
+		if !named {
+			id, name = "", item
+		}
+		name = strings.TrimSpace(name)
+		if id = slug(id); id == "" {
+			id = slug(name)
+		}
+		if name == "" || id == "" || len(name) > 64 || len(id) > 64 {
+			return nil, fmt.Errorf("--topics: %q is no topic: give a name of 1 to 64 bytes with a letter or digit in it, or ID=NAME", item)
+		}
+		if id == "any" {
+			return nil, errors.New("--topics: the ID \"any\" is taken (it means every topic): give this topic another, as in anything=Any")
+		}
+		if other, ok := seen[id]; ok {
+			return nil, fmt.Errorf("--topics: %q and %q have the same ID %q: give one another, as in ID=NAME", other, name, id)
+		}
+		seen[id] = name
+		topics = append(topics, signaling.Topic{ID: store.Category(id), Name: name})
+	}
+	if len(topics) == 0 {
+		return nil, errors.New("--topics is empty: people need at least one to pick")
+	}
+	if len(topics) > maxTopics {
+		return nil, fmt.Errorf("--topics has %d entries, the most is %d", len(topics), maxTopics)
+	}
+	return topics, nil
+}
+
+// slug makes a topic's ID of its name: lower-case letters and digits of ASCII,
+// runs of anything else as one dash. "Movies & TV" becomes "movies-tv".
+func slug(name string) string {
+	var b strings.Builder
+	dash := false
+	for _, r := range strings.ToLower(name) {
+		if (r >= 'a' && r <= 'z') || (r >= '0' && r <= '9') {
+			if dash && b.Len() > 0 {
+				b.WriteByte('-')
+			}
+			dash = false
+			b.WriteRune(r)
+			continue
+		}
+		dash = true
+	}
+	return b.String()
+}

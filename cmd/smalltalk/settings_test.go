@@ -1,0 +1,128 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestSettingsPrecedence(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "smalltalk.toml")
+	text := "listen = \"localhost:1111\"\ndata = \"/from/file\"\ngrace = \"45s\"\nmax-clients = 7\nguests = false\ntopics = [\"Chess\", \"tv=Movies & TV\"]\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("SMALLTALK_DATA", "/from/env")
+	t.Setenv("SMALLTALK_LISTEN", "localhost:2222")
+	cmd, err := parse([]string{"--config", file, "--listen", "localhost:3333"}, &bytes.Buffer{}, &bytes.Buffer{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := cmd.serve
+	if s.Listen != "localhost:3333" {
+		t.Errorf("listen %q: a flag wins over the environment and the file", s.Listen)
+	}
+	if s.Data != "/from/env" {
+		t.Errorf("data %q: the environment wins over the file", s.Data)
+	}
+	if s.Grace != 45*time.Second || s.MaxClients != 7 || s.Guests {
+		t.Errorf("grace %v, max-clients %d, guests %v: the file wins over the defaults", s.Grace, s.MaxClients, s.Guests)
+	}
+	if len(s.topics) != 2 || s.topics[0].ID != "chess" || s.topics[1].ID != "tv" || s.topics[1].Name != "Movies & TV" {
+		t.Errorf("topics %+v", s.topics)
+	}
+}
+
+func TestDefaultTopics(t *testing.T) {
+	cmd, err := parse(nil, &bytes.Buffer{}, &bytes.Buffer{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ids []string
+	for _, topic := range cmd.serve.topics {
+		ids = append(ids, string(topic.ID))
+	}
+	if got, want := strings.Join(ids, " "), "general news sports movies-tv gaming"; got != want {
+		t.Errorf("topics %q, want %q", got, want)
+	}
+}
+
+func TestBadSettings(t *testing.T) {
+	dir := t.TempDir()
+	file := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	for _, tc := range []struct {
+		name string
+		args []string
+		want string // must be in the one line that is printed
+	}{
+		{"no such flag", []string{"--nonsense"}, "--nonsense"},
+		{"no such command", []string{"dance"}, "dance"},
+		{"listen without a port", []string{"--listen", "localhost"}, "--listen"},
+		{"media without a port", []string{"--media-listen", "10.0.0.1"}, "--media-listen"},
+		{"empty data", []string{"--data", ""}, "--data"},
+		{"one client", []string{"--max-clients", "1"}, "--max-clients"},
+		{"clients are no number", []string{"--max-clients", "many"}, "--max-clients"},
+		{"bitrate", []string{"--max-bitrate", "5"}, "--max-bitrate"},
+		{"grace", []string{"--grace", "1h"}, "--grace"},
+		{"grace without unit", []string{"--grace", "30"}, "--grace"},
+		{"origin without scheme", []string{"--origin", "chat.example.org"}, "--origin"},
+		{"origin with path", []string{"--origin", "https://chat.example.org/app"}, "--origin"},
+		{"log level", []string{"--log-level", "loud"}, "--log-level"},
+		{"log format", []string{"--log-format", "xml"}, "--log-format"},
+		{"topic without letters", []string{"--topics", "???"}, "???"},
+		{"topic twice", []string{"--topics", "News,news"}, "same ID"},
+		{"topic any", []string{"--topics", "Any"}, "any"},
+		{"no topic", []string{"--topics", ""}, "--topics"},
+		{"missing file", []string{"--config", filepath.Join(dir, "none.toml")}, "none.toml"},
+		{"file is no TOML", []string{"--config", file("bad.toml", "listen = ")}, "settings file"},
+		{"misspelt key", []string{"--config", file("typo.toml", "lisen = \"x:1\"")}, "lisen"},
+		{"wrong type in file", []string{"--config", file("type.toml", "max-clients = \"many\"")}, "max-clients"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			var out, errs bytes.Buffer
+			if code := run(t.Context(), tc.args, &out, &errs); code != exitUsage {
+				t.Errorf("exit code %d, want %d", code, exitUsage)
+			}
+			line := strings.TrimSuffix(errs.String(), "\n")
+			if !strings.HasPrefix(line, "smalltalk: ") || strings.Contains(line, "\n") || !strings.Contains(line, tc.want) {
+				t.Errorf("printed %q, want one line that names %q", errs.String(), tc.want)
+			}
+			if out.Len() > 0 {
+				t.Errorf("standard output has %q", out.String())
+			}
+		})
+	}
+}
+
+// TestHelp holds --help to listing each setting with its variable and default.
+func TestHelp(t *testing.T) {
+	var out, errs bytes.Buffer
+	if code := run(t.Context(), []string{"--help"}, &out, &errs); code != exitOK || errs.Len() > 0 {
+		t.Fatalf("exit code %d, standard error %q", code, errs.String())
+	}
+	help := out.String()
+	for _, want := range []string{
+		"--config", "--listen", "--media-listen", "--data", "--topics", "--origin", "--[no-]guests", "--max-clients", "--max-bitrate", "--grace", "--log-level", "--log-format",
+		"SMALLTALK_LISTEN", "SMALLTALK_DATA", "localhost:8080", "./data", "2500", "30s", "serve", "version",
+	} {
+		if !strings.Contains(help, want) {
+			t.Errorf("--help does not mention %q:\n%s", want, help)
+		}
+	}
+}
+
+func TestVersion(t *testing.T) {
+	var out, errs bytes.Buffer
+	if code := run(t.Context(), []string{"version"}, &out, &errs); code != exitOK || !strings.HasPrefix(out.String(), "smalltalk ") {
+		t.Errorf("exit code %d, printed %q %q", code, out.String(), errs.String())
+	}
+}
