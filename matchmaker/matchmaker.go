@@ -81,7 +81,7 @@ type Matcher struct {
 	mu       sync.Mutex
 	closed   bool
 	line     *line
-	finds    map[store.SessionID]*find
+	requests map[store.SessionID]*request
 	bySess   map[store.SessionID]*Room
 	byUser   map[store.UserID]*Room
 	talking  map[store.Category]int // people in rooms that share this topic; no zeros
@@ -92,8 +92,8 @@ type Matcher struct {
 	stats    Stats
 }
 
-// find is one call of Find that waits.
-type find struct {
+// request is one call of Find that waits.
+type request struct {
 	done chan struct{} // closed, under mu, when room or err is set
 	room *Room
 	err  error
@@ -127,7 +127,7 @@ func newMatcher(cfg Config, write func([]store.Room, []store.RoomID) error) (*Ma
 		clockWake: make(chan struct{}, 1),
 		stop:      make(chan struct{}),
 		line:      newLine(cmp.Or(cfg.RecentAfter, 10*time.Second)),
-		finds:     map[store.SessionID]*find{},
+		requests:  map[store.SessionID]*request{},
 		bySess:    map[store.SessionID]*Room{},
 		byUser:    map[store.UserID]*Room{},
 		talking:   map[store.Category]int{},
@@ -208,8 +208,8 @@ func (m *Matcher) normal(t Ticket) (Ticket, error) {
 	return t, nil
 }
 
-// join returns the room if somebody is there to be matched, a find to wait on if not, or an error.
-func (m *Matcher) join(t Ticket) (*Room, *find, error) {
+// join returns the room if somebody is there to be matched, a request to wait on if not, or an error.
+func (m *Matcher) join(t Ticket) (*Room, *request, error) {
 	m.mu.Lock()
 	defer m.release()
 	if err := m.mayJoin(t); err != nil {
@@ -223,9 +223,9 @@ func (m *Matcher) join(t Ticket) (*Room, *find, error) {
 		m.meet(mt)
 		return m.bySess[t.Session], nil, nil
 	}
-	f := &find{done: make(chan struct{})}
-	m.finds[t.Session] = f
-	return nil, f, nil
+	r := &request{done: make(chan struct{})}
+	m.requests[t.Session] = r
+	return nil, r, nil
 }
 
 func (m *Matcher) mayJoin(t Ticket) error {
@@ -246,7 +246,7 @@ func (m *Matcher) mayJoin(t Ticket) error {
 }
 
 // abandon undoes a Find whose ctx has ended, whether it was matched meanwhile or not.
-func (m *Matcher) abandon(s store.SessionID, f *find) {
+func (m *Matcher) abandon(s store.SessionID, f *request) {
 	m.mu.Lock()
 	defer m.release()
 	switch {
@@ -257,7 +257,7 @@ func (m *Matcher) abandon(s store.SessionID, f *find) {
 		}
 	case f.err == nil:
 		m.line.cancel(s)
-		delete(m.finds, s)
+		delete(m.requests, s)
 		m.stats.Cancelled++
 	}
 }
@@ -281,8 +281,8 @@ func (m *Matcher) meet(mt match) {
 	m.touch(c)
 	for _, side := range c.sides {
 		s := side.Self().Session
-		if f := m.finds[s]; f != nil {
-			delete(m.finds, s)
+		if f := m.requests[s]; f != nil {
+			delete(m.requests, s)
 			f.room = side
 			close(f.done)
 		}
@@ -344,12 +344,12 @@ func (m *Matcher) Close() error {
 	m.closeOnce.Do(func() {
 		m.mu.Lock()
 		m.closed = true
-		for s, f := range m.finds { // in any order: each only learns that it is over
+		for s, f := range m.requests { // in any order: each only learns that it is over
 			m.line.cancel(s)
 			f.err = ErrClosed
 			close(f.done)
 		}
-		clear(m.finds)
+		clear(m.requests)
 		m.mu.Unlock()
 		close(m.stop)
 		m.running.Wait()
