@@ -1,11 +1,6 @@
 /** The platform of a web page. */
-import type { GuestReply, IceServer, MediaKind, MediaStreamLike, PeerConnectionAdapter, PeerEvents, Platform, SocketEvents, SocketLike } from './types.js'
+import type { GuestReply, IceServer, MediaKind, PeerConnectionAdapter, PeerEvents, Platform, SocketEvents, SocketLike } from './types.js'
 import { adaptPeer } from './webrtc.js'
-
-/** The remote stream as the element's own type, for `video.srcObject`. */
-export function asMediaStream(s: MediaStreamLike | undefined): MediaStream | null {
-  return s instanceof MediaStream ? s : null
-}
 
 function openSocket(url: string, events: SocketEvents): SocketLike {
   const ws = new WebSocket(url)
