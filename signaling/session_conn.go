@@ -65,7 +65,8 @@ func (s *session) dispatch(id string, msg clientMessage, now time.Time) *failure
 		s.send(&pingOut{head{Type: "pong", Re: id}, m.T})
 		return nil
 	case *pongMsg:
-		return nil // it has served its purpose by arriving
+		s.ok(id) // it has served its purpose by arriving
+		return nil
 	default:
 		return badMessage("The server does not know this type of message.")
 	}
