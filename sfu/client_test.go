@@ -21,7 +21,9 @@ import (
 type clientConfig struct {
 	net    transport.Net
 	codecs func(*webrtc.MediaEngine) error // nil means Pion's default ones
-	extra  func(*webrtc.SettingEngine)
+	// repairs gives the client Pion's interceptors: NACK both ways, reports.
+	repairs bool
+	extra   func(*webrtc.SettingEngine)
 	// offer changes the offer before it is used.
 	offer func(string) string
 }
@@ -58,7 +60,10 @@ func newClient(t testing.TB, e *Engine, c clientConfig) *client {
 	cl := &client{t: t, peer: peer, arrived: make(chan struct{}), pliArrived: make(chan struct{}, 100)}
 	cl.wantKey.Store(true)
 	cl.pc = newClientConnection(t, c)
-	cl.pc.OnTrack(func(remote *webrtc.TrackRemote, _ *webrtc.RTPReceiver) { cl.readers.Go(func() { cl.read(remote) }) })
+	cl.pc.OnTrack(func(remote *webrtc.TrackRemote, receiver *webrtc.RTPReceiver) {
+		cl.readers.Go(func() { cl.read(remote) })
+		cl.readers.Go(func() { cl.readControl(receiver) })
+	})
 	for k, mime := range [kinds]string{webrtc.MimeTypeOpus, webrtc.MimeTypeVP8} {
 		if k == int(video) && c.codecs != nil {
 			mime = clientVideoCodec(cl.pc)
@@ -82,7 +87,7 @@ func clientVideoCodec(pc *webrtc.PeerConnection) string {
 
 func newClientConnection(t testing.TB, c clientConfig) *webrtc.PeerConnection {
 	t.Helper()
-	m := &webrtc.MediaEngine{}
+	m, registry := &webrtc.MediaEngine{}, &interceptor.Registry{}
 	register := (*webrtc.MediaEngine).RegisterDefaultCodecs
 	if c.codecs != nil {
 		register = c.codecs
@@ -90,13 +95,13 @@ func newClientConnection(t testing.TB, c clientConfig) *webrtc.PeerConnection {
 	if err := register(m); err != nil {
 		t.Fatal(err)
 	}
-	for _, uri := range []string{uriTransportCC, uriAbsSendTime, uriPlayoutDelay, uriOrientation, "urn:ietf:params:rtp-hdrext:sdes:mid"} {
+	for _, uri := range []string{uriAbsSendTime, uriPlayoutDelay, uriOrientation, "urn:ietf:params:rtp-hdrext:sdes:mid"} {
 		ext := webrtc.RTPHeaderExtensionCapability{URI: uri}
 		if err := m.RegisterHeaderExtension(ext, webrtc.RTPCodecTypeVideo); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := m.RegisterHeaderExtension(webrtc.RTPHeaderExtensionCapability{URI: uriTransportCC}, webrtc.RTPCodecTypeAudio); err != nil {
+	if err := webrtc.ConfigureTWCCHeaderExtensionSender(m, registry); err != nil {
 		t.Fatal(err)
 	}
 	var s webrtc.SettingEngine
@@ -108,8 +113,13 @@ func newClientConnection(t testing.TB, c clientConfig) *webrtc.PeerConnection {
 	if c.extra != nil {
 		c.extra(&s)
 	}
+	if c.repairs {
+		if err := webrtc.RegisterDefaultInterceptors(m, registry); err != nil {
+			t.Fatal(err)
+		}
+	}
 	pc, err := webrtc.NewAPI(webrtc.WithMediaEngine(m), webrtc.WithSettingEngine(s),
-		webrtc.WithInterceptorRegistry(&interceptor.Registry{})).NewPeerConnection(webrtc.Configuration{})
+		webrtc.WithInterceptorRegistry(registry)).NewPeerConnection(webrtc.Configuration{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,9 +141,12 @@ func (c *client) addTrack(k kind, mime string) {
 	c.readers.Go(func() { c.readControl(sender) })
 }
 
-func (c *client) readControl(sender *webrtc.RTPSender) {
+// readControl reads RTCP, which also feeds the client's interceptors.
+func (c *client) readControl(from interface {
+	ReadRTCP() ([]rtcp.Packet, interceptor.Attributes, error)
+}) {
 	for {
-		packets, _, err := sender.ReadRTCP()
+		packets, _, err := from.ReadRTCP()
 		if err != nil {
 			return
 		}

@@ -10,10 +10,8 @@ import (
 // 6.5.1); the publisher's own name does not cross.
 const cname = "smalltalk"
 
-const (
-	maxRepairs     = 128 // per NACK
-	minResendDelay = 20 * time.Millisecond
-)
+// maxRepairs bounds what one NACK can make us send.
+const maxRepairs = 128
 
 // receiveRTCP takes one decrypted RTCP packet (not a compound) from the peer.
 // Only the peer's control goroutine calls it.
@@ -170,7 +168,7 @@ func (l *leg) handleNACK(b []byte, now time.Duration) error {
 // make the nonce of its encryption, so under the same ones nothing but the
 // same bytes may ever be sent: not even a newer send time.
 func (l *leg) resend(m *media, d *downTrack, buffer *ring, seq uint16, now time.Duration) {
-	b, ok := buffer.fetch(seq, now, max(l.roundTrip(), minResendDelay), d.plain[:0])
+	b, ok := buffer.fetch(seq, now, l.resendInterval(), d.plain[:0])
 	if !ok || len(b) < rtpHeaderSize {
 		return
 	}
@@ -185,6 +183,12 @@ func (l *leg) resend(m *media, d *downTrack, buffer *ring, seq uint16, now time.
 		l.count.sentPackets.Add(1)
 		l.count.sentBytes.Add(uint64(len(b)))
 	}
+}
+
+// resendInterval is how soon after a packet was sent a request for it can be
+// about that packet: a little less than a round trip, which varies.
+func (l *leg) resendInterval() time.Duration {
+	return time.Duration(l.rtt.Load()) * 3 / 4
 }
 
 // ntp is the server's time at now, as NTP counts it: 32.32 bits.

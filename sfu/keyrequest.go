@@ -25,10 +25,10 @@ type keyRequest struct {
 	last   atomic.Int64 // when it was last sent
 }
 
-// start begins to want a key frame; the caller sends the first request itself.
+// start begins to want a key frame: the next due is true, whatever was asked before.
 func (k *keyRequest) start(now time.Duration) {
 	k.since.Store(int64(now))
-	k.last.Store(int64(now))
+	k.last.Store(int64(now - keyEager))
 	k.wanted.Store(true)
 }
 

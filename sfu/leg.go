@@ -73,6 +73,13 @@ func newLeg(out sender, maxBitrate uint64, wall time.Duration, random func() uin
 	return l
 }
 
+// prepare makes what only somebody with a partner needs: most of a leg's memory.
+func (l *leg) prepare() {
+	if l.down[video].ring.Load() == nil {
+		l.down[video].ring.CompareAndSwap(nil, newRing())
+	}
+}
+
 // negotiated publishes what the first answer fixed.
 func (l *leg) negotiated(m *media) {
 	for k := range kinds {
@@ -105,7 +112,7 @@ func (l *leg) receiveRTP(b []byte, now time.Duration) {
 	}
 	r := l.to.enter()
 	l.receive(m, &p, r, now)
-	l.feedback(m, r, now)
+	l.feedback(r, now)
 	l.to.leave()
 }
 
@@ -121,7 +128,7 @@ func (l *leg) receive(m *media, p *packet, r *route, now time.Duration) {
 	s := &l.up.streams[k]
 	repaired := pl.rtx
 	if repaired {
-		if !p.unwrap(pl.apt, s.ssrc.Load()) {
+		if !s.loss.started || !p.unwrap(pl.apt, s.ssrc.Load()) {
 			return // a probe; its arrival was what it was for
 		}
 	} else if !s.accept(p.ssrc, now) {
@@ -158,9 +165,7 @@ func (l *leg) receive(m *media, p *packet, r *route, now time.Duration) {
 
 		return
 	}
-	if r.forward(p, pl.codec, now) && v == late {
-		// The first packet of the key frame came late and the rest of it was
-		// dropped while waiting: ask for the rest again.
-		s.loss.forget(seq, now)
+	if r.forward(p, pl.codec, now) {
+		s.loss.begin(seq, now)
 	}
 }

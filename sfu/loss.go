@@ -129,9 +129,13 @@ func (d *lossDetector) found(seq int64) {
 	}
 }
 
-// forget takes back that the packets after seq have arrived, so that they are
-// asked for at once: they were dropped while nobody could use them.
-func (d *lossDetector) forget(seq int64, now time.Duration) {
+// begin says that forwarding begins with seq. What is missing before it nobody
+// needs. If it came late, as the repaired first packet of a key frame may, what
+// came after it has been dropped and is asked for again at once.
+func (d *lossDetector) begin(seq int64, now time.Duration) {
+	for d.gaps > 0 && d.missing[0].seq < seq {
+		d.drop(0)
+	}
 	for s := seq + 1; s <= d.highest; s++ {
 		if word, mask := d.bit(s); *word&mask != 0 {
 			d.miss(s, now-reorderTime)

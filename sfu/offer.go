@@ -186,7 +186,7 @@ func withoutCandidates(attributes []sdp.Attribute) []sdp.Attribute {
 // restarts reports whether o is an ICE restart of the connection that was made
 // by before, and nothing else.
 func (o *offer) restarts(before *offer) bool {
-	return o.ufrag != before.ufrag && o.fingerprint == before.fingerprint &&
+	return o.ufrag != before.ufrag && strings.EqualFold(o.fingerprint, before.fingerprint) &&
 		slices.Equal(o.mids, before.mids) && slices.Equal(o.order, before.order) &&
 		o.direction == before.direction
 }

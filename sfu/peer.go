@@ -1,6 +1,7 @@
 package sfu
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -29,6 +30,8 @@ const (
 	failedAfter       = 10 * time.Second // after that
 	keepAlive         = 2 * time.Second
 	replayWindow      = 1024
+	// A client that is reachable and does not finish its handshake is given up.
+	handshakeTimeout = 30 * time.Second
 )
 
 // Peer is one client's connection to the relay. It is made once, outlives any
@@ -96,6 +99,9 @@ func (p *Peer) settings() (webrtc.SettingEngine, error) {
 	s.SetSRTPReplayProtectionWindow(replayWindow)
 	s.SetDTLSInsecureSkipHelloVerify(true)
 	s.SetSRTPProtectionProfiles(dtls.SRTP_AEAD_AES_128_GCM, dtls.SRTP_AES128_CM_HMAC_SHA1_80)
+	s.SetDTLSConnectContextMaker(func() (context.Context, func()) {
+		return context.WithTimeout(context.Background(), handshakeTimeout)
+	})
 	s.SetFireOnTrackBeforeFirstRTP(true)
 	if p.engine.config.Net != nil {
 		s.SetNet(p.engine.config.Net)
@@ -109,7 +115,10 @@ func (p *Peer) settings() (webrtc.SettingEngine, error) {
 
 // Answer takes the client's offer, SDP with one audio and one video line, and
 // returns the answer with all candidates in it. A second offer is answered
-// only if it is an ICE restart of the same connection. Errors are *Error.
+// only if it is an ICE restart of the same connection. Errors are *Error:
+// "sdp_rejected", "media_failed" if the peer has joined a room already whose
+// other side it does not suit, "internal" after Close. If an offer is well
+// formed but cannot be answered the Peer closes itself.
 func (p *Peer) Answer(offer string) (string, error) {
 	p.answering.Lock()
 	defer p.answering.Unlock()
@@ -125,12 +134,15 @@ func (p *Peer) Answer(offer string) (string, error) {
 		if errors.Is(err, ErrClosed) || p.isClosing() {
 			return "", internal("answer", ErrClosed)
 		}
+		p.closeSoon("negotiation failed") // it has stopped half way
 
 		return "", rejected("the offer cannot be answered", err)
 	}
 	if p.offer == nil {
 		m, err := newMedia(o, p.pc.GetTransceivers(), &p.tracks)
 		if err != nil {
+			p.closeSoon("negotiation failed")
+
 			return "", rejected("the offer cannot be answered", err)
 		}
 		p.leg.negotiated(m)
@@ -196,7 +208,8 @@ func (p *Peer) Join(room string) error {
 	if p.isClosing() {
 		return internal("join", ErrClosed)
 	}
-	wired, err := p.engine.rooms.join(p.leg, room, p.engine.now())
+	now := p.engine.now()
+	wired, err := p.engine.rooms.join(p.leg, room, now)
 	if errors.Is(err, errNoCodec) {
 		return &Error{code: codeMedia, text: "join", err: err}
 	}
@@ -208,7 +221,7 @@ func (p *Peer) Join(room string) error {
 
 		return internal("join", ErrClosed)
 	}
-	wired.greet()
+	wired.greet(now)
 
 	return nil
 }
@@ -254,9 +267,9 @@ func (p *Peer) Close() error {
 
 		return nil
 	}
+	p.setState(stateFailed)
 	p.engine.rooms.leave(p.leg)
 	err := p.pc.GracefulClose()
-	p.setState(stateFailed)
 	p.engine.forget(p)
 	close(p.done)
 	if err != nil {
@@ -288,7 +301,8 @@ func (p *Peer) follow() {
 	switch p.pc.ConnectionState() {
 	case webrtc.PeerConnectionStateConnected:
 		p.setState(stateConnected)
-		p.engine.rooms.setReady(p.leg, p.engine.now()).greet()
+		now := p.engine.now()
+		p.engine.rooms.setReady(p.leg, now).greet(now)
 	case webrtc.PeerConnectionStateDisconnected:
 		p.setState(stateDisconnected)
 	case webrtc.PeerConnectionStateFailed:

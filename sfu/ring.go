@@ -61,13 +61,14 @@ func (r *ring) store(seq uint16, b []byte, now time.Duration) {
 }
 
 // fetch appends the packet with sequence number seq to b. It returns false if
-// the packet is gone, or was sent less than interval ago, or too often.
+// the packet is gone, or was sent less than interval ago, so that the request
+// cannot be about that, or too often.
 func (r *ring) fetch(seq uint16, now, interval time.Duration, b []byte) ([]byte, bool) {
 	s, data := r.at(seq)
 	if !s.state.CompareAndSwap(slotFree, slotBusy) {
 		return b, false
 	}
-	ok := s.used && s.seq == seq && s.resends < maxResends && (s.resends == 0 || now-s.sent >= interval)
+	ok := s.used && s.seq == seq && s.resends < maxResends && now-s.sent >= interval
 	if ok {
 		s.resends++
 		s.sent = now

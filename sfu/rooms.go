@@ -33,6 +33,7 @@ type pair []*leg
 
 // join puts l into the room of that name.
 func (rs *rooms) join(l *leg, name string, now time.Duration) (pair, error) {
+	l.prepare()
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	if l.room != nil {
@@ -156,14 +157,11 @@ func (rs *rooms) counts() (rooms, pairs int) {
 }
 
 // greet asks both sides of a new pair for a key frame and lifts their limits.
-func (p pair) greet() {
+func (p pair) greet(now time.Duration) {
 	for _, l := range p {
-		r := l.to.enter()
-		if r != nil {
+		if r := l.to.enter(); r != nil {
+			l.repeatKeyRequest(r, now)
 			l.send(l.bitrateLimit(l.limit(r)))
-			if r.wantsVideo() {
-				l.requestKeyFrame(r.in)
-			}
 		}
 		l.to.leave()
 	}

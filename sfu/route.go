@@ -35,12 +35,6 @@ func newRoute(publisher, subscriber *leg) *route {
 	for k := range r.flows {
 		r.flows[k].kind = kind(k)
 	}
-	for k := range r.subscriber.down {
-		d := &r.subscriber.down[k]
-		if kind(k) == video && d.ring.Load() == nil {
-			d.ring.Store(newRing())
-		}
-	}
 
 	return r
 }
@@ -94,8 +88,8 @@ func (r *route) send(p *packet, f *flow, d *downTrack, pt uint8, now time.Durati
 		b = r.ext.append(b)
 	}
 	b = append(b, p.payload...)
-	if d.ring.Load() != nil {
-		d.ring.Load().store(p.seq, b, now)
+	if sent := d.ring.Load(); sent != nil {
+		sent.store(p.seq, b, now)
 	}
 	if err := r.subscriber.out.sendRTP(k, b); err != nil {
 		r.publisher.count.dropped[dropSend].Add(1)

@@ -74,10 +74,12 @@ func (u *uplink) recordArrival(p *packet, id uint8, now time.Duration) {
 }
 
 // feedback sends the peer what is due at now; r is nil while it is alone.
-func (l *leg) feedback(m *media, r *route, now time.Duration) {
+func (l *leg) feedback(r *route, now time.Duration) {
 	u := &l.up
-	if r != nil && r.wantsVideo() && r.key.due(now) {
-		l.requestKeyFrame(m)
+	if r != nil {
+		l.repeatKeyRequest(r, now)
+	} else {
+		u.streams[video].loss.gaps = 0 // nobody misses anything
 	}
 	if u.pending && now >= u.nextArrivals {
 		u.pending, u.nextArrivals = false, now+arrivalInterval
@@ -153,12 +155,20 @@ func (l *leg) sendReports(limit uint64, now time.Duration) {
 	l.send(rr, l.bitrateLimit(limit))
 }
 
+// repeatKeyRequest asks the peer for the key frame that r waits for, if it is
+// time. Anybody may call it.
+func (l *leg) repeatKeyRequest(r *route, now time.Duration) {
+	if r.wantsVideo() && l.up.streams[video].ssrc.Load() != 0 && r.key.due(now) {
+		l.requestKeyFrame(r.in)
+	}
+}
+
 // requestKeyFrame asks the peer for a key frame (PLI, RFC 4585 section 6.3.1,
 // or FIR, RFC 5104 section 4.3.1, if that is all it knows). Anybody may call it.
 func (l *leg) requestKeyFrame(m *media) {
 	ssrc := l.up.streams[video].ssrc.Load()
 	if ssrc == 0 {
-		return // nothing sent yet; the first packet brings us back here
+		return // nothing sent yet
 	}
 	l.count.keyRequests.Add(1)
 	pl := &m.payloads[m.payloadFor(m.sends[video])&0x7f]
@@ -172,8 +182,14 @@ func (l *leg) requestKeyFrame(m *media) {
 	l.send(&rtcp.PictureLossIndication{SenderSSRC: l.self(), MediaSSRC: ssrc})
 }
 
-// self is the SSRC that our feedback comes from.
-func (l *leg) self() uint32 { return l.down[video].ssrc }
+// self is the SSRC that our feedback comes from: one of our own streams.
+func (l *leg) self() uint32 {
+	if l.down[video].ssrc == 0 { // the peer wants no picture
+		return l.down[audio].ssrc
+	}
+
+	return l.down[video].ssrc
+}
 
 // send sends feedback. An error means that the transport is going away, which
 // whoever owns it finds out by itself.
