@@ -43,10 +43,11 @@ async function ensureGuest(base: string): Promise<GuestReply> {
     body: '{}',
     credentials: 'same-origin',
   })
-  if (res.ok) return { status: res.status }
-  const reply: GuestReply = { status: res.status }
-  const after = Number(res.headers.get('Retry-After'))
+  // Also a body that nobody wants has to be read, else the request stays open.
   const body: unknown = await res.json().catch(() => undefined)
+  const reply: GuestReply = { status: res.status }
+  if (res.ok) return reply
+  const after = Number(res.headers.get('Retry-After'))
   if (typeof body !== 'object' || body === null) return reply
   const { code, message, retry_after_ms: ms } = body as { code?: unknown; message?: unknown; retry_after_ms?: unknown }
   return {
