@@ -1,0 +1,141 @@
+import { readFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import type { AxeResults } from 'axe-core'
+import type { Journey, World } from '../lib/world.js'
+import { Visitor } from '../lib/visitor.js'
+
+const axe = readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+
+const sizes = { phone: { width: 390, height: 844 }, desktop: { width: 1280, height: 800 } } as const
+const schemes = ['light', 'dark'] as const
+
+/** Every screen, on phone and desktop, light and dark: a picture of it, and what axe says. */
+export const screens: Journey = {
+  name: 'screens',
+  async run(w) {
+    await quiet(w)
+    await callScreens(w)
+    await tabScreens(w)
+    await outageScreens(w)
+  },
+}
+
+async function quiet(w: World): Promise<void> {
+  const a = await w.arrive('red')
+  await capture(w, a, 'home')
+  await a.at('tile-gaming').click()
+  await a.at('tile-news').click()
+  await capture(w, a, 'home-picked')
+  await a.at('start').click()
+  await a.at('local-video').waitFor()
+  await capture(w, a, 'preview')
+  await a.at('start').click()
+  await a.at('cancel').waitFor()
+  await capture(w, a, 'waiting')
+  await a.leave()
+  const b = await w.arrive('red', { refuse: true })
+  await b.at('start').click()
+  await b.page.getByTestId('permission-help').waitFor()
+  await capture(w, b, 'permission-help')
+  await b.leave()
+  await splash(w)
+}
+
+/** The splash lasts only while the first connection is made: hold that up. */
+async function splash(w: World): Promise<void> {
+  const context = await w.browser.newContext()
+  await context.route('**/api/v1/guests', () => undefined)
+  const page = await context.newPage()
+  await page.goto(w.server.url)
+  await page.getByRole('heading', { name: 'Small Talk' }).waitFor()
+  await captureSplash(w, page)
+  await context.close()
+}
+
+async function callScreens(w: World): Promise<void> {
+  const [a, b] = await w.pair('gaming')
+  await capture(w, a, 'call')
+  await b.at('chat').click()
+  await a.at('chat').click()
+  for (const [v, text] of [[b, 'Hi! Which game are you playing?'], [a, 'A small one with big cards.']] as const) {
+    await v.at('chat-input').fill(text)
+    await v.at('chat-input').press('Enter')
+  }
+  await a.reaches((s) => s.chat.length === 2, 'two lines')
+  await capture(w, a, 'call-chat')
+  await a.page.getByRole('button', { name: 'Close chat' }).click()
+  await b.at('camera').click()
+  await a.page.getByText('Camera off').waitFor()
+  await capture(w, a, 'call-camera-off')
+  await a.at('details').click()
+  await a.page.getByRole('dialog').waitFor()
+  await capture(w, a, 'call-details')
+  await a.page.keyboard.press('Escape')
+  await b.at('next').click()
+  await a.page.getByTestId('partner-left').waitFor()
+  await a.page.getByTestId('stop').click()
+  await capture(w, a, 'partner-left')
+  await a.leave()
+  await b.leave()
+}
+
+async function tabScreens(w: World): Promise<void> {
+  const a = await w.arrive('red')
+  const second = await w.secondTab(a)
+  await a.page.getByTestId('replaced').waitFor()
+  await capture(w, a, 'replaced')
+  await second.leave()
+}
+
+async function outageScreens(w: World): Promise<void> {
+  const [a, b] = await w.pair('sports')
+  await w.server.kill()
+  await a.page.getByTestId('server-gone').waitFor()
+  await capture(w, a, 'server-gone')
+  await a.leave()
+  await b.leave()
+  await w.server.run()
+}
+
+type Page = Visitor['page']
+
+async function eachLook(page: Page, fn: (label: string) => Promise<void>): Promise<void> {
+  for (const [size, box] of Object.entries(sizes)) {
+    for (const colorScheme of schemes) {
+      await page.setViewportSize(box)
+      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
+      await fn(`${size}-${colorScheme}`)
+    }
+  }
+  await page.setViewportSize(sizes.desktop)
+  await page.emulateMedia({ colorScheme: null, reducedMotion: null })
+}
+
+async function captureSplash(w: World, page: Page): Promise<void> {
+  await eachLook(page, async (label) => {
+    await page.screenshot({ path: `${out}/splash-${label}.png` })
+  })
+  w.checks.check('splash: 4 pictures', true)
+}
+
+const out = new URL('../out', import.meta.url).pathname
+
+/** Takes the four pictures of a screen and lets axe look at each. */
+async function capture(w: World, v: Visitor, name: string): Promise<void> {
+  await v.page.bringToFront()
+  const found: string[] = []
+  await eachLook(v.page, async (label) => {
+    await v.page.screenshot({ path: `${out}/${name}-${label}.png`, animations: 'disabled' })
+    for (const line of await inspect(v.page)) found.push(`${label}: ${line}`)
+  })
+  w.checks.check(`${name}: axe finds nothing serious in 4 looks`, found.length === 0, found.slice(0, 4).join(' | '))
+}
+
+/** What axe finds that is serious or critical. Evaluating its source from outside is not subject to the page's policy. */
+async function inspect(page: Page): Promise<string[]> {
+  await page.evaluate(await axe)
+  const results = await page.evaluate(() => (globalThis as typeof globalThis & { axe: { run(): Promise<AxeResults> } }).axe.run())
+  return results.violations
+    .filter((x) => x.impact === 'serious' || x.impact === 'critical')
+    .map((x) => `${x.id} at ${x.nodes.map((n) => n.target.join(' ')).join(', ')}`)
+}

@@ -1,0 +1,166 @@
+import type { State } from '@smalltalk/client'
+import type { Browser, BrowserContext, Page } from 'playwright-core'
+import { source, type Change, type Colour, type Sample } from '../page/probe.js'
+
+/** Colours that lossy video cannot confuse, each with a tone of its own. */
+export const looks = {
+  red: { colour: [200, 40, 40], hz: 440 },
+  green: { colour: [40, 150, 60], hz: 880 },
+  blue: { colour: [50, 70, 210], hz: 1320 },
+  yellow: { colour: [210, 180, 40], hz: 1760 },
+} as const satisfies Record<string, { colour: Colour; hz: number }>
+
+export type Look = keyof typeof looks
+
+/** How far a colour may be off, as the sum over its three parts. */
+const tolerance = 110
+
+export function near(a: Colour | undefined, b: Colour): boolean {
+  return a !== undefined && a.reduce((sum, v, i) => sum + Math.abs(v - (b[i] ?? 0)), 0) < tolerance
+}
+
+/** Polls `probe` until `done`, or throws with the last value seen. */
+export async function until<T>(probe: () => Promise<T>, done: (v: T) => boolean, what: string, ms = 10_000): Promise<T> {
+  const end = Date.now() + ms
+  for (;;) {
+    const v = await probe()
+    if (done(v)) return v
+    if (Date.now() > end) throw new Error(`waited ${ms} ms for ${what}; last: ${JSON.stringify(v)?.slice(0, 300)}`)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+}
+
+/** What identifies a media connection. */
+export interface Identity {
+  fingerprint: string | undefined
+  ssrcs: unknown[]
+  offers: number
+  peers: number
+}
+
+/** A person at a browser, in a context of his own unless one is given. */
+export class Visitor {
+  readonly look: Look
+  readonly page: Page
+  readonly context: BrowserContext
+  /** Errors on the console and exceptions; complaints about a server that was killed on purpose are not among them. */
+  readonly complaints: string[] = []
+
+  private constructor(look: Look, context: BrowserContext, page: Page) {
+    this.look = look
+    this.context = context
+    this.page = page
+    page.on('console', (m) => {
+      if (m.type() === 'error' && !m.text().includes('ERR_CONNECTION_REFUSED')) this.complaints.push(m.text())
+    })
+    page.on('pageerror', (e) => this.complaints.push(e.message))
+  }
+
+  /** Opens the page and waits for the topics. */
+  static async arrive(browser: Browser, url: string, look: Look, options: { refuse?: boolean } = {}): Promise<Visitor> {
+    const context = await browser.newContext({ viewport: { width: 1280, height: 800 } })
+    await context.addInitScript({ content: source({ ...looks[look], refuse: options.refuse ?? false }) })
+    return Visitor.open(context, url, look)
+  }
+
+  /** Another tab of the same browser profile. */
+  async secondTab(url: string): Promise<Visitor> {
+    return Visitor.open(this.context, url, this.look)
+  }
+
+  static async open(context: BrowserContext, url: string, look: Look): Promise<Visitor> {
+    const page = await context.newPage()
+    page.setDefaultTimeout(10_000)
+    const v = new Visitor(look, context, page)
+    await page.goto(url)
+    await v.at('start').waitFor()
+    return v
+  }
+
+  at(id: string): ReturnType<Page['getByTestId']> {
+    return this.page.getByTestId(id).filter({ visible: true })
+  }
+
+  state(): Promise<State> {
+    return this.page.evaluate(() => globalThis.__smalltalk.state)
+  }
+
+  reaches(want: (s: State) => boolean, what: string, ms?: number): Promise<State> {
+    return until(() => this.state(), want, `${this.look}: ${what}`, ms)
+  }
+
+  /** Picks the topic and goes through the preview to waiting, by mouse. */
+  async go(topic: string): Promise<void> {
+    await this.page.bringToFront()
+    await this.pick(topic)
+    await this.at('start').click()
+    await this.page.getByTestId('preview').or(this.page.getByTestId('waiting')).or(this.page.getByTestId('next')).first().waitFor()
+    if (await this.page.getByTestId('preview').isVisible()) await this.at('start').click()
+    await this.reaches((s) => s.phase !== 'idle', 'waiting')
+  }
+
+  /** Leaves exactly this topic picked. */
+  async pick(topic: string): Promise<void> {
+    await this.at('tile-any').click()
+    const tile = this.at(`tile-${topic}`)
+    if ((await tile.getAttribute('aria-pressed')) !== 'true') await tile.click()
+  }
+
+  /** Waits until the partner's colour is on screen. */
+  async sees(partner: Look): Promise<void> {
+    await this.page.bringToFront()
+    await until(
+      () => this.page.evaluate(() => globalThis.__probe.look()),
+      (seen) => seen.visible && seen.live && near(seen.colour, looks[partner].colour),
+      `${this.look} to see ${partner}`,
+    )
+  }
+
+  /** Waits until the partner's tone, and nobody else's, is heard. */
+  async hears(partner: Look): Promise<void> {
+    const names = Object.keys(looks) as Look[]
+    const list = names.map((n) => looks[n].hz)
+    await until(
+      () => this.page.evaluate((hz) => globalThis.__probe.hear(hz), list),
+      (levels) => levels.every((db, i) => (names[i] === partner ? db > -60 : db < (levels[names.indexOf(partner)] ?? 0) - 15)),
+      `${this.look} to hear ${partner}`,
+    )
+  }
+
+  identity(): Promise<Identity> {
+    return this.page.evaluate(async () => {
+      const { pc } = globalThis.__smalltalk
+      if (!(pc instanceof RTCPeerConnection)) throw new Error('no peer connection')
+      const ssrcs: unknown[] = []
+      ;(await pc.getStats()).forEach((r: { type: string; ssrc?: number }) => {
+        if (r.type === 'inbound-rtp') ssrcs.push(r.ssrc)
+      })
+      return {
+        fingerprint: /a=fingerprint:(.*)/.exec(pc.remoteDescription?.sdp ?? '')?.[1],
+        ssrcs: ssrcs.sort(),
+        offers: globalThis.__probe.offers,
+        peers: globalThis.__probe.peers,
+      }
+    })
+  }
+
+  changes(): Promise<Change[]> {
+    return this.page.evaluate(() => globalThis.__probe.changes)
+  }
+
+  record(): Promise<void> {
+    return this.page.evaluate(() => globalThis.__probe.record())
+  }
+
+  recorded(): Promise<Sample[]> {
+    return this.page.evaluate(() => globalThis.__probe.recorded())
+  }
+
+  violations(): Promise<string[]> {
+    return this.page.evaluate(() => globalThis.__probe.violations)
+  }
+
+  leave(): Promise<void> {
+    return this.context.close()
+  }
+}
