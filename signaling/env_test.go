@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -33,6 +34,7 @@ type env struct {
 	web     *httptest.Server
 	http    *http.Client
 	down    bool
+	pipes   *pipeListener // nil over TCP
 }
 
 // options change what start makes.
@@ -86,6 +88,7 @@ func (e *env) listen(pipes bool) {
 		_ = e.web.Listener.Close()
 		e.web.Listener = l
 		dial = l.dial
+		e.pipes = l
 	}
 	e.web.Start()
 	e.http = &http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}
@@ -173,6 +176,7 @@ type client struct {
 	in   chan message
 	code websocket.StatusCode // valid when in is closed; -1 without a close frame
 	n    int64
+	wire *wire // nil over TCP
 
 	name    string
 	token   string
@@ -197,6 +201,9 @@ func (e *env) dial(name string, header ...string) *client {
 	}
 	ws.SetReadLimit(1 << 20)
 	c := &client{t: e.t, e: e, ws: ws, in: make(chan message, 1024), name: name}
+	if e.pipes != nil {
+		c.wire = e.pipes.last.Load()
+	}
 	var reading sync.WaitGroup
 	reading.Go(c.read)
 	e.t.Cleanup(func() {
@@ -294,7 +301,7 @@ func (c *client) met() message {
 // want waits for a message of the type and passes over the ones that come by themselves.
 func (c *client) want(typ string) message {
 	c.t.Helper()
-	timeout := time.NewTimer(20 * time.Second)
+	timeout := time.NewTimer(time.Minute)
 	defer timeout.Stop()
 	for {
 		select {
@@ -333,7 +340,7 @@ func (c *client) wantError(code string) message {
 // wantClosed waits for the end of the connection and checks its close code.
 func (c *client) wantClosed(code websocket.StatusCode) {
 	c.t.Helper()
-	timeout := time.NewTimer(20 * time.Second)
+	timeout := time.NewTimer(time.Minute)
 	defer timeout.Stop()
 	for {
 		select {
@@ -381,6 +388,41 @@ type pipeListener struct {
 	conns chan net.Conn
 	once  sync.Once
 	done  chan struct{}
+	last  atomic.Pointer[wire] // dialled last
+}
+
+// wire is a client's end of a connection that can fall silent: nothing arrives any more, and nobody says so.
+type wire struct {
+	net.Conn
+	cut  atomic.Bool
+	deaf atomic.Bool // reads nothing, so that the other side cannot write
+	once sync.Once
+	done chan struct{}
+}
+
+func (w *wire) Close() error {
+	w.once.Do(func() { close(w.done) })
+	return w.Conn.Close()
+}
+
+func (w *wire) Read(p []byte) (int, error) {
+	for {
+		if w.deaf.Load() {
+			<-w.done
+			return 0, net.ErrClosed
+		}
+		n, err := w.Conn.Read(p)
+		if err != nil || !w.cut.Load() {
+			return n, err
+		}
+	}
+}
+
+func (w *wire) Write(p []byte) (int, error) {
+	if w.cut.Load() {
+		return len(p), nil
+	}
+	return w.Conn.Write(p)
 }
 
 func newPipeListener() *pipeListener {
@@ -389,9 +431,11 @@ func newPipeListener() *pipeListener {
 
 func (l *pipeListener) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	mine, theirs := net.Pipe()
+	w := &wire{Conn: mine, done: make(chan struct{})}
+	l.last.Store(w)
 	select {
 	case l.conns <- theirs:
-		return mine, nil
+		return w, nil
 	case <-l.done:
 		return nil, net.ErrClosed
 	case <-ctx.Done():
