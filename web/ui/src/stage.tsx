@@ -1,5 +1,5 @@
 import { useLayoutEffect, useRef } from 'preact/hooks'
-import { fit } from './media/fit'
+import { zoom } from './media/fit'
 import { RemoteView } from './media/remote'
 import type { Model } from './model'
 
@@ -18,7 +18,7 @@ export function Stage({ model }: { model: Model }) {
       if (stream && el.srcObject !== stream) el.srcObject = stream
       if (stream) void el.play().catch(() => {})
     }
-    const size = () => (el.dataset['fit'] = fit({ w: el.videoWidth, h: el.videoHeight }, { w: el.clientWidth, h: el.clientHeight }))
+    const size = () => el.style.setProperty('--zoom', String(zoom({ w: el.videoWidth, h: el.videoHeight }, { w: el.clientWidth, h: el.clientHeight })))
     const seen = new ResizeObserver(size)
     seen.observe(el)
     el.addEventListener('resize', size)

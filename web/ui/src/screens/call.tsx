@@ -12,7 +12,7 @@ export function Call({ model, state, ui, local }: { model: Model; state: State; 
   const { name } = call.peer
   return (
     <section class="call">
-      <div class="peer">
+      <div class="partner">
         <div>
           <h1 tabIndex={-1} dir="auto">
             {name}

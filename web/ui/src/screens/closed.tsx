@@ -1,5 +1,6 @@
 import type { State } from '@smalltalk/client'
 import type { Model } from '../model'
+import { Logo } from '../parts/icon'
 import { closedLines } from '../parts/words'
 
 /** The connection is closed until a person decides. */
@@ -8,6 +9,7 @@ export function Closed({ model, state }: { model: Model; state: State }) {
   if (state.closedBy === 'replaced') {
     return (
       <section class="closed" data-testid="replaced">
+        <Logo />
         <h1 tabIndex={-1}>You are here in another tab</h1>
         <p>One person can be in one place only. Carry on here and the other tab stops; or talk from both as two different guests.</p>
         <div class="go">
@@ -29,6 +31,7 @@ export function Closed({ model, state }: { model: Model; state: State }) {
   }
   return (
     <section class="closed" data-testid={`closed-${state.closedBy ?? 'user'}`}>
+      <Logo />
       <h1 tabIndex={-1}>{title}</h1>
       <p>{text}</p>
       {retry && (
@@ -46,6 +49,7 @@ export function Closed({ model, state }: { model: Model; state: State }) {
 export function Unsupported() {
   return (
     <section class="closed" data-testid="unsupported">
+      <Logo />
       <h1 tabIndex={-1}>This browser cannot make video calls</h1>
       <p>Small Talk needs WebRTC. Open this page in a current Firefox, Chrome, Edge or Safari; if this is one, a privacy setting or an extension has switched WebRTC off.</p>
     </section>

@@ -1,6 +1,7 @@
 import type { State } from '@smalltalk/client'
 import { useEffect, useState } from 'preact/hooks'
 import type { Model } from '../model'
+import { Logo } from '../parts/icon'
 import { leftLine } from '../parts/words'
 
 /** Seconds until the search goes on by itself. */
@@ -26,6 +27,7 @@ export function Left({ model, state }: { model: Model; state: State }) {
   if (!left) return null
   return (
     <section class="left" data-testid="partner-left">
+      <Logo />
       <h1 tabIndex={-1}>{leftLine(left.reason)}</h1>
       {left.name && (
         <p>

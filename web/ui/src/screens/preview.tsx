@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState } from 'preact/hooks'
-import type { LocalState } from '../media/local'
+import type { LocalState, Mode } from '../media/local'
 import { watchLevel } from '../media/level'
 import { help } from '../media/problem'
 import type { Model } from '../model'
@@ -9,13 +9,16 @@ import { Mirror } from '../parts/picture'
 /** How loud a voice must be once to count as heard. */
 const HEARD = 0.35
 
+const START: Record<Mode, string> = { video: 'Start', audio: 'Start with sound only', text: 'Start with text only' }
+
 /** A look at oneself before the first stranger does. */
 export function Preview({ model, local }: { model: Model; local: LocalState }) {
   const { audio, video, problem, asking, camOn, micOn } = local
+  const best: Mode = video ? 'video' : audio ? 'audio' : 'text'
   return (
     <section class="preview" data-testid="preview">
-      <h1 tabIndex={-1}>How you will look</h1>
-      <div class="mirror">
+      <h1 tabIndex={-1}>{video ? 'How you will look' : 'Before you start'}</h1>
+      <div class={`mirror ${video ? '' : 'empty'}`}>
         {video && camOn ? (
           <Mirror track={video} data-testid="local-video" />
         ) : (
@@ -43,22 +46,28 @@ export function Preview({ model, local }: { model: Model; local: LocalState }) {
         {audio && <Pick label="Microphone" list={local.microphones} track={audio} onPick={(id) => void model.local.pick('audio', id)} />}
         {audio && <Level track={audio} on={micOn} />}
         <div class="go">
-          {(audio || video || asking) && (
-            <button class="primary big" data-testid="start" disabled={asking} onClick={() => void model.go(video ? 'video' : 'audio')}>
-              {video ? 'Start' : asking ? 'Waiting for your answer' : 'Start with sound only'}
+          {asking ? (
+            <button class="primary big" disabled>
+              Waiting for your answer
+            </button>
+          ) : (
+            <button class="primary big" data-testid="start" onClick={() => void model.go(best)}>
+              {START[best]}
             </button>
           )}
           <div class="also">
-            {video && audio && (
+            {best === 'video' && audio && (
               <button class="quiet" onClick={() => void model.go('audio')}>
                 Sound only
               </button>
             )}
-            <button class="quiet" onClick={() => void model.go('text')}>
-              Text only
-            </button>
-            <button class="quiet" onClick={() => model.home()}>
-              Back to topics
+            {best !== 'text' && (
+              <button class="quiet" onClick={() => void model.go('text')}>
+                Text only
+              </button>
+            )}
+            <button class="quiet" data-testid="back-home" onClick={() => model.home()}>
+              Back
             </button>
           </div>
         </div>

@@ -1,0 +1,92 @@
+import type { Client, State } from '@smalltalk/client'
+
+export const IDLE: State = {
+  link: 'online',
+  user: { id: 'u1', name: 'Quiet Otter', guest: true },
+  topics: [
+    { id: 'general', name: 'General', online: 128, waiting: 3 },
+    { id: 'news', name: 'News', online: 41, waiting: 1 },
+    { id: 'sports', name: 'Sports', online: 67, waiting: 0 },
+    { id: 'movies', name: 'Movies & TV', online: 93, waiting: 2 },
+    { id: 'gaming', name: 'Gaming', online: 212, waiting: 5 },
+  ],
+  rtc: 'connected',
+  phase: 'idle',
+  chat: [],
+  peerTyping: false,
+  audio: true,
+  video: true,
+}
+
+/** A client that does as it is told by the test and remembers what it was asked. */
+export class FakeClient implements Client {
+  state: State
+  readonly asked: string[] = []
+  readonly pc = undefined
+  remote: MediaStream | undefined
+  #fns = new Set<(s: State) => void>()
+
+  constructor(state: State) {
+    this.state = state
+  }
+
+  set(part: Partial<State>): void {
+    this.state = { ...this.state, ...part }
+    for (const fn of this.#fns) fn(this.state)
+  }
+
+  subscribe(fn: (s: State) => void): () => void {
+    this.#fns.add(fn)
+    return () => this.#fns.delete(fn)
+  }
+
+  async connect(): Promise<void> {
+    this.asked.push('connect')
+  }
+  close(): void {
+    this.asked.push('close')
+  }
+  async setMedia(): Promise<void> {}
+  setEnabled(): void {}
+  join(q: { topics: string[] | 'any' }): void {
+    this.asked.push('join')
+    this.set({ phase: 'queued', queue: { topics: q.topics, since: Date.now(), waiting: 4 } })
+  }
+  cancel(): void {
+    this.asked.push('cancel')
+    this.set({ phase: 'idle' })
+  }
+  next(): void {
+    this.asked.push('next')
+    this.set({ phase: 'queued', queue: { topics: 'any', since: Date.now(), waiting: 4 } })
+  }
+  leave(): void {
+    this.asked.push('leave')
+    this.set({ phase: 'idle' })
+  }
+  requeue(): void {
+    this.asked.push('requeue')
+  }
+  sendChat(text: string): void {
+    this.set({ chat: [...this.state.chat, { id: String(this.state.chat.length), from: 'me', text, at: Date.now(), state: 'sent' }] })
+  }
+  resendChat(): void {}
+  setTyping(): void {}
+  watchTopics(): void {}
+  dismissError(): void {
+    this.set({ error: undefined })
+  }
+  onRemote(fn: (s: MediaStream) => void): () => void {
+    if (this.remote) fn(this.remote)
+    return () => {}
+  }
+  takeover(): void {
+    this.asked.push('takeover')
+  }
+  freshGuest(): void {
+    this.asked.push('freshGuest')
+  }
+  async stats() {
+    return { rttMs: 23, inKbps: 1740, outKbps: 1512, path: 'udp' as const, fps: 29.9, width: 1280, height: 720 }
+  }
+}

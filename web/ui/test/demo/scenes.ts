@@ -1,0 +1,76 @@
+import type { State } from '@smalltalk/client'
+import type { Problem } from '../../src/media/problem'
+import type { Ui } from '../../src/model'
+import { IDLE } from './fake'
+
+/** One picture of the app: what differs from standing at the topics. */
+export interface Scene {
+  state?: Partial<State>
+  ui?: Partial<Ui>
+  problem?: Problem
+  /** The own devices: both unless said otherwise. */
+  media?: 'video' | 'audio' | 'text'
+  off?: boolean
+}
+
+const CALL: NonNullable<State['call']> = {
+  id: 'c1',
+  peer: { id: 'p1', name: 'Bright Heron' },
+  topics: ['gaming'],
+  startedAt: 0,
+  peerAudio: true,
+  peerVideo: true,
+  peerConnection: 'ok',
+}
+const LINES: State['chat'] = [
+  { id: '1', from: 'peer', text: 'hi! what are you playing these days?', at: 0, state: 'sent' },
+  { id: '2', from: 'me', text: 'Mostly Outer Wilds. No spoilers please', at: 0, state: 'sent' },
+  { id: '3', from: 'peer', text: 'oh you are in for a treat. It took me three evenings to find out what the ship log is for', at: 0, state: 'sent' },
+  { id: '4', from: 'me', text: 'how far did you get?', at: 0, state: 'sending' },
+  { id: '5', from: 'me', text: 'https://example.org/a-very-long-address-without-any-break-in-it-at-all-0123456789', at: 0, state: 'failed' },
+]
+const call = (part: Partial<State['call'] & object> = {}, rest: Partial<State> = {}): Partial<State> => ({ phase: 'call', call: { ...CALL, ...part }, ...rest })
+const queue = (topics: string[] | 'any', waiting: number, ago: number) => ({ phase: 'queued' as const, queue: { topics, waiting, since: Date.now() - ago } })
+const closed = (by: State['closedBy']): Scene => ({ state: { link: 'closed', closedBy: by } })
+const problem = (kind: Problem['kind'], device: Problem['device'], media: NonNullable<Scene['media']>): Scene => ({ ui: { route: 'preview' }, problem: { kind, device }, media })
+
+export const SCENES: Record<string, Scene> = {
+  splash: { state: { link: 'connecting', user: undefined, topics: [] } },
+  'splash-gone': { state: { link: 'reconnecting', user: undefined, topics: [], retryAt: Date.now() + 4000 } },
+  home: {},
+  'home-picked': { ui: { picked: ['gaming', 'news'] } },
+  'home-error': { state: { error: { code: 'rate_limited', message: 'slow down', retry: 'later', retryAfterMs: 4000 } } },
+  'home-many': {
+    state: { topics: [...IDLE.topics, ...['Music', 'Philosophy and the meaning of life', 'Cooking', 'Travel', 'Programming', 'Gardening'].map((name, i) => ({ id: `x${i}`, name, online: i * 7, waiting: 0 }))] },
+    ui: { picked: ['x1', 'general'] },
+  },
+  preview: { ui: { route: 'preview' } },
+  'preview-asking': { ui: { route: 'preview' }, media: 'text' },
+  'preview-refused': problem('refused', 'both', 'text'),
+  'preview-none': problem('missing', 'camera', 'audio'),
+  'preview-busy': problem('busy', 'camera', 'audio'),
+  'preview-insecure': problem('insecure', 'both', 'text'),
+  waiting: { state: queue(['gaming', 'news'], 4, 12_000) },
+  'waiting-quiet': { state: queue('any', 1, 95_000), media: 'audio' },
+  call: { state: call() },
+  'call-chat': { state: call({}, { chat: LINES, peerTyping: true }), ui: { chat: true } },
+  'call-chat-empty': { state: call(), ui: { chat: true } },
+  'call-dark': { state: call({ peerVideo: false, peerAudio: false, topics: ['gaming', 'movies'] }, { chat: LINES }), off: true },
+  'call-weak': { state: call({ peerConnection: 'poor', topics: [] }), media: 'text' },
+  'call-reconnecting': { state: call({ peerConnection: 'reconnecting' }) },
+  'call-gone': { state: call({}, { link: 'reconnecting', retryAt: Date.now() + 5000 }) },
+  'call-failed': { state: call({}, { rtc: 'failed' }) },
+  'call-silent': { state: call(), ui: { silent: true, armed: true } },
+  'call-help': { state: call(), ui: { dialog: 'help' } },
+  'call-details': { state: call(), ui: { dialog: 'details' } },
+  'call-confirm': { state: call(), ui: { dialog: 'leave' } },
+  'left-next': { state: { phase: 'left', left: { reason: 'next', name: 'Bright Heron' } } },
+  'left-lost': { state: { phase: 'left', left: { reason: 'lost', name: 'Bright Heron' } } },
+  replaced: closed('replaced'),
+  full: closed('full'),
+  'too-many': closed('too_many'),
+  banned: closed('banned'),
+  unauthorized: closed('unauthorized'),
+  outdated: closed('unsupported'),
+  unsupported: {},
+}

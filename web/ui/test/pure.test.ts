@@ -1,0 +1,152 @@
+import { describe, expect, it } from 'vitest'
+import { Keys } from '../src/keys'
+import { zoom } from '../src/media/fit'
+import { loudness } from '../src/media/level'
+import { classify, help, type Kind } from '../src/media/problem'
+import { cornerName, moved, nearest, turned, type Corner } from '../src/parts/snap'
+import { clock, closedLines, errorLine, leftLine } from '../src/parts/words'
+import { anchorOf, listed, screenOf, topicNames, type Screen } from '../src/screen'
+import { IDLE } from './demo/fake'
+
+describe('snapping', () => {
+  it.each<[number, number, Corner]>([
+    [10, 10, 'tl'],
+    [390, 10, 'tr'],
+    [10, 790, 'bl'],
+    [390, 790, 'br'],
+    [199, 399, 'tl'],
+    [200, 400, 'br'],
+    [-50, 900, 'bl'],
+  ])('%i,%i rests in %s', (x, y, corner) => expect(nearest(x, y, 400, 800)).toBe(corner))
+
+  it.each<[Corner, string, Corner | undefined]>([
+    ['tr', 'ArrowLeft', 'tl'],
+    ['tr', 'ArrowDown', 'br'],
+    ['tr', 'ArrowUp', 'tr'],
+    ['bl', 'ArrowRight', 'br'],
+    ['bl', 'ArrowUp', 'tl'],
+    ['bl', 'Enter', undefined],
+  ])('%s and %s give %s', (from, key, to) => expect(moved(from, key)).toBe(to))
+
+  it('a tap goes round all four corners', () => {
+    const seen: Corner[] = ['tl']
+    for (let i = 0; i < 4; i++) seen.push(turned(seen[i]!))
+    expect(seen).toEqual(['tl', 'tr', 'br', 'bl', 'tl'])
+    expect(seen.map(cornerName)).toContain('bottom right')
+  })
+})
+
+describe('keys', () => {
+  it('Esc twice within the window is Next', () => {
+    const keys = new Keys()
+    expect(keys.press({ key: 'Escape' }, 1000, true, true)).toBe('arm-next')
+    expect(keys.press({ key: 'Escape' }, 2400, true, true)).toBe('next')
+    expect(keys.press({ key: 'Escape' }, 2500, true, true)).toBe('arm-next')
+    expect(keys.press({ key: 'Escape' }, 4100, true, true)).toBe('arm-next')
+    keys.reset()
+    expect(keys.press({ key: 'Escape' }, 4200, true, true)).toBe('arm-next')
+  })
+  it.each([
+    ['m', 'mute'],
+    ['V', 'camera'],
+    ['/', 'chat'],
+    ['t', 'chat'],
+    ['?', 'help'],
+    ['x', undefined],
+    ['Enter', undefined],
+  ])('%s is %s', (key, command) => {
+    expect(new Keys().press({ key }, 0, false, true)).toBe(command)
+    expect(new Keys().press({ key }, 0, true, true)).toBeUndefined()
+    expect(new Keys().press({ key }, 0, false, false)).toBeUndefined()
+    expect(new Keys().press({ key, ctrlKey: true }, 0, false, true)).toBeUndefined()
+    expect(new Keys().press({ key, repeat: true }, 0, false, true)).toBeUndefined()
+  })
+})
+
+describe('zoom', () => {
+  const desktop = { w: 1280, h: 800 }
+  const phone = { w: 390, h: 844 }
+  it('fills a stage of about the same shape', () => {
+    expect(zoom({ w: 1280, h: 720 }, desktop)).toBeCloseTo(1280 / 720 / (1280 / 800))
+    expect(zoom({ w: 720, h: 1280 }, phone)).toBeCloseTo(720 / 1280 / (390 / 844))
+  })
+  it('cuts off no more than is good across shapes', () => {
+    expect(zoom({ w: 1280, h: 720 }, phone)).toBeCloseTo(1 / 0.58)
+    expect(zoom({ w: 720, h: 1280 }, desktop)).toBeCloseTo(1 / 0.58)
+  })
+  it('is 1 before anything is known', () => expect(zoom({ w: 0, h: 0 }, phone)).toBe(1))
+})
+
+describe('loudness', () => {
+  it.each([
+    ['silence', 0, 0],
+    ['a whisper', 0.003, 0.19],
+    ['a voice', 0.1, 0.8],
+    ['shouting', 1, 1],
+  ])('%s', (_, amplitude, level) => expect(loudness([amplitude, -amplitude])).toBeCloseTo(level, 1))
+  it('of nothing is nothing', () => expect(loudness([])).toBe(0))
+})
+
+describe('problems', () => {
+  it.each<[string, string, Kind]>([
+    ['NotAllowedError', 'Permission denied', 'refused'],
+    ['NotAllowedError', 'Permission denied by system', 'system'],
+    ['SecurityError', '', 'refused'],
+    ['NotFoundError', 'Requested device not found', 'missing'],
+    ['OverconstrainedError', '', 'missing'],
+    ['NotReadableError', 'Could not start video source', 'busy'],
+    ['AbortError', '', 'busy'],
+    ['TypeError', '', 'failed'],
+  ])('%s %s is %s', (name, message, kind) => expect(classify({ name, message })).toBe(kind))
+  it('knows nothing about no error', () => expect(classify(undefined)).toBe('failed'))
+  it('has help for each, naming the device', () => {
+    for (const kind of ['refused', 'system', 'missing', 'busy', 'failed'] as const) {
+      const { title, steps } = help({ kind, device: 'camera' })
+      expect(title).toContain('camera')
+      expect(title).not.toContain('microphone')
+      expect(steps.length).toBeGreaterThan(0)
+    }
+    expect(help({ kind: 'insecure', device: 'both' }).steps[0]).toContain('https')
+  })
+})
+
+describe('screens', () => {
+  it.each<[Screen, Parameters<typeof screenOf>[0], Parameters<typeof screenOf>[1]]>([
+    ['splash', { link: 'connecting', user: undefined, phase: 'idle' }, 'home'],
+    ['splash', { link: 'reconnecting', user: undefined, phase: 'idle' }, 'home'],
+    ['home', IDLE, 'home'],
+    ['preview', IDLE, 'preview'],
+    ['waiting', IDLE, 'starting'],
+    ['waiting', { ...IDLE, phase: 'queued' }, 'home'],
+    ['call', { ...IDLE, phase: 'call' }, 'preview'],
+    ['call', { ...IDLE, phase: 'call', link: 'reconnecting' }, 'home'],
+    ['left', { ...IDLE, phase: 'left' }, 'home'],
+    ['closed', { ...IDLE, phase: 'call', link: 'closed', closedBy: 'replaced' }, 'home'],
+    ['closed', { ...IDLE, link: 'closed', closedBy: 'full', user: undefined }, 'home'],
+    ['home', { ...IDLE, link: 'closed', closedBy: 'user' }, 'home'],
+  ])('%s', (screen, state, route) => expect(screenOf(state, route)).toBe(screen))
+
+  it('only what lies past the topics has a history entry', () => {
+    const names: Screen[] = ['splash', 'home', 'closed', 'preview', 'waiting', 'call', 'left']
+    expect(names.map(anchorOf)).toEqual(['', '', '', 'preview', 'waiting', 'talk', 'talk'])
+  })
+})
+
+describe('words', () => {
+  it('lists', () => {
+    expect([[], ['a'], ['a', 'b'], ['a', 'b', 'c']].map(listed)).toEqual(['', 'a', 'a and b', 'a, b and c'])
+    expect(topicNames(['movies', 'gone'], IDLE.topics)).toEqual(['Movies & TV', 'gone'])
+  })
+  it('tells the time', () => expect([-5, 0, 61_500, 3_600_000].map(clock)).toEqual(['0:00', '0:00', '1:01', '60:00']))
+  it('says when to try again', () => {
+    expect(errorLine({ code: 'rate_limited', message: 'no', retry: 'later', retryAfterMs: 2100 })).toContain('3 s')
+    expect(errorLine({ code: 'internal', message: 'The disk is full.', retry: 'later' })).toBe('The disk is full.')
+    expect(errorLine({ code: 'internal', message: '', retry: 'later' })).not.toBe('')
+  })
+  it('has a line for every end', () => {
+    const ends = (['next', 'left', 'lost', 'blocked', 'kicked', 'restart'] as const).map(leftLine)
+    expect(new Set(ends).size).toBe(6)
+    const titles = (['full', 'too_many', 'banned', 'unauthorized', 'unsupported', 'user'] as const).map((by) => closedLines(by).title)
+    expect(new Set(titles).size).toBe(6)
+  })
+})
