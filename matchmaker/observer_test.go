@@ -1,0 +1,131 @@
+package matchmaker
+
+import (
+	"testing/synctest"
+	"time"
+
+	"smalltalk/store"
+)
+
+// observe checks, when everything has come to rest, what all the clients hold against the rules and against the disk.
+func (w *walk) observe() {
+	w.t.Helper()
+	synctest.Wait()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	holders := map[store.RoomID][]*walker{}
+	for _, c := range w.clients {
+		if c.room != nil && c.of == w.m && !ended(c.room) {
+			holders[c.room.ID()] = append(holders[c.room.ID()], c)
+		}
+	}
+	w.observeRooms(holders)
+	if !w.d.broken.Load() {
+		w.observeDisk(holders)
+	}
+	w.observeWaiting()
+}
+
+// observeRooms: nobody in two rooms, no half room, both see the same.
+func (w *walk) observeRooms(holders map[store.RoomID][]*walker) {
+	users := map[store.UserID]bool{}
+	for id, hs := range holders {
+		for _, c := range hs {
+			if users[c.user] {
+				w.t.Errorf("%s is in two rooms", c.user)
+			}
+			users[c.user] = true
+			if c.room.Self().Session != c.session || c.waiting != nil {
+				w.t.Errorf("%s: the room of %s, waiting %v", c.session, c.room.Self().Session, c.waiting)
+			}
+		}
+		switch {
+		case len(hs) == 2:
+			a, b := hs[0].room, hs[1].room
+			if a.Self() != b.Partner() || b.Self() != a.Partner() {
+				w.t.Errorf("room %s: %v with %v, and %v with %v", id, a.Self(), a.Partner(), b.Self(), b.Partner())
+			}
+		case len(hs) == 1 && w.mayComeBack(id):
+		default:
+			w.t.Errorf("room %s has %d people", id, len(hs))
+		}
+	}
+}
+
+// mayComeBack says whether members of a room from before the crash still have time to resume.
+func (w *walk) mayComeBack(id store.RoomID) bool {
+	_, ok := w.leftover[id]
+	return ok && time.Since(w.restarted) < walkGrace
+}
+
+// wereTogether says whether the two were in a room when the matcher crashed; its end is not always seen by a client.
+func (w *walk) wereTogether(a, b store.UserID) bool {
+	for _, r := range w.leftover {
+		if u, v := r.Members[0].User, r.Members[1].User; u == a && v == b || u == b && v == a {
+			return true
+		}
+	}
+	return false
+}
+
+// observeDisk: the rooms on the disk are those that live.
+func (w *walk) observeDisk(holders map[store.RoomID][]*walker) {
+	if s := w.m.Stats(); s.Unwritten > 0 || s.LastWriteError != nil {
+		return // repaired a moment ago, not written yet
+	}
+	rooms, err := w.d.db.Rooms()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	found := map[store.RoomID]bool{}
+	users := map[store.UserID]bool{}
+	for _, r := range rooms {
+		found[r.ID] = true
+		if len(holders[r.ID]) < 2 && !w.mayComeBack(r.ID) {
+			w.t.Errorf("ghost room %s on the disk", r.ID)
+		}
+		for _, m := range r.Members {
+			if users[m.User] {
+				w.t.Errorf("%s is in two rooms on the disk", m.User)
+			}
+			users[m.User] = true
+		}
+	}
+	for id := range holders {
+		if !found[id] {
+			w.t.Errorf("room %s is not on the disk", id)
+		}
+	}
+}
+
+// observeWaiting: no two who could talk both wait, unless they have just left each other; and nobody waits who has gone.
+func (w *walk) observeWaiting() {
+	var waiting []*walker
+	users := map[store.UserID]bool{}
+	for _, c := range w.clients {
+		if c.waiting == nil {
+			continue
+		}
+		if users[c.user] {
+			w.t.Errorf("%s waits twice", c.user)
+		}
+		users[c.user] = true
+		waiting = append(waiting, c)
+	}
+	if got := w.m.Waiting(); got != len(waiting) {
+		w.t.Errorf("%d in line, %d clients wait", got, len(waiting))
+	}
+	rule := &oracle{}
+	for i, a := range waiting {
+		for _, b := range waiting[:i] {
+			if !rule.compatible(*a.waiting, *b.waiting) {
+				continue
+			}
+			beside := min(time.Since(a.joined), time.Since(b.joined))
+			met := w.last[a.user] == b.user || w.last[b.user] == a.user || w.wereTogether(a.user, b.user)
+			if !met || beside >= walkRecentAfter {
+				w.t.Errorf("%s and %s wait beside each other for %v, met before: %v", a.user, b.user, beside, met)
+			}
+		}
+	}
+}

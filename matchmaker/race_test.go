@@ -1,0 +1,75 @@
+package matchmaker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"smalltalk/store"
+)
+
+// A Find that is cancelled at the moment of its match must not leave half a room or a ghost in line.
+func TestCancelAtTheMomentOfTheMatch(t *testing.T) {
+	const people, rounds = 200, 100
+	db := openDB(t)
+	m := open(t, Config{DB: db})
+	var met, cancelled, inTheMoment atomic.Int64
+	var wg sync.WaitGroup
+	for i := range people {
+		wg.Go(func() {
+			rng := rand.New(rand.NewPCG(uint64(i), 1))
+			for round := range rounds {
+				// New names each time, so that nobody has met before and only cancelling can part people.
+				name := store.SessionID(fmt.Sprint(i, "-", round))
+				ctx, cancel := context.WithCancel(context.Background())
+				spin := rng.IntN(30)
+				wg.Go(func() {
+					for range spin {
+						runtime.Gosched()
+					}
+					cancel()
+				})
+				room, err := m.Find(ctx, Ticket{Session: name, User: store.UserID(name)})
+				switch {
+				case (room == nil) == (err == nil):
+					t.Errorf("%s: room %v and error %v", name, room, err)
+				case errors.Is(err, context.Canceled):
+					cancelled.Add(1)
+				case err != nil:
+					t.Errorf("%s: %v", name, err)
+				case room.Self().Session != name || room.Partner().Session == name:
+					t.Errorf("%s got the room of %s", name, room.Self().Session)
+				default:
+					met.Add(1)
+					if name < room.Partner().Session {
+						room.Leave("next")
+					}
+					<-room.Done() // comes in any case: the partner leaves, or was cancelled
+					if room.Reason() == reasonLeft {
+						inTheMoment.Add(1)
+					}
+				}
+			}
+		})
+	}
+	wg.Wait()
+	s := m.Stats()
+	t.Logf("%d got a room, %d were cancelled; %d lost their partner to a cancel at the moment of the match", met.Load(), cancelled.Load(), inTheMoment.Load())
+	if s.Waiting != 0 || s.Rooms != 0 || len(m.requests)+len(m.byUser)+len(m.line.byUser)+len(m.line.topics)+len(m.talking) != 0 {
+		t.Errorf("left behind: %+v", s)
+	}
+	if inTheMoment.Load() == 0 {
+		t.Error("no cancel fell in the moment of a match")
+	}
+	if err := m.Close(); err != nil {
+		t.Error(err)
+	}
+	if got := onDisk(t, db); len(got) != 0 {
+		t.Errorf("on disk: %v", got)
+	}
+}
