@@ -135,6 +135,7 @@ async function capture(w: World, v: Visitor, name: string): Promise<void> {
 async function inspect(page: Page): Promise<string[]> {
   await page.evaluate(await axe)
   const results = await page.evaluate(() => (globalThis as typeof globalThis & { axe: { run(): Promise<AxeResults> } }).axe.run())
+  if (results.passes.length === 0) return ['axe looked at nothing']
   return results.violations
     .filter((x) => x.impact === 'serious' || x.impact === 'critical')
     .map((x) => `${x.id} at ${x.nodes.map((n) => n.target.join(' ')).join(', ')}`)

@@ -1,15 +1,13 @@
 /** The queue and the call: joining, being matched, Next, leaving, and finding one's place again after a reconnect. */
-import { say, show, stay, step, and, type Clock, type Effect, type Model, type Step } from './model.js'
+import { after, and, both, say, show, stay, step, stop, type Clock, type Effect, type Model, type Step } from './model.js'
 import type { CallSnapshot, ServerMessage, Snapshot } from './protocol.js'
 import { announce } from './rtc.js'
-import type { CallInfo, ClientError, EndReason, QueueInfo } from './state.js'
+import type { CallInfo, ClientError, EndReason, QueueInfo, State } from './state.js'
 
 type Message<T extends ServerMessage['type']> = Extract<ServerMessage, { type: T }>
 
 /** How long to wait before queueing again when the server asks for patience without saying how much. */
 const queueRetryMs = 2_000
-
-const quietTyping: Effect = { type: 'untimer', name: 'typing' }
 
 function sendJoin(m: Model): Effect[] {
   if (!m.settings) return []
@@ -26,7 +24,7 @@ function waiting(m: Model, clock: Clock): QueueInfo {
 
 /** Shows the queue, without telling the server. */
 function enter(m: Model, clock: Clock, ...effects: Effect[]): Step {
-  return show(m, { phase: 'queued', queue: waiting(m, clock), call: undefined, left: undefined, peerTyping: false }, quietTyping, ...effects)
+  return show(m, { phase: 'queued', queue: waiting(m, clock), call: undefined, left: undefined, peerTyping: false }, ...stop('typing'), ...effects)
 }
 
 function sameTopics(a: string[] | 'any', b: string[] | 'any'): boolean {
@@ -54,33 +52,32 @@ export function rejoin(m: Model): Step {
 
 export function cancel(m: Model): Step {
   if (m.view.phase !== 'queued') return stay(m)
-  const idle = show(m, { phase: 'idle', queue: undefined }, { type: 'untimer', name: 'queue' }, ...say(m, { type: 'queue.leave' }))
-  return and(idle, (x) => step(x, { ticket: undefined }))
+  return both(m, { phase: 'idle', queue: undefined }, { ticket: undefined }, ...stop('queue'), ...say(m, { type: 'queue.leave' }))
 }
 
-/** Ends the call and queues again; the partner is hidden at once, before the server knows. */
+/** Ends the call and queues again at the end of the line; the partner is hidden at once, before the server knows. */
 export function next(m: Model, clock: Clock): Step {
   if (m.view.phase === 'left') return requeue(m, clock)
   if (!m.view.call) return stay(m)
   const call = m.view.call.id
-  const model: Model = { ...m, abandoned: { call, by: 'next' }, settings: m.settings ?? { topics: 'any', langs: undefined }, typingAt: undefined }
+  const model: Model = { ...m, abandoned: { call, by: 'next' }, ticket: undefined, settings: m.settings ?? { topics: 'any', langs: undefined }, typingAt: undefined }
   return enter(model, clock, ...say(m, { type: 'call.next', id: `next:${call}`, call }))
 }
 
 export function leave(m: Model): Step {
-  const idle = show(m, { phase: 'idle', queue: undefined, call: undefined, left: undefined, peerTyping: false }, quietTyping)
-  if (m.view.phase === 'left') return idle
+  const idle = { phase: 'idle', call: undefined, left: undefined, peerTyping: false } as const
+  if (m.view.phase === 'left') return show(m, idle)
   if (!m.view.call) return stay(m)
   const call = m.view.call.id
-  const effects = say(m, { type: 'call.leave', call })
-  return and(idle, (x) => step(x, { abandoned: { call, by: 'leave' }, ticket: undefined, typingAt: undefined }, ...effects))
+  const change = { abandoned: { call, by: 'leave' }, ticket: undefined, typingAt: undefined } as const
+  return both(m, idle, change, ...stop('typing'), ...say(m, { type: 'call.leave', call }))
 }
 
 /** The server says that we wait. */
 export function queued(m: Model, q: Message<'queue.state'>): Step {
   if (m.view.phase === 'idle' || m.view.phase === 'call') return stay(m)
   const queue: QueueInfo = { topics: m.settings?.topics ?? 'any', since: q.since, waiting: q.waiting, etaMs: q.eta_ms }
-  return and(show(m, { phase: 'queued', queue, left: undefined }), (x) => step(x, { ticket: q.ticket }))
+  return both(m, { phase: 'queued', queue, left: undefined }, { ticket: q.ticket })
 }
 
 /** Until the partner says otherwise, both microphone and camera are taken to be on. */
@@ -99,13 +96,8 @@ function toCall(c: CallSnapshot, startedAt: number): CallInfo {
 
 /** Shows a call and tells the partner about our microphone and camera. */
 function begin(m: Model, c: CallSnapshot, startedAt: number): Step {
-  const started = show(
-    m,
-    { phase: 'call', call: toCall(c, startedAt), queue: undefined, left: undefined, chat: [], peerTyping: false },
-    quietTyping,
-    { type: 'untimer', name: 'queue' },
-  )
-  return and(started, (x) => step(x, { abandoned: undefined, typingAt: undefined }, ...announce(x)))
+  const view: Partial<State> = { phase: 'call', call: toCall(c, startedAt), queue: undefined, left: undefined, chat: [], peerTyping: false }
+  return and(both(m, view, { abandoned: undefined, typingAt: undefined }, ...stop('typing', 'queue')), (x) => stay(x, ...announce(x)))
 }
 
 /** A partner is found. Who has given up waiting in the same moment gives the partner back. */
@@ -130,8 +122,8 @@ export function ended(m: Model, end: Message<'call.end'>, clock: Clock): Step {
 
 function leftAlone(m: Model, reason: Message<'call.end'>['reason']): Step {
   const name = m.view.call?.peer.name ?? ''
-  const alone = show(m, { phase: 'left', call: undefined, left: { reason, name }, peerTyping: false }, quietTyping)
-  return and(alone, (x) => step(x, { typingAt: undefined }))
+  const view = { phase: 'left', call: undefined, left: { reason, name }, peerTyping: false } as const
+  return both(m, view, { typingAt: undefined }, ...stop('typing'))
 }
 
 export function peerState(m: Model, p: Message<'peer.state'>): Step {
@@ -207,7 +199,7 @@ export function refused(m: Model, what: 'queue' | 'next', e: ClientError, clock:
   if (what === 'next' && e.code === 'not_in_call') return stay({ ...m, abandoned: undefined }, ...sendJoin(m))
   if (e.retry === 'later' || e.retry === 'same') {
     const ms = e.retryAfterMs ?? Math.round(queueRetryMs * (1 + clock.random / 2))
-    return show(m, { error: e }, { type: 'timer', name: 'queue', ms })
+    return show(m, { error: e }, after('queue', ms))
   }
-  return and(show(m, { phase: 'idle', queue: undefined, error: e }), (x) => step(x, { ticket: undefined }))
+  return both(m, { phase: 'idle', queue: undefined, error: e }, { ticket: undefined })
 }

@@ -1,5 +1,5 @@
 /** The chat of the current call: lines are shown at once, confirmed or marked as failed later. */
-import { say, show, stay, step, and, type Clock, type Effect, type Model, type Step } from './model.js'
+import { after, both, say, show, stay, step, stop, type Clock, type Effect, type Model, type Step } from './model.js'
 import type { ChatEntry, ServerMessage } from './protocol.js'
 import type { ChatLine, ClientError } from './state.js'
 
@@ -38,8 +38,7 @@ export function write(m: Model, cid: string, raw: string, clock: Clock): Step {
   const text = [...raw.trim()].slice(0, maxLine).join('')
   if (text === '' || !m.view.call) return stay(m)
   const line: ChatLine = { id: cid, from: 'me', text, at: clock.now, state: 'sending' }
-  const shown = show(m, { chat: add(m.view.chat, line) })
-  return and(shown, (x) => step(x, { typingAt: undefined }, ...send(x, line)))
+  return both(m, { chat: add(m.view.chat, line) }, { typingAt: undefined }, ...send(m, line))
 }
 
 /** Sends a failed line again. Its id is the same, so that it cannot arrive twice. */
@@ -52,7 +51,7 @@ export function resend(m: Model, cid: string): Step {
 export function received(m: Model, c: Message<'chat'>): Step {
   if (!m.view.call || m.view.chat.some((l) => l.from === 'peer' && l.id === c.cid)) return stay(m)
   const line: ChatLine = { id: c.cid, from: 'peer', text: c.text, at: c.at, state: 'sent' }
-  return show(m, { chat: add(m.view.chat, line), peerTyping: false }, { type: 'untimer', name: 'typing' })
+  return show(m, { chat: add(m.view.chat, line), peerTyping: false }, ...stop('typing'))
 }
 
 /** The server has taken the message with the id `re`. */
@@ -90,5 +89,5 @@ export function typing(m: Model, on: boolean, clock: Clock): Step {
 
 export function peerTyping(m: Model, on: boolean): Step {
   if (!m.view.call) return stay(m)
-  return show(m, { peerTyping: on }, on ? { type: 'timer', name: 'typing', ms: typingStaleMs } : { type: 'untimer', name: 'typing' })
+  return show(m, { peerTyping: on }, ...(on ? [after('typing', typingStaleMs)] : stop('typing')))
 }

@@ -1,7 +1,7 @@
 /** The signaling connection: dialling, hello and welcome, pings, losing it and getting it back, closing it for good. */
 import * as call from './call.js'
 import * as chat from './chat.js'
-import { save, say, show, stay, step, and, type Action, type Clock, type Effect, type Model, type Step, type TimerName } from './model.js'
+import { after, and, save, say, show, stay, step, stop, type Action, type Clock, type Effect, type Model, type Step } from './model.js'
 import { CloseCode, PROTOCOL_VERSION, type ClientMessage, type ServerMessage } from './protocol.js'
 import * as rtc from './rtc.js'
 import type { ClientError, ClosedBy } from './state.js'
@@ -17,13 +17,6 @@ const stableMs = 5_000
 
 type Message<T extends ServerMessage['type']> = Extract<ServerMessage, { type: T }>
 
-const linkTimers: readonly TimerName[] = ['dial', 'welcome', 'ping', 'probe']
-const allTimers: readonly TimerName[] = [...linkTimers, 'ice', 'answer', 'rtc', 'typing', 'queue']
-
-function untimers(names: readonly TimerName[]): Effect[] {
-  return names.map((name) => ({ type: 'untimer', name }))
-}
-
 export function connect(m: Model): Step {
   return m.view.link === 'idle' || m.view.link === 'closed' ? start(m) : stay(m)
 }
@@ -36,7 +29,7 @@ function start(m: Model): Step {
 /** Makes the next attempt to connect. */
 export function dial(m: Model): Step {
   const guest = m.needsGuest && m.token === undefined && !m.fresh
-  return show(m, { retryAt: undefined }, { type: 'untimer', name: 'dial' }, { type: 'open', guest }, { type: 'timer', name: 'welcome', ms: welcomeMs })
+  return show(m, { retryAt: undefined }, ...stop('dial'), { type: 'open', guest }, after('welcome', welcomeMs))
 }
 
 /** Ends the session: the server hears a clean close and tells the partner at once. */
@@ -89,8 +82,8 @@ export function welcome(m: Model, w: Message<'welcome'>, clock: Clock): Step {
   const online = show(
     model,
     { link: 'online', retryAt: undefined, user: { id, name, guest }, topics: w.topics },
-    ...untimers(['welcome', 'probe']),
-    { type: 'timer', name: 'ping', ms: model.pingMs },
+    ...stop('welcome', 'probe'),
+    after('ping', model.pingMs),
     save(model),
   )
   const watched = and(online, (x) => stay(x, ...(x.watching ? watch(x, true) : [])))
@@ -118,9 +111,9 @@ export function closed(m: Model, code: number, clock: Clock): Step {
   }
 }
 
-/** The present connection is as good as dead: drop it and dial again. */
-export function lost(m: Model, clock: Clock): Step {
-  return and(stay(m, { type: 'hangup', code: CloseCode.lost }), (x) => retry(x, clock, 0))
+/** The present connection is as good as dead: drop it and dial again, after `atLeast` milliseconds. */
+export function lost(m: Model, clock: Clock, atLeast = 0): Step {
+  return and(stay(m, { type: 'hangup', code: CloseCode.lost }), (x) => retry(x, clock, atLeast))
 }
 
 /** The server refused a guest session over HTTP. */
@@ -144,15 +137,17 @@ function retry(m: Model, clock: Clock, atLeast: number): Step {
   return show(
     next,
     { link: m.view.user === undefined ? 'connecting' : 'reconnecting', retryAt: clock.now + ms, peerTyping: false },
-    ...untimers(['welcome', 'ping', 'probe', 'answer', 'queue']),
-    { type: 'timer', name: 'dial', ms },
+    ...stop('welcome', 'ping', 'probe', 'answer', 'queue'),
+    after('dial', ms),
   )
 }
 
+/** Refused: the resume token is given up first, then the token, then the cookie is asked for anew; after that it is for a person to decide. */
 function unauthorized(m: Model, clock: Clock, error?: ClientError): Step {
-  if (m.refused) return shut({ ...m, token: undefined, resume: undefined }, 'unauthorized', error)
-  const again = { ...m, refused: true, token: undefined, resume: undefined, needsGuest: m.identity.cookies }
-  return and(stay(again, { type: 'hangup', code: CloseCode.normal }), (x) => retry(x, clock, 0))
+  const cookies = m.identity.cookies
+  const change = m.resume !== undefined ? { resume: undefined } : { token: undefined, needsGuest: cookies, refused: true }
+  if (m.resume === undefined && m.refused) return shut({ ...m, ...change }, 'unauthorized', error)
+  return lost({ ...m, ...change }, clock)
 }
 
 /** Closes for good; only a person's action opens again. */
@@ -173,7 +168,7 @@ function shut(m: Model, closedBy: ClosedBy, error?: ClientError): Step {
       chat: chat.failAll(m.view.chat),
       error: error ?? m.view.error,
     },
-    ...untimers(allTimers),
+    ...stop('dial', 'welcome', 'ping', 'probe', 'ice', 'answer', 'rtc', 'typing', 'queue'),
     { type: 'hangup', code: CloseCode.normal },
     { type: 'pc.close' },
   )
@@ -187,7 +182,7 @@ export function ping(m: Model, clock: Clock): Step {
     m,
     { missed: m.missed + 1 },
     { type: 'send', message: { type: 'ping', t: clock.now } },
-    { type: 'timer', name: 'ping', ms: m.pingMs },
+    after('ping', m.pingMs),
   )
 }
 
@@ -199,7 +194,7 @@ export function network(m: Model, clock: Clock): Step {
     m,
     { missed: m.missed + 1 },
     { type: 'send', message: { type: 'ping', t: clock.now } },
-    { type: 'timer', name: 'probe', ms: probeMs },
+    after('probe', probeMs),
   )
   return and(probe, rtc.network)
 }
@@ -219,6 +214,10 @@ export function error(m: Model, e: Message<'error'>, clock: Clock): Step {
       return shut(m, 'unsupported', shown)
     case 'unauthorized':
       return m.view.link === 'online' ? show(m, { error: shown }) : unauthorized(m, clock, shown)
+    case 'rate_limited':
+      // Before `welcome` it is the address that has to wait, and the connection is about to close.
+      if (m.view.link !== 'online') return lost(m, clock, e.retry_after_ms ?? maxBackoffMs)
+      break
     case 'server_full':
       return m.view.link === 'online' ? show(m, { error: shown }) : shut(m, 'full', shown)
   }

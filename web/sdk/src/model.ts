@@ -140,6 +140,11 @@ export function show(model: Model, view: Partial<State>, ...effects: Effect[]): 
   return { model: { ...model, view: { ...model.view, ...view } }, effects }
 }
 
+/** Changes what is seen and what is remembered. */
+export function both(model: Model, view: Partial<State>, change: Partial<Model>, ...effects: Effect[]): Step {
+  return { model: { ...model, ...change, view: { ...model.view, ...view } }, effects }
+}
+
 /** Does one thing after the other. (Not called `then`: a module with an export of that name is taken for a promise by `import()`.) */
 export function and(first: Step, next: (m: Model) => Step): Step {
   const second = next(first.model)
@@ -149,6 +154,16 @@ export function and(first: Step, next: (m: Model) => Step): Step {
 /** Nothing changes. */
 export function stay(model: Model, ...effects: Effect[]): Step {
   return { model, effects }
+}
+
+/** Sets a timer. */
+export function after(name: TimerName, ms: number): Effect {
+  return { type: 'timer', name, ms }
+}
+
+/** Stops timers. */
+export function stop(...names: TimerName[]): Effect[] {
+  return names.map((name) => ({ type: 'untimer', name }))
 }
 
 /** Writes down what a reload of the tab needs. */

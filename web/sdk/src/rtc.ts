@@ -1,6 +1,6 @@
 /** The media connection: one offer per peer connection, an ICE restart when the path is lost, a new one when nothing else helps. */
 import type { PeerState } from './platform/types.js'
-import { save, say, show, stay, step, and, type Action, type Effect, type Model, type Step } from './model.js'
+import { after, and, both, save, say, show, stay, step, stop, type Action, type Effect, type Model, type Step } from './model.js'
 import type { ServerMessage } from './protocol.js'
 import type { ClientError, Rtc } from './state.js'
 
@@ -13,18 +13,14 @@ const answerMs = 8_000
 /** The longest pause between new peer connections. */
 const maxPauseMs = 10_000
 
-const clear: readonly Effect[] = [
-  { type: 'untimer', name: 'ice' },
-  { type: 'untimer', name: 'answer' },
-  { type: 'untimer', name: 'rtc' },
-]
+const clear = (): Effect[] => stop('ice', 'answer', 'rtc')
 
 /** Makes a new peer connection in place of the present one. Without a session it waits for the next `welcome`, which does the same. */
 export function open(m: Model): Step {
   if (m.view.link !== 'online') return stay(m)
   const gen = m.gen + 1
   const model: Model = { ...m, gen, negotiation: 'offering' }
-  return show(model, { rtc: 'connecting' }, ...clear, save(model), { type: 'pc.open', gen, iceServers: m.iceServers })
+  return show(model, { rtc: 'connecting' }, ...clear(), save(model), { type: 'pc.open', gen, iceServers: m.iceServers })
 }
 
 /** After `welcome`: keeps the peer connection if both sides still have it. */
@@ -40,13 +36,13 @@ export function offered(m: Model, o: Extract<Action, { type: 'offer' }>): Step {
   return stay(
     m,
     { type: 'send', message: o.restart ? { ...message, restart: true } : message },
-    { type: 'timer', name: 'answer', ms: answerMs },
+    after('answer', answerMs),
   )
 }
 
 export function answered(m: Model, a: Extract<ServerMessage, { type: 'rtc.answer' }>): Step {
   if (a.gen !== m.gen) return stay(m)
-  return step(m, { negotiation: 'done' }, { type: 'untimer', name: 'answer' }, { type: 'pc.answer', gen: a.gen, sdp: a.sdp })
+  return step(m, { negotiation: 'done' }, ...stop('answer'), { type: 'pc.answer', gen: a.gen, sdp: a.sdp })
 }
 
 function seen(state: PeerState): Rtc {
@@ -57,10 +53,9 @@ function seen(state: PeerState): Rtc {
 /** The platform reports a change of the peer connection. */
 export function changed(m: Model, state: PeerState): Step {
   if (state === 'failed') return failed(m)
-  const next = show(m, { rtc: seen(state) })
-  if (state === 'connected') return and(next, (x) => step(x, { rtcAttempts: 0 }, ...clear))
-  if (state === 'disconnected') return and(next, (x) => stay(x, { type: 'timer', name: 'ice', ms: patienceMs }))
-  return next
+  const view = { rtc: seen(state) }
+  if (state === 'connected') return both(m, view, { rtcAttempts: 0 }, ...clear())
+  return show(m, view, ...(state === 'disconnected' ? [after('ice', patienceMs)] : []))
 }
 
 /** The path did not come back by itself. */
@@ -82,26 +77,25 @@ function restart(m: Model): Step {
     { rtc: 'connecting' },
     save(model),
     { type: 'pc.restart', gen },
-    { type: 'timer', name: 'ice', ms: restartMs },
+    after('ice', restartMs),
   )
 }
 
 /** The peer connection is lost: a new one at once, then after ever longer pauses. */
 export function failed(m: Model): Step {
-  const down = and(show(m, { rtc: 'failed' }), (x) => step(x, { rtcAttempts: x.rtcAttempts + 1 }, ...clear))
+  const down = both(m, { rtc: 'failed' }, { rtcAttempts: m.rtcAttempts + 1 }, ...clear())
   if (m.view.link !== 'online') return down
   if (m.rtcAttempts === 0) return and(down, open)
   const ms = Math.min(maxPauseMs, 500 * 2 ** (m.rtcAttempts - 1))
-  return and(down, (x) => stay(x, { type: 'timer', name: 'rtc', ms }))
+  return and(down, (x) => stay(x, after('rtc', ms)))
 }
 
 /** The server refused an offer. */
 export function refused(m: Model, gen: number, e: ClientError): Step {
   if (gen !== m.gen) return stay(m)
   if (e.retry === 'same') return failed(m)
-  const down = and(show(m, { rtc: 'failed', error: e }), (x) => stay(x, ...clear))
-  if (e.retry !== 'later') return down
-  return and(down, (x) => stay(x, { type: 'timer', name: 'rtc', ms: e.retryAfterMs ?? maxPauseMs }))
+  const again = e.retry === 'later' ? [after('rtc', e.retryAfterMs ?? maxPauseMs)] : []
+  return show(m, { rtc: 'failed', error: e }, ...clear(), ...again)
 }
 
 /** Tells the partner whether the person can be seen and heard. */

@@ -45,13 +45,13 @@ describe('queue and call', () => {
       name: 'both left at the same time: we queue ourselves',
       actions: [...inCall, { type: 'next' }, gone('left')],
       phase: 'queued',
-      sends: [{ type: 'queue.join', id: 'queue:', topics: ['news'], ticket: 't1' }],
+      sends: [{ type: 'queue.join', id: 'queue:', topics: ['news'] }],
     },
     {
       name: 'next in a call that the server has forgotten queues',
       actions: [...inCall, { type: 'next' }, from({ type: 'error', re: 'next:c1', code: 'not_in_call', message: '', retry: 'never' })],
       phase: 'queued',
-      sends: [{ type: 'queue.join', id: 'queue:', topics: ['news'], ticket: 't1' }],
+      sends: [{ type: 'queue.join', id: 'queue:', topics: ['news'] }],
     },
     { name: 'a match right after Next begins the next call', actions: [...inCall, { type: 'next' }, from(match('c2'))], phase: 'call' },
     { name: 'the end of the call before does not end this one', actions: [...inCall, { type: 'next' }, from(match('c2')), gone('next', true)], phase: 'call' },
@@ -294,6 +294,17 @@ describe('closing for good', () => {
     const late = run(model, { type: 'timer', name: 'dial' }, { type: 'network' })
     expect(late.effects.filter((e) => e.type === 'send')).toEqual([])
     expect(run(model, { type: 'connect' }).model.view.link).toBe('connecting')
+  })
+
+  test('a refused resume token costs the session, not the person', () => {
+    const m = initialModel({ client: { name: 't', version: '1', platform: 'f' }, lang: undefined, cookies: false, fresh: false, saved: { gen: 0, token: 'mine', resume: 'used' } })
+    const { effects } = run(m, { type: 'connect' }, { type: 'opened' }, error('unauthorized'), { type: 'timer', name: 'dial' }, { type: 'opened' })
+    expect(sent(effects)).toEqual([{ type: 'hello', versions: [1], client: { name: 't', version: '1', platform: 'f' }, token: 'mine' }])
+  })
+
+  test('too often from this address: come back when the server says', () => {
+    const { model } = run(fresh(), { type: 'connect' }, { type: 'opened' }, from({ type: 'error', code: 'rate_limited', message: '', retry: 'later', retry_after_ms: 900 }))
+    expect(model.view).toMatchObject({ link: 'connecting', retryAt: clock.now + 900 })
   })
 
   test('one refusal drops the token and starts again as a new guest', () => {

@@ -1,0 +1,77 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { expect, test } from 'vitest'
+import { createClient } from '../src/client.js'
+import { initialModel, reduce } from '../src/machine.js'
+import { decode } from '../src/protocol.js'
+import { FakePlatform, FakeTrack, match, welcome } from './fake.js'
+
+// The examples that the server's own tests write and read.
+const folder = new URL('../../../signaling/testdata/protocol/', import.meta.url)
+const files = readdirSync(folder)
+const named = (from: 'server' | 'client'): string[] => files.filter((f) => f.endsWith(`.${from}.json`)).map((f) => f.slice(0, -`.${from}.json`.length))
+const read = (type: string, from: 'server' | 'client'): string => readFileSync(new URL(`${type}.${from}.json`, folder), 'utf8')
+
+const clock = { now: 1_000, random: 0 }
+const fresh = initialModel({ client: { name: 't', version: '1', platform: 'f' }, lang: undefined, cookies: false, fresh: false, saved: { gen: 0 } })
+
+test('there are examples', () => {
+  expect(named('server').length).toBeGreaterThan(10)
+  expect(named('client').length).toBeGreaterThan(10)
+})
+
+test.each(named('server'))('%s of the server is understood, in any phase', (type) => {
+  const message = decode(read(type, 'server'))
+  expect(message?.type).toBe(type)
+  if (!message) return
+  const hello = reduce(reduce(fresh, { type: 'connect' }, clock).model, { type: 'opened' }, clock).model
+  const online = reduce(hello, { type: 'message', message: welcome() }, clock).model
+  const queued = reduce(online, { type: 'join', topics: 'any', langs: undefined }, clock).model
+  const inCall = reduce(queued, { type: 'message', message: match('c1') }, clock).model
+  for (const m of [fresh, hello, online, queued, inCall]) expect(() => reduce(m, { type: 'message', message }, clock)).not.toThrow()
+})
+
+test('the welcome example restores the call, its chat and the partner', () => {
+  const message = decode(read('welcome', 'server'))
+  if (message?.type !== 'welcome') throw new Error('no welcome')
+  const { view } = reduce(reduce(fresh, { type: 'connect' }, clock).model, { type: 'message', message }, clock).model
+  expect(view).toMatchObject({
+    link: 'online',
+    phase: 'call',
+    user: { name: 'Sunny Otter', guest: true },
+    call: { id: message.state.call?.call, peer: { name: 'Calm Heron' }, topics: ['gaming'], peerAudio: true, peerVideo: true, peerConnection: 'ok' },
+    chat: [{ from: 'me', id: 'c-16', text: 'Hi', state: 'sent' }],
+  })
+})
+
+test('every message that this client sends has the fields of its example', async () => {
+  const p = new FakePlatform()
+  const c = createClient({ url: 'http://h', platform: p, name: 'n', version: '1', lang: 'en', freshGuest: true })
+  void c.connect()
+  p.socket.events.onOpen()
+  p.socket.say(welcome())
+  c.watchTopics(true)
+  c.join({ topics: ['news'], langs: ['en'] })
+  c.cancel()
+  c.join({ topics: ['news'] })
+  p.socket.say(match('c1'))
+  await c.setMedia({ audio: new FakeTrack('audio', 'a') })
+  c.setTyping(true)
+  c.sendChat('hello')
+  c.next()
+  p.socket.say(match('c2'))
+  c.leave()
+  p.network()
+  p.socket.say({ type: 'ping', t: 1 })
+  await new Promise((resolve) => setTimeout(resolve, 0))
+  const seen = new Set<string>()
+  for (const m of p.socket.sent) {
+    seen.add(m.type)
+    const example = JSON.parse(read(m.type, 'client')) as Record<string, unknown>
+    for (const [key, value] of Object.entries(m)) {
+      expect(example, `${m.type}.${key}`).toHaveProperty(key)
+      if (key !== 'topics') expect(typeof value, `${m.type}.${key}`).toBe(typeof example[key])
+    }
+  }
+  expect([...seen].sort()).toEqual(named('client').sort())
+  c.close()
+})
