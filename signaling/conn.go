@@ -186,6 +186,8 @@ func (c *conn) send(b []byte) bool {
 	select {
 	case c.out <- b:
 		return true
+	case <-c.quit: // it is over already, and nobody will read this
+		return true
 	default:
 		c.abort()
 		return false

@@ -99,15 +99,11 @@ func foreignOrigin() error {
 	}, http.StatusForbidden}
 }
 
-// jsonBody bounds every body and insists on JSON where one is expected. Forms of another
-// site cannot send that type without asking first.
+// jsonBody insists on JSON where a body is expected. Forms of another site cannot send that
+// type without asking first.
 func jsonBody(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
-		if r.ContentLength > maxFrame {
-			return errTooLarge
-		}
-		r.Body = http.MaxBytesReader(c.Response(), r.Body, maxFrame)
 		if r.Method == http.MethodPost || r.Method == http.MethodPut || r.Method == http.MethodPatch {
 			kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 			if err != nil || kind != "application/json" {
@@ -121,8 +117,10 @@ func jsonBody(next echo.HandlerFunc) echo.HandlerFunc {
 }
 
 // readJSON reads the body, which may be empty, into v.
-func readJSON(r *http.Request, v any) *failure {
-	body, err := io.ReadAll(r.Body)
+func readJSON(c echo.Context, v any) *failure {
+	// net/http's own writer is told of a body that is too large, so that it gives the client the
+	// time to read why before the connection closes.
+	body, err := io.ReadAll(http.MaxBytesReader(c.Response().Writer, c.Request().Body, maxFrame))
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
@@ -148,7 +146,7 @@ type guestReply struct {
 func (s *Server) handleGuests(c echo.Context) error {
 	r := c.Request()
 	var body guestHello
-	if fail := readJSON(r, &body); fail != nil {
+	if fail := readJSON(c, &body); fail != nil {
 		return fail
 	}
 	if fail := checkName(body.Name); fail != nil {

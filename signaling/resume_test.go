@@ -273,6 +273,7 @@ func TestRestart(t *testing.T) {
 			t.Errorf("peer.state of a %v", s)
 		}
 		b2.offer("")
+		synctest.Wait()
 		if got := second.media.roomOf("a"); got != a.call || got != second.media.roomOf("b") {
 			t.Errorf("media of a in %q", got)
 		}

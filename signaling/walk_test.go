@@ -1,0 +1,240 @@
+package signaling_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"smalltalk/signaling"
+)
+
+const (
+	walkers   = 200
+	walkSteps = 40
+)
+
+// TestRandomWalk lets 200 clients find, cancel, talk, press Next, leave, drop and resume at
+// random, and holds what each of them sees against the model of a walker.
+func TestRandomWalk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := start(t, options{pipes: true, config: func(c *signaling.Config) { c.Limits = unlimited }})
+		book := &callBook{t: t, seen: map[string]map[string]string{}}
+		var all sync.WaitGroup
+		for i := range walkers {
+			all.Go(func() {
+				w := &walker{
+					t: t, e: e, book: book,
+					rnd: rand.New(rand.NewPCG(uint64(i), 2)),
+					c:   e.join(fmt.Sprintf("w%d", i)),
+				}
+				w.walk()
+			})
+		}
+		all.Wait()
+		time.Sleep(time.Minute) // the grace time of those who were dropped
+		synctest.Wait()
+		if s := e.srv.Stats(); s.Sessions != 0 || s.Matches < walkers {
+			t.Errorf("after the walk: %+v", s)
+		}
+		if s := e.matcher.Stats(); s.Waiting != 0 || s.Rooms != 0 {
+			t.Errorf("matcher after the walk: %+v", s)
+		}
+		book.check(e.media)
+	})
+}
+
+// callBook has what all walkers were told of their calls.
+type callBook struct {
+	t    *testing.T
+	mu   sync.Mutex
+	seen map[string]map[string]string // call -> walker -> name of the partner
+}
+
+func (b *callBook) note(call, me, partner string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.seen[call] == nil {
+		b.seen[call] = map[string]string{}
+	}
+	b.seen[call][me] = partner
+}
+
+// check sees that each call had two people who were told of each other, and that nobody else's
+// media was ever in its room.
+func (b *callBook) check(m *fakeMedia) {
+	for call, who := range b.seen {
+		for me, partner := range who {
+			if back, ok := who[partner]; ok && back != me {
+				b.t.Errorf("call %s: %s has %s, who has %s", call, me, partner, back)
+			}
+			for _, owner := range m.owners(call) {
+				if owner != me && owner != partner {
+					b.t.Errorf("call of %s and %s had media of %s", me, partner, owner)
+				}
+			}
+		}
+		if len(who) > 2 {
+			b.t.Errorf("call %s was told to %v", call, who)
+		}
+	}
+}
+
+// walker is one client and what it must be true of it.
+type walker struct {
+	t    *testing.T
+	e    *env
+	book *callBook
+	rnd  *rand.Rand
+	c    *client
+
+	phase string // idle, queued, call
+	call  string
+	n     int64
+	lines int
+}
+
+func (w *walker) walk() {
+	w.phase = "idle"
+	for range walkSteps {
+		pause := time.NewTimer(time.Duration(w.rnd.IntN(400)) * time.Millisecond)
+		for waiting := true; waiting; {
+			select {
+			case m, ok := <-w.c.in:
+				if !ok {
+					w.t.Errorf("%s: closed with %d", w.c.name, w.c.code)
+					return
+				}
+				w.take(m)
+			case <-pause.C:
+				waiting = false
+			}
+		}
+		w.act()
+	}
+	if w.rnd.IntN(2) == 0 {
+		w.c.leave()
+	} else {
+		w.c.drop()
+	}
+}
+
+// act does something that the state allows.
+func (w *walker) act() {
+	dice := w.rnd.IntN(100)
+	switch {
+	case dice < 8:
+		w.dropAndResume()
+	case w.phase == "idle":
+		w.c.find([]any{"any", []string{"gaming"}, []string{"music"}, []string{"gaming", "music"}}[w.rnd.IntN(4)])
+		w.phase = "queued"
+	case w.phase == "queued" && dice < 25:
+		w.c.send(message{"type": "queue.leave"})
+		w.phase = "idle" // a match may cross this; take sees to it
+	case w.phase == "call" && dice < 40:
+		w.c.send(message{"type": "call.next", "call": w.call})
+	case w.phase == "call" && dice < 55:
+		w.c.send(message{"type": "call.leave", "call": w.call})
+	case w.phase == "call" && dice < 85:
+		w.lines++
+		w.c.send(message{"type": "chat", "cid": fmt.Sprint(w.lines), "text": w.call + " " + w.c.name, "call": w.call})
+	}
+}
+
+// take holds a message against the model.
+func (w *walker) take(m message) {
+	if n := m.num("n"); n <= w.n {
+		w.t.Errorf("%s: n went from %d to %d", w.c.name, w.n, n)
+	} else {
+		w.n = n
+	}
+	switch m.str("type") {
+	case "match":
+		w.met(m)
+	case "call.end":
+		if m.str("call") != w.call {
+			w.t.Errorf("%s: end of %q while in %q", w.c.name, m.str("call"), w.call)
+		}
+		if w.e.media.roomOf(w.c.name) == m.str("call") {
+			w.t.Errorf("%s: media still in the room at the end of the call", w.c.name)
+		}
+		w.call, w.phase = "", "idle"
+		if m["requeued"] == true {
+			w.phase = "queued"
+		}
+	case "chat":
+		call, from, _ := strings.Cut(m.str("text"), " ")
+		if call != w.call || from == w.c.name {
+			w.t.Errorf("%s: chat of %s in %q while in %q", w.c.name, from, call, w.call)
+		}
+	case "queue.state":
+		if w.call != "" {
+			w.t.Errorf("%s: queued while in %q", w.c.name, w.call)
+		}
+	case "error":
+		// Words that crossed with the partner's on the way; the next message sets them right.
+		switch m.str("code") {
+		case "not_in_call", "not_queued", "already_queued":
+		default:
+			w.t.Errorf("%s: %v", w.c.name, m)
+		}
+	case "peer.state", "rtc.state", "ok", "rtc.answer":
+	default:
+		w.t.Errorf("%s: unexpected %v", w.c.name, m)
+	}
+}
+
+func (w *walker) met(m message) {
+	if w.call != "" {
+		w.t.Errorf("%s: match %q while in %q", w.c.name, m.str("call"), w.call)
+	}
+	gaveUp := w.phase == "idle"
+	w.call, w.phase = m.str("call"), "call"
+	w.book.note(w.call, w.c.name, m.sub("peer").str("name"))
+	if gaveUp {
+		w.c.send(message{"type": "call.leave", "call": w.call})
+	}
+}
+
+// dropAndResume loses the connection, sees what had come, and comes back: mostly in time.
+func (w *walker) dropAndResume() {
+	w.c.drop()
+	for m := range w.c.in {
+		w.take(m)
+	}
+	away := time.Duration(w.rnd.IntN(3000)) * time.Millisecond
+	if w.rnd.IntN(10) == 0 {
+		away = 40 * time.Second
+	}
+	time.Sleep(away)
+	old := w.c
+	w.c = old.again()
+	welcome := w.c.hello(message{"resume": old.resume})
+	if welcome["resumed"] == true && welcome.num("n") <= w.n {
+		w.t.Errorf("%s: n went from %d to %d", w.c.name, w.n, welcome.num("n"))
+	}
+	w.n = welcome.num("n")
+	w.adopt(welcome.sub("state"))
+	if welcome.str("media") == "new" {
+		w.c.gen++
+		w.c.send(message{"type": "rtc.offer", "sdp": "offer " + w.c.name, "gen": w.c.gen})
+	}
+}
+
+// adopt takes the snapshot for the truth, as far as it can be.
+func (w *walker) adopt(state message) {
+	was := w.call
+	w.phase, w.call = state.str("phase"), ""
+	if w.phase == "call" {
+		w.call = state.sub("call").str("call")
+		w.book.note(w.call, w.c.name, state.sub("call").sub("peer").str("name"))
+	}
+	if was != "" && w.call != was {
+		if ended := state.sub("ended").str("call"); ended != "" && ended != was {
+			w.t.Errorf("%s: was in %q, and %q has ended", w.c.name, was, ended)
+		}
+	}
+}
