@@ -18,9 +18,9 @@ type line struct {
 	all    ageList
 	any    ageList                     // those who named no topic
 	topics map[store.Category]*ageList // those who named this one; no empty lists
-	relax  ageList                     // by joined: who passed somebody over who was met just before
-	bySess map[store.SessionID]*waiter //
-	byUser map[store.UserID]*waiter    //
+	relax  ageList                     // by joined: those who passed somebody over for having met just before
+	bySess map[store.SessionID]*waiter
+	byUser map[store.UserID]*waiter
 }
 
 // match is two people who shall talk, the one who waited longer first.

@@ -3,127 +3,12 @@ package matchmaker
 import (
 	"fmt"
 	"math/rand/v2"
-	"reflect"
 	"slices"
 	"testing"
 	"time"
 
 	"smalltalk/store"
 )
-
-// oracle is the rule for who meets whom in its plainest form: it looks at everybody each time.
-type oracle struct {
-	after    time.Duration
-	people   []oraclePerson // in the order of arrival
-	partings []oracleParting
-	seq      int
-}
-
-type oraclePerson struct {
-	t             Ticket
-	since, joined time.Duration
-	seq           int
-}
-
-type oracleParting struct {
-	user, partner store.UserID
-	at            time.Duration
-}
-
-// met says whether one is the other's last partner, of the last ten minutes.
-func (o *oracle) met(now time.Duration, a, b store.UserID) bool {
-	last := func(u store.UserID) store.UserID {
-		for _, p := range slices.Backward(o.partings) {
-			if p.user == u {
-				if now-p.at >= 10*time.Minute {
-					return ""
-				}
-				return p.partner
-			}
-		}
-		return ""
-	}
-	return last(a) == b || last(b) == a
-}
-
-func (o *oracle) compatible(a, b Ticket) bool {
-	topics := len(a.Topics) == 0 || len(b.Topics) == 0
-	for _, x := range a.Topics {
-		topics = topics || slices.Contains(b.Topics, x)
-	}
-	langs := len(a.Langs) == 0 || len(b.Langs) == 0
-	for _, x := range a.Langs {
-		langs = langs || slices.Contains(b.Langs, x)
-	}
-	return topics && langs
-}
-
-// best returns the index of the person who has waited longest of those whom p may meet, or -1.
-func (o *oracle) best(now time.Duration, p oraclePerson) int {
-	best := -1
-	for i, c := range o.people {
-		if c.seq == p.seq || !o.compatible(p.t, c.t) {
-			continue
-		}
-		if o.met(now, p.t.User, c.t.User) && now < max(p.joined, c.joined)+o.after {
-			continue
-		}
-		if best < 0 || c.since < o.people[best].since || c.since == o.people[best].since && c.seq < o.people[best].seq {
-			best = i
-		}
-	}
-	return best
-}
-
-func (o *oracle) join(now time.Duration, t Ticket, waited time.Duration) (store.SessionID, bool) {
-	o.seq++
-	p := oraclePerson{t, now - waited, now, o.seq}
-	if i := o.best(now, p); i >= 0 {
-		partner := o.people[i].t.Session
-		o.cancel(partner)
-		return partner, true
-	}
-	o.people = append(o.people, p)
-	return "", false
-}
-
-func (o *oracle) cancel(s store.SessionID) bool {
-	n := len(o.people)
-	o.people = slices.DeleteFunc(o.people, func(p oraclePerson) bool { return p.t.Session == s })
-	return len(o.people) < n
-}
-
-func (o *oracle) parted(now time.Duration, a, b store.UserID) {
-	o.partings = append(o.partings, oracleParting{a, b, now}, oracleParting{b, a, now})
-}
-
-// tick takes everybody at the moment when he has waited for o.after, one after the other.
-func (o *oracle) tick(now time.Duration) (out [][2]store.SessionID) {
-	for i := 0; i < len(o.people); i++ {
-		p := o.people[i]
-		if p.joined+o.after > now {
-			break
-		}
-		if j := o.best(p.joined+o.after, p); j >= 0 {
-			pair := [2]store.SessionID{p.t.Session, o.people[j].t.Session}
-			out = append(out, pair)
-			o.cancel(pair[0])
-			o.cancel(pair[1])
-			i = -1
-		}
-	}
-	return out
-}
-
-// waiting returns the sessions in line, sorted.
-func (o *oracle) waiting() []store.SessionID {
-	var out []store.SessionID
-	for _, p := range o.people {
-		out = append(out, p.t.Session)
-	}
-	slices.Sort(out)
-	return out
-}
 
 func (l *line) waiting() []store.SessionID {
 	var out []store.SessionID
@@ -193,7 +78,7 @@ func randomEvent(rng *rand.Rand, people int) event {
 	return e
 }
 
-// pick returns those of names whose bit is set, at most three bits' worth in most cases.
+// pick returns about a quarter of names, by the bits.
 func pick[T ~string](names []T, bits uint) []T {
 	var out []T
 	for i, n := range names {
@@ -204,79 +89,104 @@ func pick[T ~string](names []T, bits uint) []T {
 	return out
 }
 
+// duel plays the same events to the line and to the oracle.
+type duel struct {
+	t    *testing.T
+	what string // for messages: where we are
+	rng  *rand.Rand
+	l    *line
+	o    *oracle
+	now  time.Duration
+
+	rooms           map[store.SessionID]store.SessionID // who talks to whom
+	matches, ticked int
+}
+
+// person returns the names of the n-th person.
+func person(n int) (store.SessionID, store.UserID) {
+	return store.SessionID(fmt.Sprint("s", n)), store.UserID(fmt.Sprint("s", n))
+}
+
+func (d *duel) meet(a, b store.SessionID) {
+	d.matches++
+	d.rooms[a], d.rooms[b] = b, a
+}
+
+func (d *duel) tick() {
+	var got [][2]store.SessionID
+	for _, m := range d.l.tick(d.now) {
+		pair := [2]store.SessionID{m.a.ticket.Session, m.b.ticket.Session}
+		got = append(got, pair)
+		d.ticked++
+		d.meet(pair[0], pair[1])
+	}
+	want := d.o.tick(d.now)
+	for _, pairs := range [][][2]store.SessionID{got, want} {
+		for i := range pairs {
+			slices.Sort(pairs[i][:])
+		}
+	}
+	if !slices.Equal(got, want) {
+		d.t.Fatalf("%s: the clock pairs %v, should pair %v", d.what, got, want)
+	}
+}
+
+func (d *duel) join(t Ticket, waited time.Duration) {
+	var got store.SessionID
+	if m, ok := d.l.join(d.now, t, waited); ok {
+		if got = m.a.ticket.Session; got == t.Session {
+			got = m.b.ticket.Session
+		}
+		d.meet(t.Session, got)
+	}
+	if want := d.o.join(d.now, t, waited); got != want {
+		d.t.Fatalf("%s: %s meets %q, should meet %q", d.what, t.Session, got, want)
+	}
+}
+
+func (d *duel) step(e event) {
+	d.now += e.after
+	d.tick()
+	s, u := person(e.person)
+	partner, talks := d.rooms[s]
+	switch {
+	case e.kind <= 5 && !talks && !d.l.waits(s, u):
+		d.join(Ticket{Session: s, User: u, Topics: pick(duelTopics, e.wants), Langs: pick(duelLangs, e.langs)}, e.waited)
+	case e.kind == 6:
+		if got, want := d.l.cancel(s), d.o.cancel(s); got != want {
+			d.t.Fatalf("%s: cancel says %v, should say %v", d.what, got, want)
+		}
+	case e.kind >= 7 && e.kind <= 8 && talks:
+		delete(d.rooms, s)
+		delete(d.rooms, partner)
+		d.l.parted(d.now, u, store.UserID(partner))
+		d.o.parted(d.now, u, store.UserID(partner))
+	}
+	if got, want := d.l.waiting(), d.o.waiting(); !slices.Equal(got, want) {
+		d.t.Fatalf("%s: %v wait, %v should", d.what, got, want)
+	}
+	d.l.sound(d.t)
+}
+
+var (
+	duelTopics = []store.Category{"a", "b", "c", "d", "e", "f"}
+	duelLangs  = []string{"de", "en", "fr"}
+)
+
 func TestLineAgainstOracle(t *testing.T) {
-	topics := []store.Category{"a", "b", "c", "d", "e", "f"}
-	langs := []string{"de", "en", "fr"}
 	matches, ticked := 0, 0
 	for seed := range uint64(60) {
-		rng := rand.New(rand.NewPCG(seed, 7))
-		people := 4 + rng.IntN(30)
-		l, o := newLine(10*time.Second), &oracle{after: 10 * time.Second}
-		rooms := map[int]int{} // who talks to whom
-		now := time.Duration(0)
-		number := func(s store.SessionID) (n int) {
-			if _, err := fmt.Sscanf(string(s), "s%d", &n); err != nil {
-				t.Fatal(err)
-			}
-			return n
+		d := &duel{
+			t: t, rng: rand.New(rand.NewPCG(seed, 7)),
+			l: newLine(10 * time.Second), o: &oracle{after: 10 * time.Second},
+			rooms: map[store.SessionID]store.SessionID{},
 		}
-		user := func(n int) store.UserID { return store.UserID(fmt.Sprint("u", n)) }
-		meet := func(a, b store.SessionID) {
-			matches++
-			rooms[number(a)], rooms[number(b)] = number(b), number(a)
-		}
+		people := 4 + d.rng.IntN(30)
 		for step := range 1500 {
-			e := randomEvent(rng, people)
-			now += e.after
-			var got, want [][2]store.SessionID
-			for _, m := range l.tick(now) {
-				got = append(got, [2]store.SessionID{m.a.ticket.Session, m.b.ticket.Session})
-			}
-			want = o.tick(now)
-			for i := range want {
-				if i < len(got) {
-					ticked++
-					meet(want[i][0], want[i][1])
-					slices.Sort(got[i][:])
-					slices.Sort(want[i][:])
-				}
-			}
-			if !reflect.DeepEqual(got, want) {
-				t.Fatalf("seed %d, step %d: the clock pairs %v, should pair %v", seed, step, got, want)
-			}
-			s := store.SessionID(fmt.Sprint("s", e.person))
-			partner, talks := rooms[e.person]
-			waits := l.waits(s, user(e.person))
-			switch {
-			case e.kind <= 5 && !talks && !waits:
-				tk := Ticket{Session: s, User: user(e.person), Topics: pick(topics, e.wants), Langs: pick(langs, e.langs)}
-				m, ok := l.join(now, tk, e.waited)
-				wantPartner, wantOK := o.join(now, tk, e.waited)
-				gotPartner := store.SessionID("")
-				if ok {
-					if gotPartner = m.a.ticket.Session; gotPartner == s {
-						gotPartner = m.b.ticket.Session
-					}
-					meet(s, gotPartner)
-				}
-				if ok != wantOK || gotPartner != wantPartner {
-					t.Fatalf("seed %d, step %d: %s meets %q, should meet %q", seed, step, s, gotPartner, wantPartner)
-				}
-			case e.kind == 6:
-				if got, want := l.cancel(s), o.cancel(s); got != want {
-					t.Fatalf("seed %d, step %d: cancel says %v, should say %v", seed, step, got, want)
-				}
-			case e.kind >= 7 && e.kind <= 8 && talks:
-				delete(rooms, e.person)
-				delete(rooms, partner)
-				l.parted(now, user(e.person), user(partner))
-				o.parted(now, user(e.person), user(partner))
-			}
-			if got, want := l.waiting(), o.waiting(); !slices.Equal(got, want) {
-				t.Fatalf("seed %d, step %d: %v wait, %v should", seed, step, got, want)
-			}
-			l.sound(t)
+			d.what = fmt.Sprintf("seed %d, step %d", seed, step)
+			d.step(randomEvent(d.rng, people))
 		}
+		matches, ticked = matches+d.matches, ticked+d.ticked
 	}
 	t.Logf("%d matches, %d of them by the clock", matches, ticked)
 	if ticked < 100 {
@@ -289,7 +199,6 @@ func TestLineIsDeterministic(t *testing.T) {
 	run := func() (out []string) {
 		rng := rand.New(rand.NewPCG(3, 4))
 		l := newLine(time.Second)
-		topics := []store.Category{"a", "b", "c", "d", "e", "f"}
 		note := func(m match) {
 			out = append(out, fmt.Sprint(m.a.ticket.Session, m.b.ticket.Session))
 			l.parted(m.a.joined, m.a.ticket.User, m.b.ticket.User)
@@ -300,7 +209,7 @@ func TestLineIsDeterministic(t *testing.T) {
 			for _, m := range l.tick(now) {
 				note(m)
 			}
-			tk := Ticket{Session: store.SessionID(fmt.Sprint(e.person)), User: store.UserID(fmt.Sprint(e.person)), Topics: pick(topics, e.wants)}
+			tk := Ticket{Session: store.SessionID(fmt.Sprint(e.person)), User: store.UserID(fmt.Sprint(e.person)), Topics: pick(duelTopics, e.wants)}
 			if !l.waits(tk.Session, tk.User) {
 				if m, ok := l.join(now, tk, e.waited); ok {
 					note(m)

@@ -6,41 +6,10 @@ import (
 	"smalltalk/store"
 )
 
-// The reasons that the matcher itself gives for the end of a room.
-const (
-	reasonLeft = "left" // a Find was cancelled as it was matched, or the person looked for somebody else instead of resuming
-	reasonLost = "lost" // after a restart of the server somebody did not come back in time
-)
-
 // Room is one member's view of a call between two people. Its methods may be called by any number of goroutines.
 type Room struct {
 	call *call
 	self int // index in call.record.Members
-}
-
-// call is what the two views share.
-type call struct {
-	m      *Matcher
-	record store.Room // never changed
-	sides  [2]*Room
-	done   chan struct{} // closed, under m.mu, when the call has ended
-
-	// Written under m.mu before done is closed, and never after it.
-	reason  string
-	endedBy store.SessionID
-
-	// Guarded by m.mu.
-	ended   bool
-	claimed [2]bool // has this member's session got the room from Find or Resume
-	dirty   bool    // is in m.dirty
-	stored  bool    // may be on the disk
-	delete  bool    // shall not be on the disk; unlike ended it stays false for a room left after Close
-}
-
-func newCall(m *Matcher, record store.Room) *call {
-	c := &call{m: m, record: record, done: make(chan struct{})}
-	c.sides = [2]*Room{{call: c, self: 0}, {call: c, self: 1}}
-	return c
 }
 
 // ID returns the room's ID, the same for both members.

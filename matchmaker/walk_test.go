@@ -18,7 +18,7 @@ const (
 	walkClients     = 200
 	walkShared      = 40 // clients whose user has another client as well
 	walkPairs       = 10 // of clients who want only what one other wants, so that they meet again and again
-	walkFor         = 3 * time.Minute
+	walkFor         = 2 * time.Minute
 	walkRecentAfter = 5 * time.Second
 	walkGrace       = 4 * time.Second
 	// All pauses are multiples of walkTick, so that much happens at the same moment.

@@ -40,7 +40,7 @@ type DB struct {
 // Open opens the database file at path, or makes it (readable by its owner only) if there is none. The directory must exist.
 //
 // The errors are ErrLocked after a second's wait for another process, ErrDamaged, ErrNewerVersion, or that of the file system,
-// each with the path. The shape of the whole file is read through once, which takes some 0.1 s per 100 MB, because a torn file would
+// each with the path. The shape of the whole file is read through once (0.1 s for 200 MB that the system has cached), because a torn one would
 // make bbolt crash the program later.
 func Open(path string) (*DB, error) {
 	if err := verify(path); err != nil {

@@ -1,0 +1,96 @@
+package matchmaker
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"testing"
+	"time"
+
+	"smalltalk/store"
+)
+
+// crowd returns n tickets of which no two are compatible, as all who wait are.
+func crowd(n int) []Ticket {
+	tickets := make([]Ticket, n)
+	for i := range tickets {
+		tickets[i] = Ticket{
+			Session: store.NewSessionID(), User: store.NewUserID(),
+			Topics: []store.Category{store.Category(fmt.Sprint("a", i)), store.Category(fmt.Sprint("b", i)), store.Category(fmt.Sprint("c", i))},
+			Langs:  []string{"en"},
+		}
+	}
+	return tickets
+}
+
+// BenchmarkLine is the decision alone: one joins and waits, another comes and takes him.
+func BenchmarkLine(b *testing.B) {
+	for _, n := range []int{0, 1000, 100_000, 1_000_000} {
+		b.Run(fmt.Sprint("waiting=", n), func(b *testing.B) {
+			var before, after runtime.MemStats
+			tickets := crowd(n)
+			runtime.GC()
+			runtime.ReadMemStats(&before)
+			l := newLine(10 * time.Second)
+			for i, t := range tickets {
+				l.join(time.Duration(i), t, 0)
+			}
+			runtime.GC()
+			runtime.ReadMemStats(&after)
+			x := Ticket{Session: "x", User: "x", Topics: []store.Category{"common", "one", "two"}, Langs: []string{"en"}}
+			y := Ticket{Session: "y", User: "y", Topics: []store.Category{"common", "three"}, Langs: []string{"en"}}
+			b.ReportAllocs()
+			for b.Loop() {
+				l.join(time.Duration(n), x, 0)
+				if _, ok := l.join(time.Duration(n), y, 0); !ok {
+					b.Fatal("no match")
+				}
+			}
+			if n > 0 {
+				b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/float64(n), "B/waiting")
+			}
+			runtime.KeepAlive(tickets)
+		})
+	}
+}
+
+// BenchmarkFind is the whole of a match and its end, with the rooms written behind: two Finds and a Leave.
+func BenchmarkFind(b *testing.B) {
+	for _, n := range []int{0, 10_000} {
+		b.Run(fmt.Sprint("waiting=", n), func(b *testing.B) {
+			m := open(b, Config{DB: openDB(b)})
+			ctx, cancel := context.WithCancel(context.Background())
+			defer cancel()
+			for _, t := range crowd(n) {
+				go m.Find(ctx, t)
+			}
+			for m.Waiting() < n {
+				runtime.Gosched()
+			}
+			partners := make(chan *Room)
+			next := make(chan struct{})
+			go func() {
+				for range next {
+					r, err := m.Find(ctx, Ticket{Session: "y", User: store.NewUserID(), Topics: []store.Category{"common"}})
+					if err != nil {
+						b.Error(err)
+					}
+					partners <- r
+				}
+			}()
+			b.ReportAllocs()
+			for b.Loop() {
+				next <- struct{}{}
+				r, err := m.Find(ctx, Ticket{Session: "x", User: store.NewUserID(), Topics: []store.Category{"common"}})
+				if err != nil {
+					b.Fatal(err)
+				}
+				<-partners
+				r.Leave("next")
+			}
+			close(next)
+			s := m.Stats()
+			b.ReportMetric(float64(s.Matches)/float64(max(1, s.Writes)), "matches/write")
+		})
+	}
+}
