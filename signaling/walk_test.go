@@ -14,7 +14,7 @@ import (
 
 const (
 	walkers   = 200
-	walkSteps = 40
+	walkSteps = 20
 )
 
 // TestRandomWalk lets 200 clients find, cancel, talk, press Next, leave, drop and resume at

@@ -1,0 +1,148 @@
+package signaling
+
+import (
+	"net/netip"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"smalltalk/store"
+)
+
+func sameType(a, b any) bool { return reflect.TypeOf(a) == reflect.TypeOf(b) }
+
+func testSigner(t *testing.T) *signer {
+	t.Helper()
+	db, err := store.Open(filepath.Join(t.TempDir(), "test.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	s, err := newSigner(db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestSignedTokens(t *testing.T) {
+	s, other := testSigner(t), testSigner(t)
+	want := resumeClaims{Session: "s", User: "u", Seq: 7, Expires: 1}
+	token, err := s.resume(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.openResume(token); err != nil || got != want {
+		t.Errorf("%+v %v", got, err)
+	}
+	body, tag, _ := strings.Cut(token, ".")
+	flipped := []byte(token)
+	flipped[3] ^= 1
+	for name, bad := range map[string]string{
+		"empty": "", "no tag": body, "only tag": "." + tag, "cut": token[:len(token)-2], "flipped": string(flipped),
+		"of other": mustSign(t, other, want), "two tags": token + "." + tag, "too long": token + strings.Repeat("A", maxToken),
+	} {
+		if _, err := s.openResume(bad); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+	if _, err := s.openTicket(token, time.UnixMilli(0)); err == nil {
+		t.Error("a resume token passes for a ticket")
+	}
+}
+
+func mustSign(t *testing.T, s *signer, c resumeClaims) string {
+	t.Helper()
+	token, err := s.resume(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
+}
+
+func TestTicketExpires(t *testing.T) {
+	s := testSigner(t)
+	at := time.UnixMilli(1_000_000)
+	token, err := s.ticket(ticketClaims{User: "u", Topics: []store.Category{"gaming"}, Expires: at.UnixMilli()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	claims, err := s.openTicket(token, at.Add(-time.Millisecond))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !claims.fits("u", []store.Category{"gaming"}, nil) || claims.fits("v", []store.Category{"gaming"}, nil) ||
+		claims.fits("u", nil, nil) || claims.fits("u", []store.Category{"gaming"}, []string{"en"}) {
+		t.Errorf("claims %+v", claims)
+	}
+	if _, err := s.openTicket(token, at); err == nil {
+		t.Error("accepted after its time")
+	}
+}
+
+// TestPeerIDs are the same in one room and tell nothing across rooms.
+func TestPeerIDs(t *testing.T) {
+	s := testSigner(t)
+	id := s.peerID("room1", "session1")
+	if len(id) != 16 || id != s.peerID("room1", "session1") || id == s.peerID("room2", "session1") || id == s.peerID("room1", "session2") {
+		t.Errorf("peer id %q", id)
+	}
+}
+
+func TestBuckets(t *testing.T) {
+	now := time.UnixMilli(0)
+	b := Limit{Burst: 2, Every: time.Second}.bucket()
+	for i := range 2 {
+		if fail := take(b, now); fail != nil {
+			t.Errorf("token %d: %v", i, fail)
+		}
+	}
+	fail := take(b, now)
+	if fail == nil || fail.Code != codeRateLimited || fail.RetryAfterMS != 1000 {
+		t.Fatalf("got %+v", fail)
+	}
+	if again := take(b, now); again == nil || again.RetryAfterMS != 1000 {
+		t.Errorf("asking costs: %+v", again)
+	}
+	if fail := take(b, now.Add(time.Second)); fail != nil {
+		t.Errorf("after the wait: %v", fail)
+	}
+	if fail := take(Limit{Burst: -1}.bucket(), now); fail != nil {
+		t.Errorf("without a limit: %v", fail)
+	}
+}
+
+func TestAddrOf(t *testing.T) {
+	for remote, want := range map[string]string{
+		"192.0.2.7:80":             "192.0.2.7/32",
+		"[::ffff:192.0.2.7]:80":    "192.0.2.7/32",
+		"[2001:db8:1:2:3:4:5:6]:8": "2001:db8:1:2::/64",
+		"[fe80::1%eth0]:8":         "fe80::/64",
+		"pipe":                     "invalid Prefix",
+	} {
+		if got := addrOf(remote); got.String() != want {
+			t.Errorf("%s: %v, want %s", remote, got, want)
+		}
+	}
+}
+
+// TestAddrLimiterForgets keeps the memory bounded under a flood from many addresses.
+func TestAddrLimiterForgets(t *testing.T) {
+	l := newAddrLimiter(Limit{Burst: 1, Every: time.Second})
+	now := time.UnixMilli(0)
+	for i := range 5 * sweepAt {
+		addr := netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 32)
+		if fail := l.take(addr, now.Add(time.Duration(i)*time.Millisecond)); fail != nil {
+			t.Fatal(fail)
+		}
+	}
+	if n := len(l.buckets); n > sweepAt {
+		t.Errorf("%d addresses remembered", n)
+	}
+}
