@@ -29,7 +29,7 @@ func filled(t *testing.T) (file []byte, now, before contents) {
 	for i := range 150 {
 		r := testRoom()
 		r.ID = RoomID(fmt.Sprintf("room%04d", i))
-		if i%50 == 7 {
+		if i%75 == 7 {
 			r.Topics = make([]Category, 700) // more than a page
 			for j := range r.Topics {
 				r.Topics[j] = Category(fmt.Sprintf("topic%d", j))
@@ -110,6 +110,7 @@ func tryDamaged(t *testing.T, what string, file []byte, right ...contents) (refu
 func TestDamage(t *testing.T) {
 	file, now, before := filled(t)
 	pageSize, pages := usedPages(t, file)
+	file = file[:pages*pageSize] // the rest is room to grow
 	rng := rand.New(rand.NewPCG(1, 2))
 	garbage := func(b []byte) {
 		for i := range b {
@@ -138,12 +139,12 @@ func TestDamage(t *testing.T) {
 			copy(b[at:at+pageSize], b[from:from+pageSize])
 			return b
 		})
-		for range 5 { // in the head and the elements, where the shape is
+		for range 3 { // in the head and the elements, where the shape is
 			off := at + rng.IntN(128)
 			try(fmt.Sprintf("byte %d of page %d", off%pageSize, page), at, func(b []byte) []byte { b[off] ^= byte(1 + rng.IntN(255)); return b })
 		}
 	}
-	for range 100 {
+	for range 60 {
 		off := rng.IntN(pages * pageSize)
 		try(fmt.Sprintf("bit at %d", off), off, func(b []byte) []byte { b[off] ^= 1 << rng.IntN(8); return b })
 	}
@@ -162,7 +163,7 @@ func usedPages(t *testing.T, file []byte) (size, n int) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	m, err := readMeta(f, int64(len(file)))
+	m, err := readMeta(f)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -45,32 +45,27 @@ func verify(path string) error {
 	}
 	defer f.Close()
 	info, err := f.Stat()
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
-	}
-	if info.IsDir() {
+	case info.IsDir():
 		return errors.New("it is a directory")
+	case info.Size() == 0:
+		return nil // bbolt will fill it
 	}
 	const tries = 3
 	for range tries {
-		if info, err = f.Stat(); err != nil {
-			return err
-		}
-		if info.Size() == 0 {
-			return nil // bbolt will fill it
-		}
-		before, metaErr := readMeta(f, info.Size())
-		err = metaErr
+		before, metaErr := readMeta(f)
+		err := metaErr
 		if err == nil {
 			err = verifyPages(f, before)
 		}
 		if err == nil {
 			return nil
 		}
-		if after, metaErr := readMeta(f, info.Size()); metaErr == nil && after.txid != before.txid {
-			continue
+		if after, afterErr := readMeta(f); after.txid == before.txid && (afterErr == nil) == (metaErr == nil) {
+			return fmt.Errorf("%w: %w", ErrDamaged, err)
 		}
-		return fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	return nil
 }
@@ -85,12 +80,12 @@ type boltMeta struct {
 }
 
 // readMeta returns the newer one of the two meta pages that is whole, as bbolt chooses it.
-func readMeta(f *os.File, size int64) (boltMeta, error) {
+func readMeta(f *os.File) (boltMeta, error) {
 	first, err := metaAt(f, 0)
 	pageSize := first.pageSize
 	if err != nil {
 		// The page size stands in the first meta page; without it the second one can be at any power of two.
-		for pos := int64(minPageSize); pos <= maxPageSize && pos < size; pos *= 2 {
+		for pos := int64(minPageSize); pos <= maxPageSize; pos *= 2 {
 			if m, err := metaAt(f, pos); err == nil && int64(m.pageSize) == pos {
 				pageSize = m.pageSize
 				break
@@ -104,7 +99,11 @@ func readMeta(f *os.File, size int64) (boltMeta, error) {
 	if second, err2 := metaAt(f, int64(pageSize)); err2 == nil && (err != nil || second.txid > first.txid) {
 		m = second
 	}
-	switch {
+	info, err := f.Stat() // only now: a writer makes the file longer before it writes the meta page
+	if err != nil {
+		return boltMeta{}, err
+	}
+	switch size := info.Size(); {
 	case m.pageSize != pageSize:
 		return boltMeta{}, fmt.Errorf("the meta pages name page sizes %d and %d", pageSize, m.pageSize)
 	case m.pages > uint64(size)/uint64(pageSize):
