@@ -9,9 +9,54 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 
 	"smalltalk/store"
 )
+
+// lateContext is cancelled without waking anybody, as one is that is cancelled when the match has already woken Find.
+type lateContext struct {
+	context.Context
+	over atomic.Bool
+}
+
+func (*lateContext) Done() <-chan struct{} { return nil }
+
+func (c *lateContext) Err() error {
+	if c.over.Load() {
+		return context.Canceled
+	}
+	return nil
+}
+
+func TestCancelAfterTheMatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := open(t, Config{})
+		ctx := &lateContext{Context: t.Context()}
+		done := make(chan error)
+		go func() {
+			room, err := m.Find(ctx, ticket("a", "x"))
+			if room != nil {
+				t.Error("got a room")
+			}
+			done <- err
+		}()
+		synctest.Wait()
+		ctx.over.Store(true)
+		b := find(t, m, ticket("b", "x"))
+		if got := b.partner(); got != "a" {
+			t.Fatalf("b met %q", got)
+		}
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			t.Errorf("a got %v", err)
+		}
+		if !ended(b.room) || b.room.Reason() != "left" || b.room.EndedBy() != "s-a" {
+			t.Errorf("b's room ended %v, %q by %q", ended(b.room), b.room.Reason(), b.room.EndedBy())
+		}
+		// They have not seen each other, so they need not avoid each other.
+		meet(t, m, ticket("a", "x"), ticket("b", "x"))
+	})
+}
 
 // A Find that is cancelled at the moment of its match must not leave half a room or a ghost in line.
 func TestCancelAtTheMomentOfTheMatch(t *testing.T) {

@@ -104,6 +104,9 @@ func TestFindInsteadOfResume(t *testing.T) {
 		if _, err := m.Resume(t.Context(), "s-a"); !errors.Is(err, ErrNoRoom) {
 			t.Errorf("a's old session: %v", err)
 		}
+		if got := find(t, m, ticket("b", "x")).partner(); got != "" {
+			t.Errorf("b meets %q again at once", got)
+		}
 		// The old session may give up as well; whoever waits is there to be met.
 		if got := find(t, m, ticket("c", "x")).partner(); got != "fresh" {
 			t.Errorf("c meets %q", got)
