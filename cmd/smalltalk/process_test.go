@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 type process struct {
 	t    *testing.T
 	cmd  *exec.Cmd
-	base string // http://127.0.0.1:port
+	base string        // http://127.0.0.1:port
 	done chan struct{} // closed when it has ended
 
 	mu  sync.Mutex // guards log
