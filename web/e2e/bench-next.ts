@@ -1,0 +1,190 @@
+/**
+ * How long it takes from the arrival of `match` to the new partner's first picture, among three Chromium clients on the real server, at
+ * both ends of each switch. Measured for the product's way, one peer connection that survives partners, and beside it in the same run for
+ * a fresh peer connection per partner. Prints a table and JSON, which is also written to out/bench-next.json. Times decide nothing; a
+ * switch without a new picture within 5 s fails. The number of switches of each kind is SWITCHES, by default 21.
+ */
+import { mkdir, writeFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import { build } from 'esbuild'
+import type { Browser, Page } from 'playwright-core'
+import type { BenchPage } from './bench/page.js'
+import { launch } from './lib/browser.js'
+import { Server } from './lib/server.js'
+import { looks, until, type Look } from './lib/visitor.js'
+
+declare const bench: BenchPage
+
+type Mode = 'kept' | 'fresh'
+
+const modes: readonly Mode[] = ['kept', 'fresh']
+const labels = { kept: 'one connection', fresh: 'fresh connection' } as const
+const switches = Number(process.env['SWITCHES'] ?? 21)
+/** Switches of one kind before the other kind has its turn: once round the three clients. */
+const round = 3
+/** The longest wait for a new picture, in milliseconds. */
+const patience = 5_000
+/** How long two people look at each other before the next switch. Encoders answer one request for a key frame per 300 ms or so. */
+const dwellMs = 1_000
+/** The server takes 6 offers of a session at once and then one each 5 s; a fresh connection costs one at each end. */
+const offers = { burst: 6, everyMs: 5_000 }
+
+/** One of the three, with what is left of its allowance of offers. */
+class Rider {
+  readonly page: Page
+  readonly look: Look
+  name = ''
+  #allowance = offers.burst - 1
+  #at = Date.now()
+
+  constructor(page: Page, look: Look) {
+    this.page = page
+    this.look = look
+  }
+
+  /** Waits until the server will take another offer, and takes it off the allowance. */
+  async spend(): Promise<void> {
+    this.#refill()
+    // A little more than one, since the server's clock started later than ours.
+    if (this.#allowance < 1.2) await new Promise((resolve) => setTimeout(resolve, (1.2 - this.#allowance) * offers.everyMs))
+    this.#refill()
+    this.#allowance--
+  }
+
+  phase(): Promise<string> {
+    return this.page.evaluate(() => bench.client.state.phase)
+  }
+
+  settled(): Promise<unknown> {
+    return until(() => this.page.evaluate(() => bench.client.state.rtc), (rtc) => rtc === 'connected', `${this.look} to be connected`, patience)
+  }
+
+  async queue(): Promise<void> {
+    await this.page.evaluate(() => bench.client.join({ topics: ['general'] }))
+    await until(() => this.page.evaluate(() => bench.client.state.queue?.waiting ?? 0), (n) => n > 0, `${this.look} to wait`, patience)
+  }
+
+  /** The time to the new picture of the call `not` the one before. */
+  async picture(not: string): Promise<number> {
+    const s = await until(
+      () => this.page.evaluate(() => bench.last()),
+      (last) => last !== undefined && last.call !== not && last.picture !== undefined,
+      `a new picture at ${this.look}`,
+      patience,
+    )
+    return s?.picture ?? Infinity
+  }
+
+  call(): Promise<string> {
+    return this.page.evaluate(() => bench.last()?.call ?? '')
+  }
+
+  #refill(): void {
+    const now = Date.now()
+    this.#allowance = Math.min(offers.burst, this.#allowance + (now - this.#at) / offers.everyMs)
+    this.#at = now
+  }
+}
+
+async function bundle(): Promise<string> {
+  const entry = fileURLToPath(new URL('./bench/page.ts', import.meta.url))
+  const { outputFiles } = await build({ entryPoints: [entry], bundle: true, write: false, format: 'iife', target: 'es2022' })
+  return outputFiles[0]?.text ?? ''
+}
+
+/** A client on the server's own page, without the user interface's scripts. */
+async function ride(browser: Browser, url: string, script: string, look: Look): Promise<Rider> {
+  const context = await browser.newContext({ viewport: { width: 400, height: 300 } })
+  const page = await context.newPage()
+  await page.route('**/*.js', (r) => r.abort())
+  await page.goto(url)
+  await page.evaluate(script)
+  const rider = new Rider(page, look)
+  rider.name = await page.evaluate((colour) => bench.start(colour), looks[look].colour)
+  await rider.settled()
+  return rider
+}
+
+interface Times {
+  presser: number[]
+  waiting: number[]
+  failures: string[]
+}
+
+/** One switch: `presser` leaves `left` by Next and meets `waiting`, who has been in the queue. Returns who then talks and who waits. */
+async function once(mode: Mode, presser: Rider, left: Rider, waiting: Rider, times: Times): Promise<void> {
+  if (mode === 'fresh') await Promise.all([presser.spend(), waiting.spend()])
+  for (const r of [presser, left, waiting]) await r.page.evaluate((fresh) => bench.mode(fresh), mode === 'fresh')
+  await new Promise((resolve) => setTimeout(resolve, dwellMs))
+  const before = await Promise.all([presser.call(), waiting.call()])
+  await presser.page.evaluate(() => bench.client.next())
+  try {
+    const [p, w] = await Promise.all([presser.picture(before[0]), waiting.picture(before[1])])
+    times.presser.push(p)
+    times.waiting.push(w)
+  } catch (err) {
+    times.failures.push(err instanceof Error ? err.message : String(err))
+  }
+  await Promise.all([presser.settled(), waiting.settled()])
+  await until(() => left.phase(), (p) => p === 'left', `${left.look} to be left`, patience)
+  await left.queue()
+}
+
+function quantile(values: readonly number[], q: number): number {
+  const sorted = [...values].sort((a, b) => a - b)
+  return sorted[Math.max(0, Math.ceil(q * sorted.length) - 1)] ?? NaN
+}
+
+function summary(values: readonly number[]): { n: number; median: number; p95: number; min: number; max: number } {
+  const ms = (v: number): number => Math.round(v * 10) / 10
+  return { n: values.length, median: ms(quantile(values, 0.5)), p95: ms(quantile(values, 0.95)), min: ms(quantile(values, 0)), max: ms(quantile(values, 1)) }
+}
+
+async function measure(a: Rider, b: Rider, c: Rider): Promise<Record<Mode, Times>> {
+  const times: Record<Mode, Times> = { kept: { presser: [], waiting: [], failures: [] }, fresh: { presser: [], waiting: [], failures: [] } }
+  await a.queue()
+  await b.queue().catch(() => undefined)
+  await Promise.all([a.picture(''), b.picture('')])
+  await c.queue()
+  // Whoever has just been found presses next, so that nobody meets the same partner twice in a row.
+  let [presser, left, waiting] = [a, b, c]
+  for (let done = 0; done < switches; done += round) {
+    for (const mode of modes) {
+      for (let i = 0; i < round; i++) {
+        await once(mode, presser, left, waiting, times[mode])
+        ;[presser, left, waiting] = [waiting, presser, left]
+      }
+    }
+  }
+  return times
+}
+
+const server = await Server.start()
+const browser = await launch()
+try {
+  const script = await bundle()
+  const riders = await Promise.all((['red', 'green', 'blue'] as const).map((look) => ride(browser, server.url, script, look)))
+  const people = Object.fromEntries(riders.map((r) => [r.name, looks[r.look].colour]))
+  for (const r of riders) await r.page.evaluate((list) => bench.know(list), people)
+  const [a, b, c] = riders
+  if (!a || !b || !c) throw new Error('three clients are needed')
+  const times = await measure(a, b, c)
+  const results = modes.flatMap((mode) => [
+    { mode, end: 'who pressed Next', ...summary(times[mode].presser) },
+    { mode, end: 'who waited', ...summary(times[mode].waiting) },
+    { mode, end: 'both', ...summary([...times[mode].presser, ...times[mode].waiting]) },
+  ])
+  const failures = modes.flatMap((mode) => times[mode].failures.map((f) => `${labels[mode]}: ${f}`))
+  console.log('match to new picture, milliseconds')
+  console.table(results.map((r) => ({ ...r, mode: labels[r.mode] })))
+  const samples = Object.fromEntries(modes.map((m) => [m, { presser: times[m].presser.map(Math.round), waiting: times[m].waiting.map(Math.round) }]))
+  const json = JSON.stringify({ unit: 'ms', what: 'match message to first frame of the new partner', switches, results, samples, failures }, undefined, 1)
+  console.log(json)
+  const out = fileURLToPath(new URL('./out', import.meta.url))
+  await mkdir(out, { recursive: true })
+  await writeFile(`${out}/bench-next.json`, json + '\n')
+  process.exitCode = failures.length > 0 ? 1 : 0
+} finally {
+  await browser.close()
+  await server.stop()
+}
