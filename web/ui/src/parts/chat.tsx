@@ -40,9 +40,10 @@ export function Chat({ state, client, onClose }: Props) {
     const el = input.current
     const text = el?.value.trim()
     if (!el || !text) return
+    // First, for a line ends the typing on their side, but not on the server.
+    typing(false)
     client.sendChat(text)
     el.value = ''
-    typing(false)
     el.focus()
   }
 

@@ -55,21 +55,21 @@ export function Preview({ model, local }: { model: Model; local: LocalState }) {
               {START[best]}
             </button>
           )}
-          <div class="also">
-            {best === 'video' && audio && (
-              <button class="quiet" onClick={() => void model.go('audio')}>
-                Sound only
-              </button>
-            )}
-            {best !== 'text' && (
-              <button class="quiet" onClick={() => void model.go('text')}>
-                Text only
-              </button>
-            )}
-            <button class="quiet" data-testid="back-home" onClick={() => model.home()}>
-              Back
+        </div>
+        <div class="also">
+          {best === 'video' && audio && (
+            <button class="quiet" onClick={() => void model.go('audio')}>
+              Sound only
             </button>
-          </div>
+          )}
+          {best !== 'text' && (
+            <button class="quiet" onClick={() => void model.go('text')}>
+              Text only
+            </button>
+          )}
+          <button class="quiet" data-testid="back-home" onClick={() => model.home()}>
+            Back
+          </button>
         </div>
       </div>
     </section>

@@ -1,6 +1,6 @@
 // Takes a picture of every scene, phone and desktop, light and dark, and lets
 // axe look at each: node test/demo/shots.mjs [scene...]
-// The pictures go to web/e2e/out/screens, which git ignores.
+// The pictures go to test/out, which git ignores.
 import { mkdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
@@ -8,7 +8,7 @@ import { chromium } from 'playwright-core'
 import { createServer } from 'vite'
 
 const here = fileURLToPath(new URL('.', import.meta.url))
-const out = fileURLToPath(new URL('../../../e2e/out/screens/', import.meta.url))
+const out = fileURLToPath(new URL('../out/', import.meta.url))
 const axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js')
 const args = ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--use-fake-ui-for-media-stream', '--use-fake-device-for-media-stream']
 const SIZES = { phone: [390, 844], desktop: [1280, 800], small: [320, 568], wide: [2560, 1080], landscape: [844, 390] }

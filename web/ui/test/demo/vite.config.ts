@@ -4,5 +4,4 @@ import { defineConfig } from 'vite'
 // Serves the scenes: npx vite test/demo --config test/demo/vite.config.ts
 export default defineConfig({
   plugins: [preact({ devToolsEnabled: false, prefreshEnabled: false })],
-  build: { outDir: '../../../e2e/out/demo', emptyOutDir: true, target: 'es2022' },
 })
