@@ -235,9 +235,17 @@ func TestRecordsUnderWrongKeys(t *testing.T) {
 	}
 }
 
-// verify reads while another process writes; it must not take the motion for damage.
+// verify reads while another process writes; it must not take the motion for damage. There is so much to read that several
+// transactions pass meanwhile.
 func TestOpenBesideWriter(t *testing.T) {
 	db := openTemp(t)
+	rooms := make([]Room, 5000)
+	for i := range rooms {
+		rooms[i] = testRoom()
+	}
+	if err := db.WriteRooms(rooms, nil); err != nil {
+		t.Fatal(err)
+	}
 	done := make(chan error, 1)
 	go func() {
 		var err error
@@ -248,7 +256,7 @@ func TestOpenBesideWriter(t *testing.T) {
 				del = append(del, r.ID)
 			}
 			rooms = nil
-			for range 100 {
+			for range 20 {
 				rooms = append(rooms, testRoom())
 			}
 			err = db.WriteRooms(rooms, del)
