@@ -3,6 +3,8 @@ package signaling_test
 import (
 	"fmt"
 	"net/http"
+	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -96,7 +98,7 @@ var afterHello = map[string]struct {
 // TestBadInput sends what no client should over real HTTP and WebSocket. Each gets its code,
 // other people's call goes on, and env.stop sees that nothing is left.
 func TestBadInput(t *testing.T) {
-	e := start(t, options{config: func(c *signaling.Config) { c.Limits = unlimited }})
+	e := start(t, options{config: func(c *signaling.Config) { c.Limits, c.Grace = unlimited, 50*time.Millisecond }})
 	a, b := e.join("a"), e.join("b")
 	e.pair(a, b)
 	t.Run("before hello", func(t *testing.T) {
@@ -163,6 +165,38 @@ func TestBadInput(t *testing.T) {
 	// After all that, the two still talk.
 	a.send(message{"type": "chat", "cid": "1", "text": "still here?"})
 	b.want("chat")
+	a.leave()
+	b.want("call.end")
+	b.leave()
+	e.wantEmpty()
+}
+
+// wantEmpty waits until the server, which still runs, holds nothing of anybody.
+func (e *env) wantEmpty() {
+	e.t.Helper()
+	left := ""
+	tick, timeout := time.NewTicker(5*time.Millisecond), time.After(time.Minute)
+	defer tick.Stop()
+	for range tick.C {
+		s, m := e.srv.Stats(), e.matcher.Stats()
+		opened, closed, rooms, _ := e.media.counts()
+		left = fmt.Sprintf("%+v, %+v, %d peers opened, %d closed, %d rooms, goroutines %v", s, m, opened, closed, rooms, goroutines())
+		if s.Sessions == 0 && s.Connections == 0 && m.Waiting == 0 && m.Rooms == 0 && opened == closed && rooms == 0 && len(goroutines()) == 0 {
+			return
+		}
+		select {
+		case <-timeout:
+			e.t.Fatal("left: ", left)
+		default:
+		}
+	}
+}
+
+// goroutines are those of sessions and connections, whoever's they are.
+func goroutines() []string {
+	stacks := make([]byte, 1<<20)
+	stacks = stacks[:runtime.Stack(stacks, true)]
+	return regexp.MustCompile(`signaling\.\(\*(session|conn)\)\.\w+`).FindAllString(string(stacks), -1)
 }
 
 // on is the server for a subtest.

@@ -116,8 +116,8 @@ func (e *env) stop() {
 	if opened != closed || rooms != 0 || len(crossed) > 0 {
 		e.t.Errorf("media: %d peers opened, %d closed, %d rooms left, crossed %v", opened, closed, rooms, crossed)
 	}
-	if s := e.srv.Stats(); s.Sessions != 0 || s.Connections != 0 {
-		e.t.Errorf("left: %+v", s)
+	if s, g := e.srv.Stats(), goroutines(); s.Sessions != 0 || s.Connections != 0 || len(g) > 0 {
+		e.t.Errorf("left: %+v, goroutines %v", s, g)
 	}
 	if err := e.db.Check(); err != nil {
 		e.t.Error(err)

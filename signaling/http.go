@@ -12,6 +12,9 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
+// bodyWait bounds how long the body of a request may take to arrive.
+const bodyWait = 10 * time.Second
+
 // routes builds the HTTP side. Everything in it answers JSON, errors included.
 func (s *Server) routes() *echo.Echo {
 	e := echo.New()
@@ -118,9 +121,14 @@ func jsonBody(next echo.HandlerFunc) echo.HandlerFunc {
 
 // readJSON reads the body, which may be empty, into v.
 func readJSON(c echo.Context, v any) *failure {
+	// Somebody who sends a byte a minute must not hold the connection for ever.
+	w := c.Response().Writer
+	if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyWait)); err != nil {
+		return badMessage("The body could not be read.")
+	}
 	// net/http's own writer is told of a body that is too large, so that it gives the client the
 	// time to read why before the connection closes.
-	body, err := io.ReadAll(http.MaxBytesReader(c.Response().Writer, c.Request().Body, maxFrame))
+	body, err := io.ReadAll(http.MaxBytesReader(w, c.Request().Body, maxFrame))
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):

@@ -29,7 +29,7 @@ type Limits struct {
 	Open int
 }
 
-// abuseAfter is how many messages in a row may be refused before the client is put out.
+// abuseAfter is how many messages more may be refused than are fine before the client is put out.
 const abuseAfter = 200
 
 func (l Limits) withDefaults() Limits {

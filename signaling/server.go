@@ -82,8 +82,6 @@ type Config struct {
 	Limits      Limits
 	// Logger is slog.Default() if nil.
 	Logger *slog.Logger
-	// Node names this server in a cluster.
-	Node string
 }
 
 // helloWait is how long a new WebSocket may take to say hello.

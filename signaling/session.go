@@ -60,7 +60,7 @@ type resumption struct {
 // flood holds the session's buckets.
 type flood struct {
 	messages, offers, joins, chats *rate.Limiter
-	refused                        int // messages in a row
+	refused                        int // messages, less those that were fine
 }
 
 // watch is what a client that shows the topics needs.

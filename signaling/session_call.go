@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"smalltalk/matchmaker"
+	"smalltalk/store"
 )
 
 const (
@@ -46,12 +47,20 @@ type mail struct {
 func (s *session) enterRoom(room *matchmaker.Room) {
 	s.phase = phaseCall
 	s.call = call{room: room, mine: s.mine, past: s.past, startedAt: time.Now()}
-	partner := room.Partner()
-	user, err := s.srv.cfg.DB.User(partner.User)
-	if err != nil {
-		s.log.Warn("look up the partner's name", "err", err)
+	s.peerName = s.srv.nameOf(room.Partner())
+}
+
+// nameOf is the display name of a room's member. A match has both online, so that only after
+// a restart the database is asked.
+func (s *Server) nameOf(m store.Member) string {
+	if live := s.hub.session(m.Session); live != nil && live.user.ID == m.User {
+		return live.user.Name // never changes during a session
 	}
-	s.peerName = user.Name
+	user, err := s.cfg.DB.User(m.User)
+	if err != nil {
+		s.log.Warn("look up a partner's name", "err", err)
+	}
+	return user.Name
 }
 
 // handleMatch begins a call: first the media, so that the picture is not later than the news.

@@ -6,8 +6,9 @@ import (
 )
 
 const (
-	// linesKept is how much of a call's chat a resumed client gets back.
+	// linesKept and textKept, in bytes, are how much of a call's chat a resumed client gets back.
 	linesKept = 50
+	textKept  = 32 << 10
 	// cidsKept is how many of a client's own messages are remembered, to know a repeated one.
 	cidsKept = 256
 	// typingWait ends "is typing" when the client has not said so again.
@@ -17,6 +18,7 @@ const (
 // chatting is the chat of the running call.
 type chatting struct {
 	lines  []chatLine
+	text   int         // bytes in lines
 	cids   []string    // of this side
 	typing *time.Timer // nil when not typing
 }
@@ -51,7 +53,10 @@ func (s *session) handleChat(id string, m *chatMsg, now time.Time) *failure {
 
 // keepLine remembers a line for the snapshot.
 func (s *session) keepLine(line chatLine) {
-	if s.lines = append(s.lines, line); len(s.lines) > linesKept {
+	s.lines = append(s.lines, line)
+	s.text += len(line.Text)
+	for len(s.lines) > linesKept || s.text > textKept {
+		s.text -= len(s.lines[0].Text)
 		s.lines = slices.Delete(s.lines, 0, 1)
 	}
 }

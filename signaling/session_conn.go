@@ -22,7 +22,7 @@ func (s *session) handleEvent(ev event, ok bool) {
 		fail = s.dispatch(ev.id, ev.msg, now)
 	}
 	if fail == nil {
-		s.refused = 0
+		s.refused = max(s.refused-1, 0) // a good word now and then does not buy a flood
 		return
 	}
 	s.refused++
