@@ -174,13 +174,12 @@ func TestBadInput(t *testing.T) {
 // wantEmpty waits until the server, which still runs, holds nothing of anybody.
 func (e *env) wantEmpty() {
 	e.t.Helper()
-	left := ""
 	tick, timeout := time.NewTicker(5*time.Millisecond), time.After(time.Minute)
 	defer tick.Stop()
 	for range tick.C {
 		s, m := e.srv.Stats(), e.matcher.Stats()
 		opened, closed, rooms, _ := e.media.counts()
-		left = fmt.Sprintf("%+v, %+v, %d peers opened, %d closed, %d rooms, goroutines %v", s, m, opened, closed, rooms, goroutines())
+		left := fmt.Sprintf("%+v, %+v, %d peers opened, %d closed, %d rooms, goroutines %v", s, m, opened, closed, rooms, goroutines())
 		if s.Sessions == 0 && s.Connections == 0 && m.Waiting == 0 && m.Rooms == 0 && opened == closed && rooms == 0 && len(goroutines()) == 0 {
 			return
 		}

@@ -46,6 +46,9 @@ func TestResumeKeepsTheCall(t *testing.T) {
 		if state.str("phase") != "call" || state.sub("call").str("call") != b.call || state.sub("call").sub("peer").str("name") != "b" {
 			t.Errorf("state %v", state)
 		}
+		if state.str("ticket") == "" {
+			t.Error("no ticket for the time after the call")
+		}
 		lines := state["chat"].([]any)
 		if len(lines) != 2 || message(lines[0].(map[string]any)).str("from") != "me" || message(lines[1].(map[string]any)).str("text") != "meanwhile" {
 			t.Errorf("chat %v", lines)

@@ -174,7 +174,9 @@ func (s *session) begin(first attachment) {
 		if resumed = err == nil; resumed {
 			s.enterRoom(room)
 			// The settings went with the former process; what the two share is the best guess at them.
-			s.ticket = matchmaker.Ticket{Session: s.id, User: s.user.ID, Topics: room.Topics(), Langs: room.Langs()}
+			s.ticket = matchmaker.Ticket{
+				Session: s.id, User: s.user.ID, Topics: room.Topics(), Langs: room.Langs(), Since: time.Now(),
+			}
 			s.mediaLost = true // until the client has made a new connection
 		}
 	}

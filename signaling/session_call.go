@@ -86,9 +86,10 @@ func (s *session) handleMatch(room *matchmaker.Room) {
 }
 
 func (s *session) callInfo() *callInfo {
-	topics := []string{}
-	for _, topic := range s.room.Topics() {
-		topics = append(topics, string(topic))
+	shared := s.room.Topics()
+	topics := make([]string, len(shared))
+	for i, topic := range shared {
+		topics[i] = string(topic)
 	}
 	langs := s.room.Langs()
 	if langs == nil {

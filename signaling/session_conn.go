@@ -109,7 +109,6 @@ func (s *session) attach(a attachment, resumed bool) {
 		s.grace.Stop()
 		s.grace = nil
 	}
-	s.pauseFind() // until the client has been welcomed
 	s.seq++
 	now := time.Now()
 	s.watching = false
@@ -121,7 +120,9 @@ func (s *session) attach(a attachment, resumed bool) {
 	s.ended = nil
 	s.reportPeer()
 	if s.phase == phaseQueued {
-		s.startFind()
+		if s.found == nil { // it was paused while the client was away
+			s.startFind()
+		}
 		s.sendQueueState("", now)
 	}
 	s.tellPartner()
@@ -140,6 +141,7 @@ func (s *session) welcome(a attachment, resumed bool, now time.Time) bool {
 	case phaseQueued:
 		state.Ticket = s.signTicket(now)
 	case phaseCall:
+		state.Ticket = s.signTicket(now) // a reloaded page has forgotten it, and may be left by its partner
 		state.Call = s.callInfo()
 		state.Call.PeerState = s.theirs
 		state.Chat = s.lines

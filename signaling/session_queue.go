@@ -57,10 +57,9 @@ func (s *session) handleQueueJoin(id string, m *queueJoinMsg, now time.Time) *fa
 
 // baseLangs reduces language tags to their languages, so that en-GB talks with en-US.
 func baseLangs(tags []string) []string {
-	var langs []string
-	for _, tag := range tags {
-		base, _, _ := strings.Cut(strings.ToLower(tag), "-")
-		langs = append(langs, base)
+	langs := make([]string, len(tags))
+	for i, tag := range tags {
+		langs[i], _, _ = strings.Cut(strings.ToLower(tag), "-")
 	}
 	slices.Sort(langs)
 	return slices.Compact(langs)
