@@ -62,7 +62,7 @@ func BenchmarkFind(b *testing.B) {
 			ctx, cancel := context.WithCancel(context.Background())
 			defer cancel()
 			for _, t := range crowd(n) {
-				go m.Find(ctx, t)
+				go func() { _, _ = m.Find(ctx, t) }() // until ctx ends
 			}
 			for m.Waiting() < n {
 				runtime.Gosched()

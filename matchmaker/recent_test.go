@@ -49,13 +49,13 @@ func TestSomebodyElseComesFirst(t *testing.T) {
 		}
 		// a's last partner is c now, but b's is still a.
 		c.room.Leave("next")
-		a2, c2 := find(t, m, ticket("a", "x")), (*finding)(nil)
+		a2 := find(t, m, ticket("a", "x"))
 		if a2.partner() != "b" {
 			t.Fatalf("an hour later a met %q", a2.partner())
 		}
 		a2.room.Leave("next")
 		b2 := find(t, m, ticket("b", "x"))
-		c2 = find(t, m, ticket("c", "x"))
+		c2 := find(t, m, ticket("c", "x"))
 		if b2.partner() != "c" || c2.partner() != "b" {
 			t.Fatalf("b met %q, c met %q", b2.partner(), c2.partner())
 		}

@@ -114,7 +114,7 @@ func killWriter(t *testing.T, path string, writes int, after time.Duration) (las
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	kill := func() { time.AfterFunc(after, func() { cmd.Process.Kill() }) }
+	kill := func() { time.AfterFunc(after, func() { _ = cmd.Process.Kill() }) }
 	if writes == 0 {
 		kill()
 	}
@@ -127,7 +127,7 @@ func killWriter(t *testing.T, path string, writes int, after time.Duration) (las
 			kill()
 		}
 	}
-	cmd.Wait()
+	_ = cmd.Wait() // it was killed, as is checked next
 	if status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); !ok || status.Signal() != syscall.SIGKILL {
 		t.Fatalf("the writer was not killed: %v", cmd.ProcessState)
 	}
