@@ -236,33 +236,37 @@ func TestKill(t *testing.T) {
 	}
 }
 
-// TestKillAndResume kills the server in mid-call; both come back and are with
-// the same partner.
-func TestKillAndResume(t *testing.T) {
-	data := t.TempDir()
-	p := start(t, data)
-	a, b := guest(t, http.DefaultClient, p.base), guest(t, http.DefaultClient, p.base)
-	a.queue("gaming")
-	b.queue("gaming")
-	call := a.expect("match").Call
-	b.expect("match")
-	waitStored(t, p, data)
-	p.stop(syscall.SIGKILL, 5*time.Second)
+// TestRestartAndResume ends the server in mid-call, in order and by force; both
+// come back and are with the same partner.
+func TestRestartAndResume(t *testing.T) {
+	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
+		t.Run(sig.String(), func(t *testing.T) {
+			data := t.TempDir()
+			p := start(t, data)
+			a, b := guest(t, http.DefaultClient, p.base), guest(t, http.DefaultClient, p.base)
+			a.queue("gaming")
+			b.queue("gaming")
+			call := a.expect("match").Call
+			b.expect("match")
+			waitStored(t, data)
+			p.stop(sig, 5*time.Second)
 
-	p = start(t, data)
-	for _, old := range []*client{a, b} {
-		c := dial(t, http.DefaultClient, p.base, map[string]any{"token": old.token, "resume": old.resume})
-		welcome := c.history[0]
-		if !welcome.Resumed || !strings.Contains(string(welcome.RTC), call) {
-			t.Errorf("welcome says resumed %v, state %s; want call %s", welcome.Resumed, welcome.RTC, call)
-		}
+			p = start(t, data)
+			for _, old := range []*client{a, b} {
+				c := dial(t, http.DefaultClient, p.base, map[string]any{"token": old.token, "resume": old.resume})
+				welcome := c.history[0]
+				if !welcome.Resumed || !strings.Contains(string(welcome.RTC), call) {
+					t.Errorf("welcome says resumed %v, state %s; want call %s", welcome.Resumed, welcome.RTC, call)
+				}
+			}
+			p.stop(syscall.SIGTERM, 5*time.Second)
+		})
 	}
-	p.stop(syscall.SIGTERM, 5*time.Second)
 }
 
 // waitStored gives the room writer the time it may take: matching does not wait
 // for the disk, so a kill within these milliseconds may forget a room.
-func waitStored(t *testing.T, _ *process, data string) {
+func waitStored(t *testing.T, data string) {
 	t.Helper()
 	path := filepath.Join(data, "smalltalk.db")
 	before, err := os.Stat(path)
