@@ -1,0 +1,329 @@
+package sfu
+
+import (
+	"bytes"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/pion/rtcp"
+)
+
+// call wires two legs in memory and lets the first one send a key frame.
+func call(t *testing.T) (publisher, subscriber *leg, up, down *memory, c *camera) {
+	t.Helper()
+	rs := newRooms()
+	publisher, up = newTestLeg(10)
+	subscriber, down = newTestLeg(20)
+	for _, l := range []*leg{publisher, subscriber} {
+		if _, err := rs.join(l, "room", 0); err != nil {
+			t.Fatal(err)
+		}
+		rs.setReady(l, 0)
+	}
+	c = newCamera(publisher, 500)
+	c.frame(keyFrame)
+
+	return publisher, subscriber, up, down, c
+}
+
+func control(t *testing.T, l *leg, now time.Duration, packets ...rtcp.Packet) {
+	t.Helper()
+	for _, p := range packets {
+		b, err := p.Marshal()
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.receiveRTCP(b, now)
+	}
+}
+
+// find returns the first packet of type T in the list.
+func find[T rtcp.Packet](packets []rtcp.Packet) (found T, ok bool) {
+	for _, p := range packets {
+		if found, ok = p.(T); ok {
+			return found, true
+		}
+	}
+
+	return found, false
+}
+
+func TestRetransmission(t *testing.T) {
+	for _, withRTX := range []bool{true, false} {
+		_, subscriber, _, down, c := call(t)
+		if !withRTX {
+			m := testMedia(20)
+			m.payloads[ptVP8].repair = noPayload
+			subscriber.media.Store(m)
+		}
+		for range 10 {
+			c.frame(deltaFrame)
+		}
+		lost := down.sent(t, video)[4]
+		nack := &rtcp.TransportLayerNack{
+			MediaSSRC: 21, Nacks: []rtcp.NackPair{{PacketID: lost.seq, LostPackets: 0b101}},
+		}
+		control(t, subscriber, c.now+time.Second, nack)
+		if len(down.repairs) != 3 {
+			t.Fatalf("%d repairs, want 3", len(down.repairs))
+		}
+		var p packet
+		p.parse(down.repairs[0])
+		switch {
+		case withRTX && (p.pt != ptRTX || p.ssrc != 22 || !p.unwrap(ptVP8, 21) || p.seq != lost.seq || p.ts != lost.ts):
+			t.Errorf("retransmission is %+v", p)
+		case !withRTX && !bytes.Equal(down.repairs[0], down.media[video][4]):
+			t.Error("the repeat is not the same bytes: its nonce is used twice")
+		}
+		for range 10 {
+			control(t, subscriber, c.now+time.Second, nack)
+		}
+		if len(down.repairs) > 3*maxResends {
+			t.Errorf("%d repairs of 3 packets", len(down.repairs))
+		}
+		control(t, subscriber, c.now, &rtcp.TransportLayerNack{
+			MediaSSRC: 999, Nacks: []rtcp.NackPair{{PacketID: lost.seq}},
+		})
+		if got := subscriber.count.snapshot(); got.NACKsReceived != 33 || got.Retransmitted != uint64(len(down.repairs)) {
+			t.Errorf("counted %+v", got)
+		}
+	}
+}
+
+func TestResendInterval(t *testing.T) {
+	_, subscriber, _, down, c := call(t)
+	subscriber.rtt.Store(int64(80 * time.Millisecond))
+	nack := &rtcp.TransportLayerNack{
+		MediaSSRC: 21, Nacks: []rtcp.NackPair{{PacketID: down.sent(t, video)[0].seq}},
+	}
+	for i, step := range []struct {
+		after time.Duration
+		want  int
+	}{{40, 0}, {70, 1}, {100, 1}, {140, 2}} {
+		control(t, subscriber, c.now+step.after*time.Millisecond, nack)
+		if len(down.repairs) != step.want {
+			t.Errorf("step %d: %d repairs, want %d", i, len(down.repairs), step.want)
+		}
+	}
+}
+
+// TestSenderReport: the subscriber gets the publisher's report in the terms of
+// its own stream; the same instant has the same NTP time in audio and video.
+func TestSenderReport(t *testing.T) {
+	publisher, subscriber, _, down, c := call(t)
+	sound := raw{pt: ptOpus, ssrc: 600, seq: 1, ts: 48000}
+	publisher.receiveRTP(sound.bytes(1, 2, 3), c.now)
+	const theirs = uint64(0xdeadbeef12345678) // the publisher's idea of the time
+	control(t, publisher, c.now,
+		&rtcp.SenderReport{SSRC: 500, NTPTime: theirs, RTPTime: c.raw.ts, PacketCount: 999},
+		&rtcp.SourceDescription{Chunks: []rtcp.SourceDescriptionChunk{{Source: 500, Items: []rtcp.SourceDescriptionItem{{Type: rtcp.SDESCNAME, Text: "secret"}}}}},
+	)
+	first := down.takeControl()
+	control(t, publisher, c.now+20*time.Millisecond, &rtcp.SenderReport{SSRC: 600, NTPTime: theirs, RTPTime: 48000})
+	second := down.takeControl()
+	pictures, ok := find[*rtcp.SenderReport](first)
+	sounds, ok2 := find[*rtcp.SenderReport](second)
+	if !ok || !ok2 {
+		t.Fatal("no report was passed on")
+	}
+	if pictures.SSRC != 21 || sounds.SSRC != 20 || pictures.PacketCount != 1 {
+		t.Errorf("reports %+v %+v", pictures, sounds)
+	}
+	if pictures.RTPTime != down.sent(t, video)[0].ts || sounds.RTPTime != down.sent(t, audio)[0].ts {
+		t.Error("RTP times do not match what was sent")
+	}
+	if pictures.NTPTime != sounds.NTPTime || pictures.NTPTime != publisher.ntp(c.now) {
+		t.Errorf("NTP times %x and %x, want both %x", pictures.NTPTime, sounds.NTPTime, publisher.ntp(c.now))
+	}
+	if d, ok := find[*rtcp.SourceDescription](first); !ok || d.Chunks[0].Items[0].Text != cname || d.Chunks[0].Source != 21 {
+		t.Errorf("source description %v", d)
+	}
+	control(t, subscriber, c.now+100*time.Millisecond, &rtcp.ReceiverReport{Reports: []rtcp.ReceptionReport{{
+		SSRC: 21, LastSenderReport: uint32(pictures.NTPTime >> 16), Delay: 65536 / 50,
+	}}})
+	if rtt := time.Duration(subscriber.rtt.Load()); rtt < 79*time.Millisecond || rtt > 81*time.Millisecond {
+		t.Errorf("round trip %v, want 80 ms", rtt)
+	}
+}
+
+func TestKeyFrameRequests(t *testing.T) {
+	publisher, subscriber, up, _, c := call(t)
+	pli := &rtcp.PictureLossIndication{MediaSSRC: 21}
+	count := func() int {
+		n := 0
+		for _, p := range up.takeControl() {
+			if request, ok := p.(*rtcp.PictureLossIndication); ok && request.MediaSSRC == 500 {
+				n++
+			}
+		}
+
+		return n
+	}
+	count()
+	c.now += time.Second
+	for range 3 {
+		control(t, subscriber, c.now, pli)
+	}
+	if got := count(); got != 1 {
+		t.Errorf("three requests at once became %d", got)
+	}
+	control(t, subscriber, c.now+keyRepeat, &rtcp.FullIntraRequest{MediaSSRC: 21, FIR: []rtcp.FIREntry{{SSRC: 21}}})
+	if got := count(); got != 1 {
+		t.Errorf("a later request became %d", got)
+	}
+	m := testMedia(10)
+	m.payloads[ptVP8].pli = false
+	publisher.requestKeyFrame(m)
+	if _, ok := find[*rtcp.FullIntraRequest](up.takeControl()); !ok {
+		t.Error("a publisher that knows only FIR got none")
+	}
+}
+
+// TestKeyRequestRepeats: at once, every 60 ms for a second, then slower, until
+// a key frame passes.
+func TestKeyRequestRepeats(t *testing.T) {
+	var k keyRequest
+	k.start(0)
+	var asked []int
+	for ms := range 7000 {
+		if k.due(time.Duration(ms) * time.Millisecond) {
+			asked = append(asked, ms)
+		}
+	}
+	if !slices.Equal(asked[:3], []int{0, 60, 120}) || len(asked) < 30 || len(asked) > 36 {
+		t.Errorf("asked at %v", asked)
+	}
+	k.passed()
+	if k.due(time.Hour) {
+		t.Error("asked after a key frame")
+	}
+}
+
+func TestEstimate(t *testing.T) {
+	publisher, subscriber, up, _, c := call(t)
+	control(t, subscriber, c.now, &rtcp.ReceiverEstimatedMaximumBitrate{Bitrate: 700_000, SSRCs: []uint32{21}})
+	up.takeControl()
+	c.now += time.Second / 2
+	c.frame(deltaFrame)
+	if remb, ok := find[*rtcp.ReceiverEstimatedMaximumBitrate](up.takeControl()); !ok || remb.Bitrate != 700_000 {
+		t.Errorf("the partner's estimate was not passed on: %v", remb)
+	}
+	if publisher.limit(nil) != idleBitrate {
+		t.Errorf("alone it may send %d", publisher.limit(nil))
+	}
+}
+
+// TestFeedback: a publisher is told what is missing, how much it may send and
+// what has arrived, alone and in a call.
+func TestFeedback(t *testing.T) {
+	alone, out := newTestLeg(10)
+	lonely := newCamera(alone, 500)
+	lonely.raw.ext = []byte{0x31, 0, 9}
+	lonely.frame(keyFrame)
+	sent := out.takeControl()
+	if remb, ok := find[*rtcp.ReceiverEstimatedMaximumBitrate](sent); !ok || remb.Bitrate != idleBitrate {
+		t.Errorf("alone it was told %v", remb)
+	}
+	if cc, ok := find[*rtcp.TransportLayerCC](sent); !ok || cc.BaseSequenceNumber != 9 || cc.MediaSSRC != 500 {
+		t.Errorf("arrivals reported as %v", cc)
+	}
+	_, _, up, _, c := call(t)
+	up.takeControl()
+	c.raw.seq += 2
+	c.frame(deltaFrame)
+	c.frame(deltaFrame)
+	nack, ok := find[*rtcp.TransportLayerNack](up.takeControl())
+	if !ok || !slices.Equal(nack.Nacks[0].PacketList(), []uint16{c.raw.seq - 3, c.raw.seq - 2}) || nack.MediaSSRC != 500 {
+		t.Errorf("asked for %v", nack)
+	}
+	for range 40 {
+		c.frame(deltaFrame)
+	}
+	rr, ok := find[*rtcp.ReceiverReport](up.takeControl())
+	if !ok || len(rr.Reports) != 1 || rr.Reports[0].SSRC != 500 || rr.Reports[0].TotalLost != 2 {
+		t.Errorf("report %v", rr)
+	}
+}
+
+// TestLateKeyFrameStart: the first packet of a key frame is lost and repaired;
+// the picture still begins, with all its packets.
+func TestLateKeyFrameStart(t *testing.T) {
+	rs := newRooms()
+	publisher, up := newTestLeg(10)
+	subscriber, down := newTestLeg(20)
+	r := raw{pt: ptVP8, ssrc: 500, seq: 100, ts: 5}
+	publisher.receiveRTP(r.bytes(deltaFrame...), 0)
+	for _, l := range []*leg{publisher, subscriber} {
+		if _, err := rs.join(l, "room", 0); err != nil {
+			t.Fatal(err)
+		}
+		rs.setReady(l, 0)
+	}
+	send := func(seq uint16, body ...byte) {
+		publisher.receiveRTP(raw{pt: ptVP8, ssrc: 500, seq: seq, ts: 3005}.bytes(body...), 40*time.Millisecond)
+	}
+	send(102, 0, 0, 9)
+	send(103, 0, 0, 9)
+	up.takeControl()
+	repair := raw{pt: ptRTX, ssrc: 501, seq: 1, ts: 3005}
+	publisher.receiveRTP(repair.bytes(append([]byte{0, 101}, keyFrame...)...), 60*time.Millisecond)
+	nack, ok := find[*rtcp.TransportLayerNack](up.takeControl())
+	if !ok || !slices.Equal(nack.Nacks[0].PacketList(), []uint16{102, 103}) {
+		t.Fatalf("the rest was not asked for again: %v", nack)
+	}
+	for i, seq := range []byte{102, 103} {
+		repair.seq = uint16(2 + i)
+		publisher.receiveRTP(repair.bytes(0, seq, 0, 0, 9), 80*time.Millisecond)
+	}
+	if got := down.sent(t, video); len(got) != 3 || got[2].seq != got[0].seq+2 || !vp8KeyFrame(got[0].payload) {
+		t.Errorf("%d packets arrived: %+v", len(got), got)
+	}
+	if got := publisher.count.snapshot(); got.Recovered != 3 {
+		t.Errorf("recovered %d", got.Recovered)
+	}
+}
+
+// TestOtherStream: a second SSRC with the same payload type is a stranger while
+// the first one sends, and its successor when it has stopped.
+func TestOtherStream(t *testing.T) {
+	_, _, _, down, c := call(t)
+	c.raw.ssrc, c.raw.seq = 501, 3000
+	c.frame(keyFrame)
+	if got := down.sent(t, video); len(got) != 1 {
+		t.Fatalf("%d packets", len(got))
+	}
+	c.now += time.Second
+	c.frame(deltaFrame)
+	c.frame(keyFrame)
+	if got := down.sent(t, video); len(got) != 2 || got[1].seq != got[0].seq+1 {
+		t.Errorf("after the change %+v", got)
+	}
+}
+
+// FuzzRTCP feeds both sides of a call what strangers may send.
+func FuzzRTCP(f *testing.F) {
+	for _, p := range []rtcp.Packet{
+		&rtcp.SenderReport{SSRC: 500, Reports: []rtcp.ReceptionReport{{SSRC: 11}}},
+		&rtcp.ReceiverReport{Reports: []rtcp.ReceptionReport{{SSRC: 21}}},
+		&rtcp.TransportLayerNack{MediaSSRC: 21, Nacks: []rtcp.NackPair{{LostPackets: 0xffff}}},
+		&rtcp.PictureLossIndication{MediaSSRC: 21},
+		&rtcp.FullIntraRequest{FIR: []rtcp.FIREntry{{SSRC: 21}}},
+		&rtcp.ReceiverEstimatedMaximumBitrate{Bitrate: 1e9, SSRCs: []uint32{21}},
+	} {
+		b, err := p.Marshal()
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		publisher, subscriber := pairInMemory(t)
+		newCamera(publisher, 500).frame(keyFrame)
+		publisher.receiveRTCP(b, time.Second)
+		subscriber.receiveRTCP(b, time.Second)
+		if limit := publisher.limit(publisher.to.to.Load()); limit > defaultMaxBitrate {
+			t.Fatalf("a limit of %d was lifted", limit)
+		}
+	})
+}
