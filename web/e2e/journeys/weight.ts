@@ -22,7 +22,9 @@ export const weight: Journey = {
     })
     cdp.on('Network.loadingFinished', (e) => sizes.set(e.requestId, e.encodedDataLength))
     await cdp.send('Network.enable')
-    await page.goto(w.server.url)
+    const response = await page.goto(w.server.url)
+    const policy = response?.headers()['content-security-policy'] ?? ''
+    w.checks.check('the policy allows nothing inline and nobody else', /default-src 'none'/.test(policy) && !/unsafe|\*|https?:|data:/.test(policy), policy)
     await page.getByTestId('start').waitFor()
     await page.waitForLoadState('networkidle')
     const parts = [...sizes].map(([id, bytes]) => ({ path: urls.get(id) ?? '?', bytes: bytes - (heads.get(id) ?? 0), head: heads.get(id) ?? 0, encoding: encodings.get(id) ?? 'none' }))

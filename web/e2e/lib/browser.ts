@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { chromium, type Browser } from 'playwright-core'
 
 const flags = [
@@ -17,5 +18,7 @@ const flags = [
 
 /** Starts the Chromium named by CHROMIUM, or the system's. */
 export function launch(): Promise<Browser> {
-  return chromium.launch({ executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium', args: flags, headless: true })
+  const executablePath = process.env['CHROMIUM'] ?? '/usr/bin/chromium'
+  if (!existsSync(executablePath)) throw new Error(`there is no Chromium at ${executablePath}: install it (apt-get install chromium) or name another with CHROMIUM`)
+  return chromium.launch({ executablePath, args: flags, headless: true })
 }

@@ -43,7 +43,7 @@ export class Visitor {
   readonly look: Look
   readonly page: Page
   readonly context: BrowserContext
-  /** Errors on the console and exceptions; complaints about a server that was killed on purpose are not among them. */
+  /** Errors on the console and exceptions, but not that a server was away: some journeys kill it on purpose. */
   readonly complaints: string[] = []
 
   private constructor(look: Look, context: BrowserContext, page: Page) {
@@ -51,7 +51,7 @@ export class Visitor {
     this.context = context
     this.page = page
     page.on('console', (m) => {
-      if (m.type() === 'error' && !m.text().includes('ERR_CONNECTION_REFUSED')) this.complaints.push(m.text())
+      if (m.type() === 'error' && !/net::ERR_(CONNECTION|EMPTY)_/.test(m.text())) this.complaints.push(m.text())
     })
     page.on('pageerror', (e) => this.complaints.push(e.message))
   }

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { Person } from './person.js'
+import { Person, waitFor } from './person.js'
 import { startServer, type Server } from './server.js'
 
 // The whole way through: this client on real libwebrtc against the real server.
@@ -89,4 +89,34 @@ test('strangers meet, talk, go on to the next and leave', async () => {
   await b.until((s) => s.phase === 'left', 'b hears that c is gone')
   expect(Date.now() - at).toBeLessThan(1_000)
   expect(people.map((p) => p.offers)).toEqual([1, 1, 1])
+})
+
+test('an ICE restart keeps the call, the peer connection and what comes over it; a failure replaces it', async () => {
+  const [a, b] = await Promise.all([arrive('a2', 70, 600), arrive('b2', 180, 1_100)])
+  a.client.join({ topics: 'any' })
+  b.client.join({ topics: 'any' })
+  await Promise.all([a.meets(b), b.meets(a)])
+  const before = await a.identity()
+  const [pc, call, remote] = [a.client.pc, a.client.state.call?.id, a.client.remote]
+
+  // The real state, which is "connected", may be reported in between and end the client's patience with the pretended one.
+  const pretend = (): boolean => {
+    if (a.offers === 1 && a.client.state.rtc === 'connected') a.report('disconnected')
+    return a.offers === 2
+  }
+  await waitFor(pretend, () => 'the offer of the restart')
+  await a.until((s) => s.rtc === 'connected', 'connected again')
+  a.seen = undefined
+  await Promise.all([a.meets(b), b.meets(a)])
+  expect(a.client.pc).toBe(pc)
+  expect(await a.identity()).toEqual(before)
+
+  a.report('failed')
+  await waitFor(() => a.client.pc !== pc, () => 'a new peer connection')
+  await a.until((s) => s.rtc === 'connected', 'connected anew')
+  a.seen = undefined
+  await Promise.all([a.meets(b), b.meets(a)])
+  expect(a.client.state.call?.id).toBe(call)
+  expect(a.client.remote).toBe(remote)
+  expect(a.offers).toBe(3)
 })

@@ -2,7 +2,7 @@ import { createRequire } from 'node:module'
 import { WebSocket } from 'ws'
 import { createClient, type Client, type State } from '../src/index.js'
 import { nodePlatform, type NodePeer, type NodeWebRTC } from '../src/platform/node.js'
-import type { MediaStreamLike, MediaTrackLike } from '../src/platform/types.js'
+import type { MediaStreamLike, MediaTrackLike, PeerState } from '../src/platform/types.js'
 
 interface I420 {
   width: number
@@ -76,6 +76,8 @@ export class Person {
   seen: number | undefined
   /** Offers made by every peer connection of this person. */
   offers = 0
+  /** Tells the client a state that the present peer connection is not in. */
+  report: (state: PeerState) => void = () => undefined
   readonly #ear = new Ear()
   readonly #stops: (() => void)[] = []
   readonly #tracks: { audio: StoppableTrack; video: StoppableTrack }
@@ -92,11 +94,18 @@ export class Person {
         return super.createOffer(options)
       }
     }
+    const platform = nodePlatform({ webrtc: { ...wrtc, RTCPeerConnection: CountingPeer }, openWebSocket: (u) => new WebSocket(u) })
     this.client = createClient({
       url,
       name,
       version: 'test',
-      platform: nodePlatform({ webrtc: { ...wrtc, RTCPeerConnection: CountingPeer }, openWebSocket: (u) => new WebSocket(u) }),
+      platform: {
+        ...platform,
+        createPeer: (ice, events) => {
+          this.report = (state) => events.onState(state)
+          return platform.createPeer(ice, events)
+        },
+      },
     })
     const video = new wrtc.nonstandard.RTCVideoSource()
     const audio = new wrtc.nonstandard.RTCAudioSource()
