@@ -121,14 +121,6 @@ func (t *topicSet) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// MarshalJSON is the reverse of UnmarshalJSON.
-func (t topicSet) MarshalJSON() ([]byte, error) {
-	if len(t) == 0 {
-		return []byte(`"any"`), nil
-	}
-	return json.Marshal([]string(t))
-}
-
 func (m *helloMsg) check() *failure {
 	switch {
 	case len(m.Versions) == 0 || len(m.Versions) > 32:

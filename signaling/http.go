@@ -37,9 +37,6 @@ type statusError struct {
 	code int
 }
 
-// Unwrap gives the failure.
-func (e *statusError) Unwrap() error { return e.failure }
-
 // httpError answers any error of a handler or of echo itself.
 func (s *Server) httpError(err error, c echo.Context) {
 	if c.Response().Committed {

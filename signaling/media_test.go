@@ -13,14 +13,15 @@ import (
 // fakeMedia stands for the media engine: rooms by name, and packets that carry the name of
 // the room they were sent in. It is the only part of the product that these tests fake.
 type fakeMedia struct {
-	mu       sync.Mutex
-	rooms    map[string][]*fakePeer
-	everIn   map[string]map[string]bool // room -> owners
-	opened   int
-	closed   int
-	crossed  []string // what must not happen
-	newError error
-	hold     chan struct{} // when set, Answer waits for it
+	mu        sync.Mutex
+	rooms     map[string][]*fakePeer
+	everIn    map[string]map[string]bool // room -> owners
+	opened    int
+	closed    int
+	crossed   []string      // what must not happen
+	newError  error         // of newPeer
+	joinError error         // of Join
+	hold      chan struct{} // when set, Answer waits for it
 }
 
 func newFakeMedia() *fakeMedia {
@@ -96,6 +97,9 @@ func (p *fakePeer) Join(room string) error {
 	m := p.m
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.joinError != nil {
+		return m.joinError
+	}
 	if p.room != "" {
 		m.crossed = append(m.crossed, p.owner+" joined "+room+" while in "+p.room)
 	}
