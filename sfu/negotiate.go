@@ -3,7 +3,7 @@ package sfu
 import (
 	"errors"
 	"fmt"
-	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/pion/webrtc/v4"
@@ -77,13 +77,10 @@ func prefer(pc *webrtc.PeerConnection) error {
 		if t.Kind() != webrtc.RTPCodecTypeVideo {
 			continue
 		}
-		codecs := slices.Clone(t.Receiver().GetParameters().Codecs)
+		codecs := ordered(t.Receiver().GetParameters().Codecs)
 		if len(codecs) == 0 {
 			return errNotNegotiated
 		}
-		slices.SortStableFunc(codecs, func(a, b webrtc.RTPCodecParameters) int {
-			return rank(a) - rank(b)
-		})
 		if err := t.SetCodecPreferences(codecs); err != nil {
 			return fmt.Errorf("order the codecs: %w", err)
 		}
@@ -92,12 +89,28 @@ func prefer(pc *webrtc.PeerConnection) error {
 	return nil
 }
 
-func rank(c webrtc.RTPCodecParameters) int {
-	if strings.EqualFold(c.MimeType, webrtc.MimeTypeVP8) {
-		return 0
+// ordered puts VP8 first and each retransmission behind what it repeats; Pion
+// has them in random order.
+func ordered(codecs []webrtc.RTPCodecParameters) (list []webrtc.RTPCodecParameters) {
+	for _, vp8 := range []bool{true, false} {
+		for _, c := range codecs {
+			if isRTX(c) || strings.EqualFold(c.MimeType, webrtc.MimeTypeVP8) != vp8 {
+				continue
+			}
+			list = append(list, c)
+			for _, repair := range codecs {
+				if isRTX(repair) && parameter(repair.SDPFmtpLine, "apt") == strconv.Itoa(int(c.PayloadType)) {
+					list = append(list, repair)
+				}
+			}
+		}
 	}
 
-	return 1
+	return list
+}
+
+func isRTX(c webrtc.RTPCodecParameters) bool {
+	return strings.EqualFold(c.MimeType, webrtc.MimeTypeRTX)
 }
 
 // newMedia reads what was negotiated, from the transceivers and bound tracks.
@@ -157,16 +170,16 @@ func (m *media) addCodecs(codecs []webrtc.RTPCodecParameters) (preferred codec) 
 		m.payloads[c.PayloadType] = p
 	}
 	for _, c := range codecs {
-		if !strings.EqualFold(c.MimeType, webrtc.MimeTypeRTX) || c.PayloadType > 127 {
+		if !isRTX(c) || c.PayloadType > 127 {
 			continue
 		}
-		var apt uint8
-		if _, err := fmt.Sscan(parameter(c.SDPFmtpLine, "apt"), &apt); err != nil || apt > 127 {
+		apt, err := strconv.ParseUint(parameter(c.SDPFmtpLine, "apt"), 10, 7)
+		if err != nil {
 			continue
 		}
 		if base := &m.payloads[apt]; base.codec.name != codecNone && !base.rtx {
 			base.repair = uint8(c.PayloadType)
-			m.payloads[c.PayloadType] = payload{codec: base.codec, rtx: true, apt: apt, repair: noPayload}
+			m.payloads[c.PayloadType] = payload{codec: base.codec, rtx: true, apt: uint8(apt), repair: noPayload}
 		}
 	}
 

@@ -1,0 +1,68 @@
+package sfu
+
+import (
+	"bytes"
+	"sync"
+	"testing"
+	"time"
+)
+
+func TestRing(t *testing.T) {
+	r := newRing()
+	r.store(5, []byte{5, 5}, 0)
+	if b, ok := r.fetch(5, time.Second, 0, []byte{1}); !ok || !bytes.Equal(b, []byte{1, 5, 5}) {
+		t.Errorf("fetched %v, %v", b, ok)
+	}
+	if _, ok := r.fetch(5, time.Second, time.Millisecond, nil); ok {
+		t.Error("fetched again at once")
+	}
+	r.store(5+ringSize, []byte{6}, 0)
+	if _, ok := r.fetch(5, time.Hour, 0, nil); ok {
+		t.Error("fetched what is gone")
+	}
+	r.store(7, make([]byte, ringPacket+1), 0)
+	if _, ok := r.fetch(7, time.Hour, 0, nil); ok {
+		t.Error("fetched half of what is too large")
+	}
+	if _, ok := r.fetch(0, time.Hour, 0, nil); ok {
+		t.Error("fetched what never was")
+	}
+}
+
+// TestRingTogether stores and fetches at the same time: what is fetched is
+// always a whole packet.
+func TestRingTogether(t *testing.T) {
+	r := newRing()
+	var running sync.WaitGroup
+	running.Go(func() {
+		for seq := range uint16(20000) {
+			r.store(seq, bytes.Repeat([]byte{byte(seq)}, 100+int(seq)%1000), time.Duration(seq))
+		}
+	})
+	running.Go(func() {
+		buffer := make([]byte, 0, maxPacket)
+		for seq := range uint16(20000) {
+			b, ok := r.fetch(seq, time.Hour, 0, buffer)
+			if ok && !bytes.Equal(b, bytes.Repeat([]byte{byte(seq)}, 100+int(seq)%1000)) {
+				t.Errorf("packet %d was torn", seq)
+			}
+		}
+	})
+	running.Wait()
+}
+
+// TestForwardingDoesNotAllocate holds the promise that the benchmark prints.
+func TestForwardingDoesNotAllocate(t *testing.T) {
+	publisher, _ := pairInMemory(t)
+	publisher.up.nextReport, publisher.up.nextLimit = time.Hour, time.Hour
+	c := newCamera(publisher, 7)
+	packet := c.raw.bytes(keyFrame...)
+	seq := uint16(0)
+	if allocations := testing.AllocsPerRun(2000, func() {
+		seq++
+		packet[2], packet[3] = byte(seq>>8), byte(seq)
+		publisher.receiveRTP(packet, time.Duration(seq)*time.Millisecond)
+	}); allocations != 0 {
+		t.Errorf("%v allocations for each packet", allocations)
+	}
+}

@@ -1,0 +1,62 @@
+package sfu
+
+import (
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// TestSilentDeath: a client whose network dies without a word is noticed after
+// 5 s and given up 10 s later; one that comes back in time is connected again.
+func TestSilentDeath(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var dead atomic.Bool
+		l := newLab(t, 10*time.Millisecond, 1, dead.Load)
+		a, b := newLabClient(l, clientConfig{}), newLabClient(l, clientConfig{})
+		join(t, "room", a, b)
+		dead.Store(true)
+		a.waitState(stateDisconnected)
+		dead.Store(false)
+		a.waitState(stateConnected)
+		dead.Store(true)
+		start := time.Now()
+		<-a.peer.Done()
+		if took := time.Since(start); took < 10*time.Second || took > 25*time.Second {
+			t.Errorf("given up after %v", took)
+		}
+		<-b.peer.Done()
+		if s := l.engine.Stats(); s != (Stats{}) {
+			t.Errorf("left: %+v", s)
+		}
+		a.close()
+		b.close()
+		l.close()
+	})
+}
+
+// TestNobodyComes: a client that takes its answer and is never heard of is
+// given up too, and an Engine can be closed while it waits.
+func TestNobodyComes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(t, 10*time.Millisecond, 1, func() bool { return true })
+		a, b := newLabClient(l, clientConfig{}), newLabClient(l, clientConfig{})
+		start := time.Now()
+		<-a.peer.Done()
+		if took := time.Since(start); took > time.Minute {
+			t.Errorf("given up after %v", took)
+		}
+		<-b.peer.Done()
+		c, err := l.engine.NewPeer()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Answer(a.sdp); err != nil {
+			t.Fatal(err)
+		}
+		a.close()
+		b.close()
+		l.close()
+		<-c.Done()
+	})
+}
