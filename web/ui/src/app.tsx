@@ -98,13 +98,24 @@ function pick(screen: Screen, talk: Talk | undefined, model: Model, state: State
   }
 }
 
-/** Fetches what lies past the topics; loads the page again if that failed and it is needed. */
+/** The first signs that somebody is there and may go on. */
+const SIGNS = ['pointermove', 'pointerdown', 'keydown'] as const
+
+/**
+ * Fetches what lies past the topics as soon as somebody stirs, which is well
+ * before Start; loads the page again if that failed and it is needed.
+ */
 function useTalk(needed: boolean): Talk | undefined {
   const [talk, set] = useState<Talk>()
   const [failed, fail] = useState(false)
+  const [near, approach] = useState(false)
   useEffect(() => {
-    import('./talk').then(set, () => fail(true))
+    const once = { once: true }
+    for (const type of SIGNS) addEventListener(type, () => approach(true), once)
   }, [])
+  useEffect(() => {
+    if (near || needed) import('./talk').then(set, () => fail(true))
+  }, [near || needed])
   useEffect(() => {
     // A browser does not fetch a module again that it failed to get once.
     if (failed && needed) location.reload()

@@ -1,7 +1,7 @@
 import type { Client, State } from '@smalltalk/client'
 import { Cell } from './cell'
 import { Keys, ESC_WINDOW_MS } from './keys'
-import type { LocalMedia, Mode } from './media/local'
+import type { LocalMedia, LocalState, Mode } from './media/local'
 import { screenOf, type Route, type Screen } from './screen'
 
 /** What a dialog may be open about. */
@@ -58,10 +58,6 @@ export class Model {
   readonly ui: Cell<Ui>
   readonly client: Client
   readonly local: LocalMedia
-  /** Hides and mutes the partner at once; set by the stage. */
-  cut = () => {}
-  /** Gives back a partner that was cut too early. */
-  uncut = () => {}
   /** Plays sound, from a gesture; set by the stage. */
   hear = () => {}
   readonly #tab: Keep
@@ -71,6 +67,7 @@ export class Model {
   #screen: Screen = 'splash'
   /** Our tracks are with the client: from Start until back at the topics. */
   #sending = false
+  #sent: Pick<LocalState, 'audio' | 'video'> | undefined
 
   constructor(client: Client, local: LocalMedia, stores: { tab: Keep; ever: Keep }, invited?: string) {
     this.client = client
@@ -139,12 +136,10 @@ export class Model {
   }
 
   next(): void {
-    this.cut()
     this.client.next()
   }
 
   leave(): void {
-    this.cut()
     this.client.leave()
     this.ui.patch({ route: 'home', dialog: undefined })
   }
@@ -225,7 +220,6 @@ export class Model {
     if (s.phase !== 'idle' && route !== 'home') this.ui.patch({ route: 'home' })
     // A search that was refused: back to the topics, where the error shows.
     if (s.phase === 'idle' && s.error && route === 'starting') this.ui.patch({ route: 'home' })
-    if (s.error && s.phase === 'call') this.uncut()
     if (s.phase !== 'call') this.#disarm()
     if (chat ? read !== s.chat.length : read > s.chat.length) this.ui.patch({ read: s.chat.length })
     this.#settle()
@@ -239,6 +233,7 @@ export class Model {
     if (screen !== 'call') this.ui.patch({ dialog: undefined, ...(screen === 'waiting' || screen === 'left' ? {} : { chat: false }) })
     if (screen === 'home' || screen === 'closed') {
       this.#sending = false
+      this.#sent = undefined
       this.local.close()
       void this.client.setMedia({ audio: null, video: null })
     }
@@ -249,7 +244,10 @@ export class Model {
   #send(): void {
     if (!this.#sending) return
     const { audio, video, micOn, camOn, hidden } = this.local.cell.get()
-    void this.client.setMedia({ audio: audio ?? null, video: video ?? null })
+    if (audio !== this.#sent?.audio || video !== this.#sent?.video || !this.#sent) {
+      this.#sent = { audio, video }
+      void this.client.setMedia({ audio: audio ?? null, video: video ?? null })
+    }
     this.client.setEnabled({ audio: micOn, video: camOn && !hidden })
   }
 }

@@ -9,7 +9,8 @@ export type Route = 'home' | 'preview' | 'starting'
 /** The screen follows from the state alone; no address, no memory. */
 export function screenOf(s: Pick<State, 'link' | 'closedBy' | 'user' | 'phase'>, route: Route): Screen {
   if (s.link === 'closed' && s.closedBy !== 'user') return 'closed'
-  if (!s.user) return 'splash'
+  // Also on the way back in after a person's choice: who one is may change by it.
+  if (!s.user || s.link === 'idle' || s.link === 'connecting') return 'splash'
   switch (s.phase) {
     case 'queued':
       return 'waiting'

@@ -22,8 +22,6 @@ export function Stage({ model }: { model: Model }) {
     const seen = new ResizeObserver(size)
     seen.observe(el)
     el.addEventListener('resize', size)
-    model.cut = () => view.cut()
-    model.uncut = () => view.uncut(client.state)
     model.hear = () => void view.unmute()
     const stop = [client.onRemote(attach), client.subscribe((s) => view.update(s)), () => seen.disconnect(), () => el.removeEventListener('resize', size)]
     attach()

@@ -1,6 +1,6 @@
 /**
- * Everything past the topics, as one chunk of its own: it is fetched as soon as
- * the topics are on the screen, so that they need not wait for it.
+ * Everything past the topics, as one chunk of its own: the topics need not wait
+ * for it, and who only looks in does not pay for it.
  */
 import './styles/talk.css'
 

@@ -114,6 +114,7 @@ describe('screens', () => {
   it.each<[Screen, Parameters<typeof screenOf>[0], Parameters<typeof screenOf>[1]]>([
     ['splash', { link: 'connecting', user: undefined, phase: 'idle' }, 'home'],
     ['splash', { link: 'reconnecting', user: undefined, phase: 'idle' }, 'home'],
+    ['splash', { ...IDLE, link: 'connecting' }, 'home'],
     ['home', IDLE, 'home'],
     ['preview', IDLE, 'preview'],
     ['waiting', IDLE, 'starting'],

@@ -142,29 +142,6 @@ describe('RemoteView', () => {
     expect(video.live).toBe(true)
   })
 
-  it('cut hides before the client knows, and stays cut until another call', () => {
-    view.update(call('a'))
-    video.frame(1030, 1010)
-    view.cut()
-    expect(video.live).toBe(false)
-    view.update(call('a'))
-    video.frame(1060, 1050)
-    expect(video.live).toBe(false)
-    view.update(call('b'))
-    video.frame(1090, 1080)
-    expect(video.live).toBe(true)
-  })
-
-  it('uncut brings back a call that goes on after all', () => {
-    view.update(call('a'))
-    view.cut()
-    view.uncut(call('a'))
-    video.frame(1060, 1050)
-    expect(video.live).toBe(true)
-    clock.move(SETTLE_MS)
-    expect(video.muted).toBe(false)
-  })
-
   it('asks for a tap where the browser forbids sound, and the picture runs on', async () => {
     video.forbidden = true
     view.update(call('a'))

@@ -37,8 +37,6 @@ export const browserClock: Clock = {
 export class RemoteView {
   #gate = new FrameGate()
   #call = ''
-  /** A call that the person has ended; the client may not know it yet. */
-  #dead = ''
   #video = false
   #watch = 0
   #cancelUnmute = () => {}
@@ -52,7 +50,7 @@ export class RemoteView {
   }
 
   update(state: Pick<State, 'phase' | 'call'>): void {
-    const call = state.phase === 'call' && state.call?.id !== this.#dead ? state.call : undefined
+    const call = state.phase === 'call' ? state.call : undefined
     const id = call?.id ?? ''
     const video = call?.peerVideo ?? false
     if (id !== this.#call) this.#change(id)
@@ -60,20 +58,6 @@ export class RemoteView {
     this.#video = video
     if (video) this.#await()
     else this.#hide()
-  }
-
-  /** Hides and mutes at once, without waiting for the client to say so. */
-  cut(): void {
-    this.#dead = this.#call
-    this.#change('')
-    this.#video = false
-    this.#hide()
-  }
-
-  /** Takes a cut back: the call goes on after all. */
-  uncut(state: Pick<State, 'phase' | 'call'>): void {
-    this.#dead = ''
-    this.update(state)
   }
 
   /** Tries to play with sound; call it from a user's gesture. */

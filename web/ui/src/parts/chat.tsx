@@ -16,6 +16,7 @@ interface Props {
 
 /** The text beside the video: a column on wide windows, a sheet on phones. */
 export function Chat({ state, client, onClose }: Props) {
+  const box = useRef<HTMLElement>(null)
   const input = useRef<HTMLInputElement>(null)
   const log = useRef<HTMLDivElement>(null)
   const pause = useRef<ReturnType<typeof setTimeout> | undefined>(undefined)
@@ -26,6 +27,13 @@ export function Chat({ state, client, onClose }: Props) {
     if (matchMedia('(pointer: fine)').matches) input.current?.focus()
     return () => clearTimeout(pause.current)
   }, [])
+  useLayoutEffect(
+    () => () => {
+      // Closed from within: the focus goes back to the button that opened it.
+      if (box.current?.contains(document.activeElement)) document.querySelector<HTMLElement>('[data-testid=chat]')?.focus()
+    },
+    [],
+  )
   useLayoutEffect(() => {
     log.current?.scrollTo({ top: log.current.scrollHeight })
   }, [state.chat.length, state.peerTyping])
@@ -48,7 +56,7 @@ export function Chat({ state, client, onClose }: Props) {
   }
 
   return (
-    <aside class="chat" aria-label="Chat">
+    <aside ref={box} class="chat" aria-label="Chat">
       <header>
         <h2>Chat</h2>
         <button class="round ghost" aria-label="Close chat" onClick={onClose}>

@@ -41,7 +41,7 @@ export function Call({ model, state, ui, local }: { model: Model; state: State; 
           <Icon name="sound" /> Tap to hear {name}
         </button>
       )}
-      <div class="controls" role="toolbar" aria-label="Call">
+      <div class="controls" role="group" aria-label="Call">
         <Tool id="mute" icon={local.audio && local.micOn ? 'mic' : 'micOff'} label="Mute" off={!local.audio || !local.micOn} disabled={!local.audio} onClick={() => model.mute()} />
         <Tool id="camera" icon={local.video && local.camOn ? 'cam' : 'camOff'} label="Camera off" off={!local.video || !local.camOn} disabled={!local.video} onClick={() => model.camera()} />
         <button class="round" data-testid="chat" aria-expanded={ui.chat} aria-label={unread ? `Chat, ${unread} new` : 'Chat'} onClick={() => model.chat()}>
