@@ -265,3 +265,17 @@ func TestClose(t *testing.T) {
 		t.Errorf("new peer after close: %v", err)
 	}
 }
+
+// TestStreamStorm: a client that makes up streams without end is dropped.
+func TestStreamStorm(t *testing.T) {
+	e := newTestEngine(t)
+	a := newClient(t, e, clientConfig{})
+	a.waitState(stateConnected)
+	for ssrc := range uint32(2 * maxRTCPStreams) {
+		if err := a.pc.WriteRTCP([]rtcp.Packet{&rtcp.PictureLossIndication{MediaSSRC: ssrc}}); err != nil {
+			break // the server has said goodbye already
+		}
+	}
+	<-a.peer.Done()
+	a.close()
+}

@@ -301,6 +301,50 @@ func TestOtherStream(t *testing.T) {
 	}
 }
 
+// TestTranslation: the same codec has other numbers on the other connection,
+// and what the partner cannot show is dropped.
+func TestTranslation(t *testing.T) {
+	publisher, subscriber, _, down, c := call(t)
+	m := testMedia(20)
+	m.payloads[ptVP8], m.payloads[100] = payload{repair: noPayload}, m.payloads[ptVP8]
+	m.payloads[ptH264] = payload{repair: noPayload}
+	rs := newRooms()
+	publisher.room, subscriber.room = nil, nil
+	publisher.to.clear()
+	subscriber.to.clear()
+	subscriber.media.Store(m)
+	for _, l := range []*leg{publisher, subscriber} {
+		if _, err := rs.join(l, "again", c.now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.frame(keyFrame)
+	c.raw.pt = ptH264
+	c.frame([]byte{0x67, 1})
+	got := down.sent(t, video)
+	if len(got) != 2 || got[0].pt != ptVP8 || got[1].pt != 100 {
+		t.Errorf("arrived %+v", got)
+	}
+	if s := publisher.count.snapshot(); s.Dropped.Codec != 1 {
+		t.Errorf("dropped %+v", s.Dropped)
+	}
+}
+
+// TestPolice: a burst and a little above the limit pass, a flood does not.
+func TestPolice(t *testing.T) {
+	const bitrate, size = 800_000, 1000 // 100 packets a second
+	p := newPolice(bitrate)
+	passed := 0
+	for i := range 10_000 { // ten seconds at ten times the limit
+		if p.admit(size, time.Duration(i)*time.Millisecond) {
+			passed++
+		}
+	}
+	if want := 100 * policeFactor * 11; passed < want-10 || passed > want+10 {
+		t.Errorf("%d packets passed, want about %d", passed, want)
+	}
+}
+
 // FuzzRTCP feeds both sides of a call what strangers may send.
 func FuzzRTCP(f *testing.F) {
 	for _, p := range []rtcp.Packet{

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"net/netip"
 	"sync"
 	"testing"
 )
@@ -12,11 +13,21 @@ var discard = slog.New(slog.DiscardHandler)
 
 func newTestEngine(t testing.TB) *Engine {
 	t.Helper()
-	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+
+	return newTestEngineOn(t, "udp4", "127.0.0.1:0")
+}
+
+// newTestEngineOn makes an Engine that offers 127.0.0.1 on the given socket.
+func newTestEngineOn(t testing.TB, network, address string) *Engine {
+	t.Helper()
+	conn, err := net.ListenPacket(network, address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := New(Config{UDP: []net.PacketConn{conn}, IncludeLoopback: true})
+	e, err := New(Config{
+		UDP: []net.PacketConn{conn}, IncludeLoopback: true,
+		Addresses: []netip.Addr{netip.MustParseAddr("127.0.0.1")},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +56,12 @@ func startTalking(clients ...*client) (stop func()) {
 }
 
 func TestMediaCrosses(t *testing.T) {
-	e := newTestEngine(t)
+	t.Run("one address", func(t *testing.T) { mediaCrosses(t, newTestEngine(t)) })
+	t.Run("any address", func(t *testing.T) { mediaCrosses(t, newTestEngineOn(t, "udp4", "0.0.0.0:0")) })
+	t.Run("both families", func(t *testing.T) { mediaCrosses(t, newTestEngineOn(t, "udp", "[::]:0")) })
+}
+
+func mediaCrosses(t *testing.T, e *Engine) {
 	a, b := newClient(t, e, clientConfig{}), newClient(t, e, clientConfig{})
 	for _, c := range []*client{a, b} {
 		if err := c.peer.Join("room"); err != nil {

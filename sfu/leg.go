@@ -68,7 +68,7 @@ func newLeg(out sender, maxBitrate uint64, wall time.Duration, random func() uin
 		d.plain = make([]byte, 0, maxPacket)
 		d.wrapped = make([]byte, 0, maxPacket)
 	}
-	l.up.init()
+	l.up.init(maxBitrate)
 
 	return l
 }
@@ -107,6 +107,11 @@ func (l *leg) receiveRTP(b []byte, now time.Duration) {
 	var p packet
 	if m == nil || !p.parse(b) {
 		l.count.dropped[dropMalformed].Add(1)
+
+		return
+	}
+	if !l.up.police.admit(len(b), now) {
+		l.count.dropped[dropExcess].Add(1)
 
 		return
 	}

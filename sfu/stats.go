@@ -11,6 +11,7 @@ type dropReason uint8
 const (
 	dropMalformed dropReason = iota
 	dropUnknown
+	dropExcess
 	dropAlone
 	dropWaiting
 	dropCodec
@@ -24,6 +25,7 @@ const (
 type Dropped struct {
 	Malformed uint64 // not RTP or RTCP
 	Unknown   uint64 // payload type or stream was not negotiated
+	Excess    uint64 // far beyond the limit that the peer was told
 	Alone     uint64 // nobody to send it to
 	Waiting   uint64 // video before the first key frame after a re-wire
 	Codec     uint64 // the partner cannot show it
@@ -79,7 +81,8 @@ func (c *counters) snapshot() PeerStats {
 		PLIs: c.plis.Load(),
 		Dropped: Dropped{
 			Malformed: c.dropped[dropMalformed].Load(), Unknown: c.dropped[dropUnknown].Load(),
-			Alone: c.dropped[dropAlone].Load(), Waiting: c.dropped[dropWaiting].Load(),
+			Excess: c.dropped[dropExcess].Load(),
+			Alone:  c.dropped[dropAlone].Load(), Waiting: c.dropped[dropWaiting].Load(),
 			Codec: c.dropped[dropCodec].Load(), Duplicate: c.dropped[dropDuplicate].Load(),
 			Stale: c.dropped[dropStale].Load(), Send: c.dropped[dropSend].Load(),
 		},
@@ -101,6 +104,7 @@ func (s *PeerStats) add(o PeerStats) {
 	s.PLIs += o.PLIs
 	s.Dropped.Malformed += o.Dropped.Malformed
 	s.Dropped.Unknown += o.Dropped.Unknown
+	s.Dropped.Excess += o.Dropped.Excess
 	s.Dropped.Alone += o.Dropped.Alone
 	s.Dropped.Waiting += o.Dropped.Waiting
 	s.Dropped.Codec += o.Dropped.Codec

@@ -27,6 +27,7 @@ const (
 // the feedback that a receiver owes it. Feedback is driven by arriving
 // packets: there is no timer, and where nothing arrives nothing is owed.
 type uplink struct {
+	police   police
 	streams  [kinds]stream
 	arrivals *twcc.Recorder
 	pending  bool // arrivals not yet reported
@@ -45,7 +46,8 @@ type stream struct {
 	reception reception
 }
 
-func (u *uplink) init() {
+func (u *uplink) init(maxBitrate uint64) {
+	u.police = newPolice(maxBitrate)
 	u.nacks = make([]uint16, 0, nacksAtOnce)
 	u.arrivals = twcc.NewRecorder(1)
 }

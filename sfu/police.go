@@ -1,0 +1,39 @@
+package sfu
+
+import "time"
+
+const (
+	// A peer may send policeFactor times what it was told, because senders
+	// probe above their limit, and that much for policeBurst at once.
+	policeFactor = 3
+	policeBurst  = time.Second
+)
+
+// police drops what a peer sends far beyond its limit. The limit itself is
+// only advice, which a browser follows; this is for those who do not, so that
+// nobody can flood a partner through the relay. Not safe for concurrent use.
+type police struct {
+	rate   int64 // bytes a second
+	budget int64 // bytes
+	at     time.Duration
+}
+
+func newPolice(maxBitrate uint64) police {
+	rate := int64(maxBitrate) * policeFactor / 8
+
+	return police{rate: rate, budget: rate * int64(policeBurst) / int64(time.Second)}
+}
+
+// admit reports whether a packet of that size may pass at now.
+func (p *police) admit(size int, now time.Duration) bool {
+	if passed := min(now-p.at, policeBurst); passed > 0 {
+		p.budget = min(p.budget+p.rate*int64(passed)/int64(time.Second), p.rate*int64(policeBurst)/int64(time.Second))
+		p.at = now
+	}
+	if p.budget < int64(size) {
+		return false
+	}
+	p.budget -= int64(size)
+
+	return true
+}
