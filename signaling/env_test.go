@@ -36,6 +36,7 @@ type env struct {
 type options struct {
 	path   string // of the database; a new one if empty
 	pipes  bool   // in-memory connections, which a synctest bubble needs
+	remote string // address that the server believes clients to have
 	config func(*signaling.Config)
 }
 
@@ -70,15 +71,20 @@ func start(t *testing.T, o options) *env {
 	if e.srv, err = signaling.New(cfg); err != nil {
 		t.Fatal(err)
 	}
-	e.listen(o.pipes)
+	e.listen(o)
 	t.Cleanup(e.stop)
 	return e
 }
 
-func (e *env) listen(pipes bool) {
-	e.web = httptest.NewUnstartedServer(e.srv)
+func (e *env) listen(o options) {
+	e.web = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if o.remote != "" {
+			r.RemoteAddr = o.remote
+		}
+		e.srv.ServeHTTP(w, r)
+	}))
 	dial := (&net.Dialer{}).DialContext
-	if pipes {
+	if o.pipes {
 		l := newPipeListener()
 		_ = e.web.Listener.Close()
 		e.web.Listener = l

@@ -172,7 +172,7 @@ func TestGuestsOff(t *testing.T) {
 }
 
 func TestAddressLimits(t *testing.T) {
-	e := start(t, options{config: func(c *signaling.Config) {
+	e := start(t, options{remote: "192.0.2.7:4711", config: func(c *signaling.Config) {
 		c.Limits.Guests = signaling.Limit{Burst: 2}
 		c.Limits.Connects = signaling.Limit{Burst: 4}
 		c.Limits.Open = 3

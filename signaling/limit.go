@@ -16,7 +16,8 @@ type Limit struct {
 }
 
 // Limits bounds what one client and one address may do. Zero values take the defaults given
-// here. An IPv6 address counts as its /64, which is what one customer has.
+// here. An IPv6 address counts as its /64, which is what one customer has; a loopback address, which
+// is the operator or a reverse proxy, has no limits.
 type Limits struct {
 	Messages Limit // all messages of a session: 120, then 30 a second
 	Offers   Limit // rtc.offer of a session: 6, then one each 5 s
@@ -91,6 +92,9 @@ func newAddrLimiter(limit Limit) *addrLimiter {
 
 // take uses one token of the address.
 func (l *addrLimiter) take(addr netip.Prefix, now time.Time) *failure {
+	if !addr.IsValid() {
+		return nil
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	b, ok := l.buckets[addr]
@@ -127,6 +131,9 @@ func newAddrCounter(limit int) *addrCounter {
 
 // add counts one more and says if that is allowed; each true needs one remove.
 func (c *addrCounter) add(addr netip.Prefix) bool {
+	if !addr.IsValid() {
+		return true
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.limit >= 0 && c.open[addr] >= c.limit {
@@ -137,6 +144,9 @@ func (c *addrCounter) add(addr netip.Prefix) bool {
 }
 
 func (c *addrCounter) remove(addr netip.Prefix) {
+	if !addr.IsValid() {
+		return
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.open[addr]--; c.open[addr] <= 0 {
@@ -144,11 +154,12 @@ func (c *addrCounter) remove(addr netip.Prefix) {
 	}
 }
 
-// addrOf is the address of a client as the limits see it. An address that cannot be read is
-// the zero prefix, which all such clients share.
+// addrOf is the address of a client as the limits see it. The zero prefix stands for one that
+// has no limits: a loopback address or none at all is the operator or a reverse proxy, and the limits of a proxy
+// would be those of all its clients together.
 func addrOf(remote string) netip.Prefix {
 	ap, err := netip.ParseAddrPort(remote)
-	if err != nil {
+	if err != nil || ap.Addr().Unmap().IsLoopback() {
 		return netip.Prefix{}
 	}
 	addr, bits := ap.Addr().Unmap().WithZone(""), 32

@@ -1,6 +1,8 @@
 package signaling_test
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -314,5 +316,40 @@ func TestRestartAlone(t *testing.T) {
 		if end := a2.want("call.end"); end.str("reason") != "lost" {
 			t.Errorf("call.end %v", end)
 		}
+	})
+}
+
+// TestCrash is a server that is gone without a word: what is on the disk brings the two together.
+func TestCrash(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		first := start(t, options{pipes: true})
+		a, b := first.join("a"), first.join("b")
+		first.pair(a, b)
+		time.Sleep(time.Second) // the matcher writes behind
+		synctest.Wait()
+		disk, err := os.ReadFile(first.path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(t.TempDir(), "copy.db")
+		if err := os.WriteFile(path, disk, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		first.stop() // too late to change the copy
+
+		second := start(t, options{pipes: true, path: path})
+		a.e, b.e = second, second
+		a2, b2 := a.resumes(), b.resumes()
+		for _, c := range []*client{a2, b2} {
+			if got := c.welcome.sub("state").sub("call").str("call"); got != a.call || c.welcome["resumed"] != true {
+				t.Errorf("welcome %v", c.welcome)
+			}
+		}
+		a2.send(message{"type": "call.next", "call": a.call})
+		if end := b2.want("call.end"); end.str("reason") != "next" {
+			t.Errorf("call.end %v", end)
+		}
+		a2.want("call.end")
+		a2.want("queue.state")
 	})
 }

@@ -124,6 +124,9 @@ func TestAddrOf(t *testing.T) {
 		"[::ffff:192.0.2.7]:80":    "192.0.2.7/32",
 		"[2001:db8:1:2:3:4:5:6]:8": "2001:db8:1:2::/64",
 		"[fe80::1%eth0]:8":         "fe80::/64",
+		"127.0.0.1:80":             "invalid Prefix",
+		"[::1]:80":                 "invalid Prefix",
+		"[::ffff:127.0.0.1]:80":    "invalid Prefix",
 		"pipe":                     "invalid Prefix",
 	} {
 		if got := addrOf(remote); got.String() != want {
