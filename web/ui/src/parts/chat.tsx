@@ -1,5 +1,5 @@
 import type { Client, State } from '@smalltalk/client'
-import { useEffect, useLayoutEffect, useRef } from 'preact/hooks'
+import { useLayoutEffect, useRef } from 'preact/hooks'
 import { Icon } from './icon'
 
 /** Typing is reported as over after this long without a key, in ms. */
@@ -22,18 +22,15 @@ export function Chat({ state, client, onClose }: Props) {
   const pause = useRef<ReturnType<typeof setTimeout> | undefined>(undefined)
   const name = state.call?.peer.name ?? ''
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     // Not by touch: the keyboard would cover the picture unasked.
     if (matchMedia('(pointer: fine)').matches) input.current?.focus()
-    return () => clearTimeout(pause.current)
-  }, [])
-  useLayoutEffect(
-    () => () => {
+    return () => {
+      clearTimeout(pause.current)
       // Closed from within: the focus goes back to the button that opened it.
       if (box.current?.contains(document.activeElement)) document.querySelector<HTMLElement>('[data-testid=chat]')?.focus()
-    },
-    [],
-  )
+    }
+  }, [])
   useLayoutEffect(() => {
     log.current?.scrollTo({ top: log.current.scrollHeight })
   }, [state.chat.length, state.peerTyping])

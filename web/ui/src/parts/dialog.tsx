@@ -15,9 +15,10 @@ interface Props {
 export function Dialog({ title, onClose, children }: Props) {
   const ref = useRef<HTMLDialogElement>(null)
   useLayoutEffect(() => {
-    const from = document.activeElement as HTMLElement | null
-    ref.current?.showModal()
-    return () => from?.focus()
+    const el = ref.current
+    el?.showModal()
+    // Not merely taken away: only closing gives the focus back.
+    return () => el?.close()
   }, [])
   return (
     <dialog

@@ -17,12 +17,12 @@ export function Left({ model, state }: { model: Model; state: State }) {
     if (!auto) return
     const id = setInterval(() => {
       // Nobody looks: a stranger would meet an empty chair.
-      if (!document.hidden) setSeconds((s) => s - 1)
+      if (!document.hidden) setSeconds((s) => Math.max(0, s - 1))
     }, 1000)
     return () => clearInterval(id)
   }, [auto])
   useEffect(() => {
-    if (auto && seconds <= 0) model.client.requeue()
+    if (auto && seconds === 0) model.client.requeue()
   }, [auto, seconds])
   if (!left) return null
   return (
@@ -46,7 +46,7 @@ export function Left({ model, state }: { model: Model; state: State }) {
         {auto ? (
           <>
             <p>
-              Looking again in <b>{Math.max(seconds, 0)}</b>
+              Looking again in <b>{seconds}</b>
             </p>
             <div class="fuse" aria-hidden="true" />
             <button class="link" data-testid="stop" onClick={() => setAuto(false)}>
