@@ -31,6 +31,7 @@ export class Checks {
 /** Ends a journey whose next steps make no sense; its check has been counted already. */
 export class Stopped extends Error {}
 
+/** The beginning of an error's message, fit for one line. */
 export function firstLine(err: unknown): string {
   return (err instanceof Error ? err.message : String(err)).split('\n').slice(0, 3).join(' ')
 }

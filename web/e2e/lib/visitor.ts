@@ -10,11 +10,13 @@ export const looks = {
   yellow: { colour: [210, 180, 40], hz: 1760 },
 } as const satisfies Record<string, { colour: Colour; hz: number }>
 
+/** How somebody looks and sounds. */
 export type Look = keyof typeof looks
 
 /** How far a colour may be off, as the sum over its three parts. */
 const tolerance = 110
 
+/** Whether a colour is the other one, as far as lossy video lets one say. */
 export function near(a: Colour | undefined, b: Colour): boolean {
   return a !== undefined && a.reduce((sum, v, i) => sum + Math.abs(v - (b[i] ?? 0)), 0) < tolerance
 }

@@ -50,6 +50,7 @@ export function rejoin(m: Model): Step {
   return m.view.phase === 'queued' ? stay(m, ...sendJoin(m)) : stay(m)
 }
 
+/** Stops waiting. */
 export function cancel(m: Model): Step {
   if (m.view.phase !== 'queued') return stay(m)
   return both(m, { phase: 'idle', queue: undefined }, { ticket: undefined }, ...stop('queue'), ...say(m, { type: 'queue.leave' }))
@@ -64,6 +65,7 @@ export function next(m: Model, clock: Clock): Step {
   return enter(model, clock, ...say(m, { type: 'call.next', id: `next:${call}`, call }))
 }
 
+/** Ends the call for good; from partner-left it only goes back to the start. */
 export function leave(m: Model): Step {
   const idle = { phase: 'idle', call: undefined, left: undefined, peerTyping: false } as const
   if (m.view.phase === 'left') return show(m, idle)
@@ -126,6 +128,7 @@ function leftAlone(m: Model, reason: Message<'call.end'>['reason']): Step {
   return both(m, view, { typingAt: undefined }, ...stop('typing'))
 }
 
+/** What the partner's microphone, camera and connection are doing. */
 export function peerState(m: Model, p: Message<'peer.state'>): Step {
   const call = m.view.call
   if (!call) return stay(m)

@@ -48,6 +48,7 @@ export function resend(m: Model, cid: string): Step {
   return show(m, { chat: mark(m.view.chat, cid, 'sending') }, ...send(m, line))
 }
 
+/** A line of the partner. One that comes again is not shown again. */
 export function received(m: Model, c: Message<'chat'>): Step {
   if (!m.view.call || m.view.chat.some((l) => l.from === 'peer' && l.id === c.cid)) return stay(m)
   const line: ChatLine = { id: c.cid, from: 'peer', text: c.text, at: c.at, state: 'sent' }
@@ -59,6 +60,7 @@ export function confirmed(m: Model, re: string): Step {
   return re.startsWith('chat:') ? show(m, { chat: mark(m.view.chat, re.slice(5), 'sent') }) : stay(m)
 }
 
+/** The server did not take a line; `error` is what the person should hear of it. */
 export function refused(m: Model, cid: string, error: ClientError | undefined): Step {
   return show(m, { chat: mark(m.view.chat, cid, 'failed'), error: error ?? m.view.error })
 }
@@ -87,6 +89,7 @@ export function typing(m: Model, on: boolean, clock: Clock): Step {
   return step(m, { typingAt: on ? clock.now : undefined }, ...say(m, { type: 'chat.typing', on }))
 }
 
+/** The partner types, or has stopped; without news he is taken to have stopped after a while. */
 export function peerTyping(m: Model, on: boolean): Step {
   if (!m.view.call) return stay(m)
   return show(m, { peerTyping: on }, ...(on ? [after('typing', typingStaleMs)] : stop('typing')))

@@ -17,6 +17,7 @@ const stableMs = 5_000
 
 type Message<T extends ServerMessage['type']> = Extract<ServerMessage, { type: T }>
 
+/** Starts from nothing, or again after the link was closed for good. */
 export function connect(m: Model): Step {
   return m.view.link === 'idle' || m.view.link === 'closed' ? start(m) : stay(m)
 }
@@ -91,6 +92,7 @@ export function welcome(m: Model, w: Message<'welcome'>, clock: Clock): Step {
   return and(and(media, (x) => call.restored(x, w.state, clock)), (x) => chat.restored(x, w.state.chat ?? []))
 }
 
+/** Asks for the numbers of people per topic, or no longer. */
 export function watch(m: Model, on: boolean): Effect[] {
   return say(m, { type: 'topics.watch', on })
 }

@@ -10,7 +10,7 @@ import type { ServerMessage } from './protocol.js'
 import * as rtc from './rtc.js'
 import type { State } from './state.js'
 
-export type { Action, Clock, Effect, Model, Saved, Step, TimerName }
+export type { Action, Clock, Effect, Model, TimerName }
 
 const emptyView: State = {
   link: 'idle',

@@ -1,8 +1,8 @@
 import type { Action } from './machine.js'
 import type { IceServer, MediaKind, MediaStreamLike, MediaTrackLike, PeerConnectionAdapter, Platform, StatEntry } from './platform/types.js'
 
-/** Which kinds of media are meant. */
-export interface Both<T> {
+/** Something for each kind of media that is meant. */
+interface Both<T> {
   audio?: T
   video?: T
 }
@@ -71,12 +71,14 @@ export class Media {
     this.#offer(this.#pc, gen, true, Promise.resolve())
   }
 
+  /** Applies the answer to the last offer. */
   answer(gen: number, sdp: string): void {
     const pc = this.#pc
     if (!pc || gen !== this.#gen) return
     pc.answer(sdp).catch((err: unknown) => this.#fail(pc, `answer: ${String(err)}`))
   }
 
+  /** Gives the peer connection up; the remote stream stays for the next one. */
   close(): void {
     const pc = this.#pc
     this.#pc = undefined
@@ -95,6 +97,7 @@ export class Media {
     if (pc) await Promise.all(changed.map((k) => pc.replaceTrack(k, this.#tracks[k])))
   }
 
+  /** Mutes and unmutes the tracks that are there, and those to come. */
   setEnabled(on: { audio: boolean; video: boolean }): void {
     for (const k of kinds) {
       this.#enabled[k] = on[k]

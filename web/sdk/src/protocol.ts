@@ -38,7 +38,6 @@ export const CloseCode = {
   normal: 1000,
   /** From the client: this connection is given up but the session is not, unlike after `normal`. */
   lost: 4000,
-  badMessage: 4400,
   unauthorized: 4401,
   banned: 4403,
   replaced: 4409,

@@ -40,6 +40,7 @@ export function offered(m: Model, o: Extract<Action, { type: 'offer' }>): Step {
   )
 }
 
+/** The server has answered an offer; an answer to an older one is ignored. */
 export function answered(m: Model, a: Extract<ServerMessage, { type: 'rtc.answer' }>): Step {
   if (a.gen !== m.gen) return stay(m)
   return step(m, { negotiation: 'done' }, ...stop('answer'), { type: 'pc.answer', gen: a.gen, sdp: a.sdp })

@@ -3,8 +3,8 @@ import type { GuestReply, Platform, SocketLike } from './platform/types.js'
 import { decode, type ClientMessage } from './protocol.js'
 
 /** The address of the WebSocket of the server at `base`. */
-export function socketUrl(base: string): string {
-  return base.replace(/^http/, 'ws').replace(/\/+$/, '') + '/api/v1/ws'
+function socketUrl(base: string): string {
+  return base.replace(/^http/, 'ws') + '/api/v1/ws'
 }
 
 /**
@@ -53,7 +53,7 @@ export class Session {
   close(code: number): void {
     const s = this.#socket
     this.#drop()
-    s?.close(code, '')
+    s?.close(code)
   }
 
   #drop(): void {

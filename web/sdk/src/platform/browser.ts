@@ -13,7 +13,7 @@ function openSocket(url: string, events: SocketEvents): SocketLike {
     send: (text) => {
       if (ws.readyState === WebSocket.OPEN) ws.send(text)
     },
-    close: (code, reason) => ws.close(code, reason),
+    close: (code) => ws.close(code),
   }
 }
 

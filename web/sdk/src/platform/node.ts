@@ -24,7 +24,7 @@ export interface NodeWebSocket {
   on(event: 'error', fn: () => void): unknown
   readonly readyState: number
   send(text: string): void
-  close(code: number, reason: string): void
+  close(code: number): void
 }
 
 /** What {@link nodePlatform} is made from. */
@@ -45,7 +45,7 @@ function wrap(ws: NodeWebSocket, events: SocketEvents): SocketLike {
     send: (text) => {
       if (ws.readyState === 1) ws.send(text)
     },
-    close: (code, reason) => ws.close(code, reason),
+    close: (code) => ws.close(code),
   }
 }
 

@@ -67,7 +67,7 @@ export interface SocketEvents {
 /** A WebSocket that is opening or open. */
 export interface SocketLike {
   send(text: string): void
-  close(code: number, reason: string): void
+  close(code: number): void
 }
 
 /** The outcome of asking the server for a guest session over HTTP. */
