@@ -53,8 +53,11 @@ func (l *leg) handlePayloadFeedback(format uint8, b []byte, now time.Duration) e
 		if err := remb.Unmarshal(b); err != nil {
 			return err
 		}
+		if remb.Bitrate >= 1 {
+			l.estimate.Store(uint64(min(remb.Bitrate, 1e10)))
+		}
 		if r := l.from.Load(); r != nil && remb.Bitrate >= 1 {
-			r.estimate.Store(uint64(min(remb.Bitrate, 1e10)))
+			r.estimate.report(l.estimate.Load(), l.maxBitrate)
 		}
 	}
 
@@ -67,6 +70,13 @@ func (l *leg) handleReceiverReport(b []byte, now time.Duration) error {
 		return err
 	}
 	l.measure(rr.Reports, now)
+	if r := l.from.Load(); r != nil {
+		for i := range rr.Reports {
+			if rr.Reports[i].SSRC == l.down[video].ssrc {
+				r.estimate.lost(rr.Reports[i].FractionLost)
+			}
+		}
+	}
 
 	return nil
 }

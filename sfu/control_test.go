@@ -200,14 +200,29 @@ func TestKeyRequestRepeats(t *testing.T) {
 	}
 }
 
+// TestEstimate: a subscriber's estimate becomes the publisher's limit when it
+// shows congestion, and is passed on at once.
 func TestEstimate(t *testing.T) {
 	publisher, subscriber, up, _, c := call(t)
-	control(t, subscriber, c.now, &rtcp.ReceiverEstimatedMaximumBitrate{Bitrate: 700_000, SSRCs: []uint32{21}})
-	up.takeControl()
-	c.now += time.Second / 2
-	c.frame(deltaFrame)
-	if remb, ok := find[*rtcp.ReceiverEstimatedMaximumBitrate](up.takeControl()); !ok || remb.Bitrate != 700_000 {
-		t.Errorf("the partner's estimate was not passed on: %v", remb)
+	for i, step := range []struct{ estimate, want float32 }{ // want 0: nothing new
+		{300_000, 0},       // it only says what it receives
+		{700_000, 0},       // and grows
+		{400_000, 400_000}, // it falls: congestion
+		{450_000, 450_000},
+		{3_000_000, defaultMaxBitrate},
+	} {
+		control(t, subscriber, c.now, &rtcp.ReceiverEstimatedMaximumBitrate{Bitrate: step.estimate, SSRCs: []uint32{21}})
+		up.takeControl()
+		publisher.up.nextReport, publisher.up.nextLimit = time.Hour, 0 // no periodic one
+		c.frame(deltaFrame)
+		remb, ok := find[*rtcp.ReceiverEstimatedMaximumBitrate](up.takeControl())
+		if ok != (step.want != 0) || ok && (remb.Bitrate < step.want*0.99 || remb.Bitrate > step.want*1.01) {
+			t.Errorf("step %d: the publisher was told %v, want %v", i, remb, step.want)
+		}
+	}
+	control(t, subscriber, c.now, &rtcp.ReceiverReport{Reports: []rtcp.ReceptionReport{{SSRC: 21, FractionLost: heavyLoss}}})
+	if r := subscriber.from.Load(); publisher.limit(r) != defaultMaxBitrate || r.estimate.limit.Load() != 3_000_000 {
+		t.Errorf("heavy loss made a limit of %d", r.estimate.limit.Load())
 	}
 	if publisher.limit(nil) != idleBitrate {
 		t.Errorf("alone it may send %d", publisher.limit(nil))

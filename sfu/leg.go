@@ -30,12 +30,14 @@ type leg struct {
 	to    gate                  // where this peer's packets go
 	from  atomic.Pointer[route] // where the packets it gets come from
 
-	up    uplink               // media goroutine
-	down  [kinds]downTrack     // see there
-	count counters             // anybody
-	rtt   atomic.Int64         // to the client, ns; 0 is unknown
-	shift atomic.Int64         // NTP shift of its sender reports; 0 is unknown
-	seen  [kinds]atomic.Uint64 // its last sender report, see lastReport
+	up    uplink           // media goroutine
+	down  [kinds]downTrack // see there
+	count counters         // anybody
+	// estimate is the last REMB from the client, bit/s; 0 is unknown.
+	estimate atomic.Uint64
+	rtt      atomic.Int64         // to the client, ns; 0 is unknown
+	shift    atomic.Int64         // NTP shift of its sender reports; 0 is unknown
+	seen     [kinds]atomic.Uint64 // its last sender report, see lastReport
 
 	// Guarded by rooms.mu.
 	room  *room

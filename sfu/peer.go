@@ -248,9 +248,7 @@ func (p *Peer) Done() <-chan struct{} { return p.done }
 func (p *Peer) Stats() PeerStats {
 	s := p.leg.count.snapshot()
 	s.RTT = time.Duration(p.leg.rtt.Load())
-	if r := p.leg.from.Load(); r != nil {
-		s.Estimate = r.estimate.Load()
-	}
+	s.Estimate = p.leg.estimate.Load()
 
 	return s
 }

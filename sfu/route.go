@@ -21,8 +21,7 @@ type route struct {
 	// for the publisher's sender reports.
 	timestamps [kinds]atomic.Uint64
 	key        keyRequest
-	// estimate is what the subscriber says its path can take, in bit/s; 0 is unknown.
-	estimate atomic.Uint64
+	estimate   downlinkEstimate
 }
 
 func newRoute(publisher, subscriber *leg) *route {

@@ -105,7 +105,7 @@ func (l *leg) limit(r *route) uint64 {
 	if r == nil {
 		return min(idleBitrate, l.maxBitrate)
 	}
-	if e := r.estimate.Load(); e > 0 {
+	if e := r.estimate.limit.Load(); e > 0 {
 		return min(e, l.maxBitrate)
 	}
 
