@@ -261,6 +261,31 @@ func TestFeedback(t *testing.T) {
 	}
 }
 
+// TestWarmAfterCall: the limit of a call holds for a while after it, so that
+// the next partner's key frame is not dropped by an encoder that was cut.
+func TestWarmAfterCall(t *testing.T) {
+	publisher, _, up, _, c := call(t)
+	publisher.to.clear()
+	told := func(wait time.Duration) float32 {
+		t.Helper()
+		up.takeControl()
+		c.now += wait
+		c.frame(deltaFrame)
+		remb, ok := find[*rtcp.ReceiverEstimatedMaximumBitrate](up.takeControl())
+		if !ok {
+			t.Fatal("nothing was told")
+		}
+
+		return remb.Bitrate
+	}
+	if got := told(time.Second); got != defaultMaxBitrate {
+		t.Errorf("just after the call: %v", got)
+	}
+	if got := told(idleAfter); got != idleBitrate {
+		t.Errorf("later: %v", got)
+	}
+}
+
 // TestLateKeyFrameStart: the first packet of a key frame is lost and repaired;
 // the picture still begins, with all its packets.
 func TestLateKeyFrameStart(t *testing.T) {

@@ -12,6 +12,10 @@ import (
 const (
 	// idleBitrate keeps the encoder of somebody who waits awake, and no more.
 	idleBitrate = 100_000
+	// idleAfter is how long the limit of the last call stays after it: who presses
+	// Next meets the next one soon, and an encoder whose rate has just been cut
+	// drops frames, the key frame for the new partner among them.
+	idleAfter = 5 * time.Second
 	// silence is how long a stream must be quiet before another SSRC with the
 	// same payload types takes its place.
 	silence = 500 * time.Millisecond
@@ -34,8 +38,9 @@ type uplink struct {
 
 	nextArrivals, nextNACK, nextReport, nextLimit time.Duration
 
-	limit uint64 // bit/s last told to the peer
-	nacks []uint16
+	limit     uint64        // bit/s last told to the peer
+	warmUntil time.Duration // until then the limit of the last call holds
+	nacks     []uint16
 }
 
 // stream is one incoming stream: one SSRC at a time.
@@ -91,7 +96,13 @@ func (l *leg) feedback(r *route, now time.Duration) {
 		u.nextNACK = now + nackInterval
 		l.requestMissing(s, now)
 	}
-	if limit := l.limit(r); now >= u.nextReport {
+	limit := l.limit(r)
+	if r != nil {
+		u.warmUntil = now + idleAfter
+	} else if now < u.warmUntil {
+		limit = u.limit
+	}
+	if now >= u.nextReport {
 		u.nextReport, u.nextLimit, u.limit = now+reportInterval, now+limitInterval, limit
 		l.sendReports(limit, now)
 	} else if limit != u.limit && now >= u.nextLimit {
