@@ -14,59 +14,71 @@ import (
 const pathSilence = 2 * time.Second
 
 // nomination is the pair that a client chose; the ICE agent's goroutine has it.
-type nomination struct{ pair *ice.CandidatePair }
-
-func (p *Peer) transport() *webrtc.ICETransport { return p.pc.SCTP().Transport().ICETransport() }
-
-// path is how the client comes to us.
-func (p *Peer) path() string {
-	a, ok := p.selected()
-	if !ok {
-		return ""
-	}
-
-	return pathOf(a.Addr())
-}
-
-// selected is the client's address.
-func (p *Peer) selected() (netip.AddrPort, bool) {
-	pair, err := p.transport().GetSelectedCandidatePair()
-	if err != nil || pair == nil {
-		return netip.AddrPort{}, false
-	}
-	a, err := netip.ParseAddr(pair.Remote.Address)
-
-	return netip.AddrPortFrom(a, pair.Remote.Port), err == nil
+type nomination struct {
+	ufrag string // ours, of that generation
+	pair  *ice.CandidatePair
 }
 
 // nominate is told of each connectivity check and returns true to use its pair
-// from now on. Pion follows a client that nominates a better pair, and not one
-// that nominates a worse one, because some nominate every pair they try. But
-// when the better one is dead, as when UDP is cut in mid-call, the client is right.
-func (p *Peer) nominate(m *stun.Message, _, remote ice.Candidate, pair *ice.CandidatePair) bool {
-	n := &p.nominated
+// from now on. It is called with the agent's lock held: nothing here may ask
+// the agent, or who waits for it.
+//
+// Pion follows a client that nominates a better pair, and not one that
+// nominates a worse one, because some nominate every pair they try. But when
+// the better one is dead, as when UDP is cut in mid-call, the client is right.
+func (n *nomination) nominate(m *stun.Message, _, _ ice.Candidate, pair *ice.CandidatePair) bool {
 	if !m.Contains(stun.AttrUseCandidate) || n.pair == pair {
 		return false
 	}
-	a, ok := p.selected()
-	now, err := netip.ParseAddr(remote.Address())
-	if ok && err == nil && a == netip.AddrPortFrom(now, uint16(remote.Port())) {
-		n.pair = pair // Pion has followed
+	ufrag := addressee(m)
+	first := n.pair == nil || n.ufrag != ufrag
+	if !first && pairPriority(pair) <= pairPriority(n.pair) {
+		if time.Since(n.pair.Remote.LastReceived()) < pathSilence {
+			return false
+		}
+		n.pair = pair
 
-		return false
+		return true
 	}
-	if n.pair == nil || time.Since(n.pair.Remote.LastReceived()) < pathSilence {
-		return false
-	}
-	n.pair = pair
+	n.pair, n.ufrag = pair, ufrag // Pion has followed
 
-	return true
+	return false
+}
+
+// pairPriority is that of RFC 8445 section 6.1.2.3, where the client is in
+// control.
+func pairPriority(p *ice.CandidatePair) uint64 {
+	g, d := uint64(p.Remote.Priority()), uint64(p.Local.Priority())
+	priority := min(g, d)<<32 + 2*max(g, d)
+	if g > d {
+		priority++
+	}
+
+	return priority
+}
+
+func iceOf(pc *webrtc.PeerConnection) *webrtc.ICETransport {
+	return pc.SCTP().Transport().ICETransport()
+}
+
+// path is how the client comes to us.
+func (p *Peer) path() string {
+	pair, err := iceOf(p.pc).GetSelectedCandidatePair()
+	if err != nil || pair == nil {
+		return ""
+	}
+	a, err := netip.ParseAddr(pair.Remote.Address)
+	if err != nil {
+		return ""
+	}
+
+	return pathOf(a)
 }
 
 // openStreams lets the client in by TCP and TURN with the credentials of the
 // last answer. p.answering is held.
 func (p *Peer) openStreams() {
-	mine, err := p.transport().GetLocalParameters()
+	mine, err := iceOf(p.pc).GetLocalParameters()
 	if err != nil {
 		return // it is closed
 	}

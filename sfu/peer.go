@@ -98,7 +98,7 @@ func (p *Peer) settings() (webrtc.SettingEngine, error) {
 	s.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
 	s.SetIncludeLoopbackCandidate(p.engine.config.IncludeLoopback)
 	s.SetICEUseCandidateCheckPriority(true)
-	s.SetICEBindingRequestHandler(p.nominate)
+	s.SetICEBindingRequestHandler(p.nominated.nominate)
 	s.SetICETimeouts(disconnectedAfter, failedAfter, keepAlive)
 	s.SetSRTPReplayProtectionWindow(replayWindow)
 	s.SetDTLSInsecureSkipHelloVerify(true)
