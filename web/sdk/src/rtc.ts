@@ -99,7 +99,10 @@ export function refused(m: Model, gen: number, e: ClientError): Step {
   return show(m, { rtc: 'failed', error: e }, ...clear(), ...again)
 }
 
-/** Tells the partner whether the person can be seen and heard. */
+/**
+ * Says whether the person can be seen and heard. The server keeps it and tells each partner with the match, so it is said once in a
+ * session and on each change, not when a call begins: a partner would first be told what was true before.
+ */
 export function announce(m: Model): Effect[] {
-  return m.view.call ? say(m, { type: 'peer.state', audio: m.view.audio, video: m.view.video }) : []
+  return say(m, { type: 'peer.state', audio: m.view.audio, video: m.view.video })
 }
