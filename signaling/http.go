@@ -165,7 +165,7 @@ func (s *Server) handleGuests(c echo.Context) error {
 			return c.JSON(http.StatusOK, guestReply{User: infoOf(user)})
 		}
 	}
-	user, token, fail := s.newGuest(body.Name, addrOf(r.RemoteAddr), now)
+	user, token, fail := s.newGuest(body.Name, clientAddr(r), now)
 	if fail != nil {
 		return fail
 	}

@@ -23,7 +23,7 @@ func (s *Server) handleWS(c echo.Context) error {
 	if hasOrigin && !s.ourOrigin(r) {
 		return foreignOrigin()
 	}
-	addr := addrOf(r.RemoteAddr)
+	addr := clientAddr(r)
 	if fail := s.connects.take(addr, time.Now()); fail != nil {
 		return fail
 	}
