@@ -141,9 +141,13 @@ func TestBadInput(t *testing.T) {
 		refusal{"not_in_call", 0}.check(c)
 	})
 	t.Run("resume of another", func(t *testing.T) {
+		guests := e.srv.Stats().Guests
 		thief := e.on(t).dial("thief")
 		thief.send(message{"type": "hello", "versions": []int{1}, "guest": message{}, "resume": a.resume})
 		refusal{"unauthorized", 4401}.check(thief)
+		if n := e.srv.Stats().Guests; n != guests {
+			t.Errorf("%d guests were made for nothing", n-guests)
+		}
 		thief = e.on(t).join("thief")
 		again := thief.again()
 		again.send(message{"type": "hello", "versions": []int{1}, "token": thief.token, "resume": a.resume})
@@ -336,6 +340,34 @@ func TestDeafClient(t *testing.T) {
 			t.Errorf("%d dropped", n)
 		}
 	})
+}
+
+// TestRebinding is a page of another site whose name was made to point to this machine: to the browser it
+// is the server's own. Behind a TLS proxy a page has an https origin, which nobody can rebind.
+func TestRebinding(t *testing.T) {
+	e := start(t, options{config: func(c *signaling.Config) { c.Origins = []string{"http://Nas.example:8080"} }})
+	for _, tc := range []struct {
+		host, origin string
+		status       int
+	}{
+		{"evil.example:8080", "http://evil.example:8080", http.StatusForbidden},
+		{"localhost.evil.example", "http://localhost.evil.example", http.StatusForbidden},
+		{"127.0.0.1:8080", "http://127.0.0.1:8080", http.StatusSwitchingProtocols},
+		{"localhost:8080", "http://localhost:8080", http.StatusSwitchingProtocols},
+		{"192.0.2.7:8080", "http://192.0.2.7:8080", http.StatusSwitchingProtocols}, // no name that could be rebound
+		{"talk.example", "https://talk.example", http.StatusSwitchingProtocols},
+		{"nas.example:8080", "http://nas.example:8080", http.StatusSwitchingProtocols}, // the operator says so
+	} {
+		ws, resp, err := websocket.Dial(t.Context(), e.web.URL+"/api/v1/ws", &websocket.DialOptions{
+			HTTPClient: e.http, HTTPHeader: http.Header{"Origin": {tc.origin}}, Host: tc.host,
+		})
+		if err == nil {
+			_ = ws.CloseNow()
+		}
+		if resp == nil || resp.StatusCode != tc.status {
+			t.Errorf("%s: %v, %v, want status %d", tc.origin, resp, err, tc.status)
+		}
+	}
 }
 
 func TestOrigins(t *testing.T) {

@@ -223,6 +223,9 @@ func TestServerFull(t *testing.T) {
 	b.send(message{"type": "hello", "versions": []int{1}, "guest": message{}})
 	refusal{"server_full", 4429}.check(b)
 	a.resumes() // who is in may come back
+	if n := e.srv.Stats().Guests; n != 1 {
+		t.Errorf("%d guests were made, one of whom could come in", n)
+	}
 }
 
 // TestStopping is a server on its way down: it takes nobody, and says so.

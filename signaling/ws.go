@@ -121,7 +121,7 @@ func (s *Server) admit(a attachment, user store.User, resume string) *failure {
 	if resume != "" {
 		claims, err := s.signer.openResume(resume)
 		if err != nil || claims.User != user.ID {
-			return unauthorized("This session cannot be resumed.")
+			return errNotYours
 		}
 		a.seq = claims.Seq
 		if live := s.hub.session(claims.Session); live != nil {
