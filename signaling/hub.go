@@ -21,10 +21,14 @@ func newHub(limit int) *hub {
 }
 
 // claim makes s its user's session and returns the one it displaces, which the caller evicts
-// and waits for before s runs. It reports false when the server is full.
+// and waits for before s runs. One of the same ID is not displaced: it is returned and s is not
+// in the hub. It reports false when the server is full.
 func (h *hub) claim(s *session) (old *session, ok bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if twin := h.byID[s.id]; twin != nil {
+		return twin, true
+	}
 	old = h.byUser[s.user.ID]
 	if old == nil && h.isFull() {
 		return nil, false
