@@ -116,6 +116,28 @@ func TestOtherStream(t *testing.T) {
 	}
 }
 
+// TestLongCall: a call goes on for longer than sequence numbers last, and
+// nothing of it is dropped.
+func TestLongCall(t *testing.T) {
+	publisher, subscriber, _, down, c := call(t)
+	const frames = 3 << 15
+	arrived, last := 0, down.sent(t, video)[0]
+	subscriber.out.(*memory).onMedia = func(b []byte) {
+		var p packet
+		p.parse(b)
+		if p.seq != last.seq+1 || p.ts != last.ts+3000 {
+			t.Fatalf("frame %d is at %d, %d after %d, %d", arrived, p.seq, p.ts, last.seq, last.ts)
+		}
+		arrived, last = arrived+1, p
+	}
+	for range frames {
+		c.frame(deltaFrame)
+	}
+	if arrived != frames {
+		t.Errorf("%d frames of %d arrived: %+v", arrived, frames, publisher.count.snapshot().Dropped)
+	}
+}
+
 // TestTranslation: the same codec has other numbers on the other connection,
 // and what the partner cannot show is dropped.
 func TestTranslation(t *testing.T) {

@@ -172,7 +172,7 @@ func (l *leg) receive(m *media, p *packet, r *route, now time.Duration) {
 
 		return
 	}
-	if r.forward(p, pl.codec, now) {
+	if r.forward(p, seq, pl.codec, now) {
 		s.loss.begin(seq, now)
 	}
 }
