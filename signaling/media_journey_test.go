@@ -254,6 +254,19 @@ func TestTyping(t *testing.T) {
 		if took := time.Since(from); took != 8*time.Second {
 			t.Errorf("ended after %v", took)
 		}
+		// A line ends it, and what is typed after the line is told again.
+		a.send(message{"type": "chat.typing", "on": true})
+		a.send(message{"type": "chat", "cid": "1", "text": "hi"})
+		a.send(message{"type": "chat.typing", "on": true})
+		for _, want := range []any{true, nil, false, true} {
+			kind := "chat.typing"
+			if want == nil {
+				kind = "chat"
+			}
+			if m := b.want(kind); m["on"] != want {
+				t.Errorf("%s %v, want %v", kind, m, want)
+			}
+		}
 	})
 }
 

@@ -49,6 +49,7 @@ func (s *session) handleChat(id string, m *chatMsg, now time.Time) *failure {
 	mine.From, mine.CID = fromMe, m.CID
 	s.keepLine(mine)
 	s.srv.stats.chats.Add(1)
+	s.stopTyping() // what was typed is sent
 	s.ok(id)
 	return nil
 }
