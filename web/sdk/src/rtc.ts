@@ -23,10 +23,13 @@ export function open(m: Model): Step {
   return show(model, { rtc: 'connecting' }, ...clear(), save(model), { type: 'pc.open', gen, iceServers: m.iceServers })
 }
 
-/** After `welcome`: keeps the peer connection if both sides still have it. */
+/**
+ * After `welcome`: keeps the peer connection if both sides still have it. Unless it is up it is restarted, also when a restart was under
+ * way: its offer or the answer may have gone down with the old connection, and its timers ran out while nothing could be sent.
+ */
 export function welcomed(m: Model, serverKeeps: boolean): Step {
   if (!serverKeeps || m.negotiation !== 'done' || m.view.rtc === 'failed') return open({ ...m, rtcAttempts: 0 })
-  return m.view.rtc === 'disconnected' ? restart(m) : stay(m)
+  return m.view.rtc === 'connected' ? stay(m) : restart(m)
 }
 
 /** An offer is ready to be sent. */

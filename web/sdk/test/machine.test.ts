@@ -191,6 +191,12 @@ describe('media connection', () => {
     { name: 'media new makes a new one', actions: [...answered, { type: 'closed', code: 1006 }, from(welcome({ resumed: true, media: 'new' }))], effect: 'pc.open', rtc: 'connecting' },
     { name: 'kept, but not answered yet: a new one', actions: [...online, { type: 'closed', code: 1006 }, from(welcome({ resumed: true, media: 'keep' }))], effect: 'pc.open', rtc: 'connecting' },
     { name: 'kept, but disconnected: an ICE restart', actions: [...answered, { type: 'closed', code: 1006 }, { type: 'rtc', state: 'disconnected' }, from(welcome({ resumed: true, media: 'keep' }))], effect: 'pc.restart', rtc: 'connecting' },
+    {
+      name: 'kept, but a restart was under way: again, its offer may be lost',
+      actions: [...answered, { type: 'rtc', state: 'disconnected' }, { type: 'timer', name: 'ice' }, { type: 'closed', code: 1006 }, { type: 'timer', name: 'ice' }, from(welcome({ resumed: true, media: 'keep' }))],
+      effect: 'pc.restart',
+      rtc: 'connecting',
+    },
     { name: 'kept, but failed here: a new one', actions: [...answered, { type: 'closed', code: 1006 }, { type: 'rtc', state: 'failed' }, from(welcome({ resumed: true, media: 'keep' }))], effect: 'pc.open', rtc: 'connecting' },
     { name: 'rtc.state failed: a new one', actions: [...answered, from({ type: 'rtc.state', state: 'failed' })], effect: 'pc.open', rtc: 'connecting' },
     { name: 'failed: a new one', actions: [...answered, { type: 'rtc', state: 'failed' }], effect: 'pc.open', rtc: 'connecting' },
