@@ -50,7 +50,7 @@ type flow struct {
 func (f *flow) begin(t *tail, p *packet, seq int64, clock uint64, now time.Duration) {
 	var elapsed uint32
 	if t.started {
-		elapsed = uint32(uint64(max(now-t.at, 0)) * clock / uint64(time.Second))
+		elapsed = uint32(ticks(max(now-t.at, 0), clock))
 	}
 	t.started = true
 	f.started = true
