@@ -94,14 +94,30 @@ func (d *lossDetector) receive(seq uint16, now time.Duration) (int64, verdict) {
 
 		return extended, late
 	}
-	for s := d.highest + 1; s < extended; s++ {
-		d.miss(s, now)
-	}
+	d.skip(extended, now)
 	word, mask := d.bit(extended)
 	*word |= mask
 	d.highest = extended
 
 	return extended, fresh
+}
+
+// skip makes all between the highest and next missing. If they are more than
+// can be asked for, the oldest are the least use; they are dropped at once,
+// because who sends such gaps may do so with every packet.
+func (d *lossDetector) skip(next int64, now time.Duration) {
+	count := min(int(next-d.highest)-1, maxMissing)
+	if over := d.gaps + count - maxMissing; over > 0 {
+		d.gaps = copy(d.missing[:], d.missing[over:d.gaps])
+	}
+	for s := d.highest + 1; s < next; s++ {
+		if s < next-maxMissing {
+			word, mask := d.bit(s)
+			*word &^= mask
+		} else {
+			d.miss(s, now)
+		}
+	}
 }
 
 func (d *lossDetector) miss(seq int64, now time.Duration) {
