@@ -99,6 +99,27 @@ func TestLateKeyFrameStart(t *testing.T) {
 	}
 }
 
+// TestOldRepairs: repeats of old packets, as publishers send them to probe the
+// path, are not a stream that began anew.
+func TestOldRepairs(t *testing.T) {
+	publisher, _, _, down, c := call(t)
+	for range 3 * lossWindow {
+		c.frame(deltaFrame)
+	}
+	before := len(down.sent(t, video))
+	old := c.raw.seq - 2*lossWindow
+	for i := range uint16(2 * restartAfter) {
+		b := append([]byte{byte((old + i) >> 8), byte(old + i)}, deltaFrame...)
+		publisher.receiveRTP(raw{pt: ptRTX, ssrc: 501, seq: i, ts: 3005}.bytes(b...), c.now)
+	}
+	for range restartAfter {
+		c.frame(deltaFrame)
+	}
+	if got := len(down.sent(t, video)) - before; got != restartAfter {
+		t.Errorf("%d of %d pictures came after them: %+v", got, restartAfter, publisher.count.snapshot().Dropped)
+	}
+}
+
 // TestOtherStream: a second SSRC with the same payload type is a stranger while
 // the first one sends, and its successor when it has stopped.
 func TestOtherStream(t *testing.T) {

@@ -67,6 +67,17 @@ func (d *lossDetector) restart(seq uint16) int64 {
 	return d.highest
 }
 
+// step is how far seq is from the highest, back or forth.
+func (d *lossDetector) step(seq uint16) int64 { return int64(int16(seq - uint16(d.highest))) }
+
+// within reports whether seq is neither too old to be told from a repeat nor
+// too far ahead.
+func (d *lossDetector) within(seq uint16) bool {
+	step := d.step(seq)
+
+	return -lossWindow < step && step <= lossWindow
+}
+
 // receive takes the sequence number of a packet that arrived at now and
 // returns it extended to 64 bits. A packet that is duplicate or stale must not
 // be forwarded.
@@ -74,8 +85,8 @@ func (d *lossDetector) receive(seq uint16, now time.Duration) (int64, verdict) {
 	if !d.started {
 		return d.restart(seq), first
 	}
-	step := int64(int16(seq - uint16(d.highest)))
-	if step > lossWindow || step <= -lossWindow {
+	step := d.step(seq)
+	if !d.within(seq) {
 		if d.outside++; d.outside < restartAfter {
 			return d.highest + step, stale
 		}
