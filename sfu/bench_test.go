@@ -54,6 +54,16 @@ func BenchmarkForward(b *testing.B) {
 	}
 }
 
+// BenchmarkLossDetectorGaps is the worst that a packet can cost there: each one
+// leaves out as many numbers as are believed.
+func BenchmarkLossDetectorGaps(b *testing.B) {
+	var d lossDetector
+	b.ReportAllocs()
+	for seq := uint16(0); b.Loop(); seq += lossWindow {
+		d.receive(seq, 0)
+	}
+}
+
 // BenchmarkForwardWithFeedback is the same with transport-wide feedback,
 // receiver reports and bandwidth limits sent when they are due, at 300 packets
 // a second.

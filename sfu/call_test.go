@@ -270,7 +270,7 @@ func TestClose(t *testing.T) {
 func TestStreamStorm(t *testing.T) {
 	e := newTestEngine(t)
 	a := newClient(t, e, clientConfig{})
-	a.waitState(stateConnected)
+	<-a.connected // the server is a little earlier
 	for ssrc := range uint32(2 * maxRTCPStreams) {
 		if err := a.pc.WriteRTCP([]rtcp.Packet{&rtcp.PictureLossIndication{MediaSSRC: ssrc}}); err != nil {
 			break // the server has said goodbye already

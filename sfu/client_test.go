@@ -41,14 +41,13 @@ type client struct {
 	control  []rtcp.Packet
 	arrived  chan struct{} // closed and replaced at each packet
 
-	seq        [kinds]uint16
-	ts         [kinds]uint32
-	plis       atomic.Int64
-	wantKey    atomic.Bool
-	pliArrived chan struct{}
-	readers    sync.WaitGroup
-	sdp        string
-	answer     string
+	seq       [kinds]uint16
+	ts        [kinds]uint32
+	wantKey   atomic.Bool
+	readers   sync.WaitGroup
+	connected chan struct{} // closed when the client itself is connected
+	sdp       string
+	answer    string
 }
 
 func newClient(t testing.TB, e *Engine, c clientConfig) *client {
@@ -57,9 +56,15 @@ func newClient(t testing.TB, e *Engine, c clientConfig) *client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cl := &client{t: t, peer: peer, arrived: make(chan struct{}), pliArrived: make(chan struct{}, 100)}
+	cl := &client{t: t, peer: peer, arrived: make(chan struct{}), connected: make(chan struct{})}
 	cl.wantKey.Store(true)
 	cl.pc = newClientConnection(t, c)
+	var once sync.Once
+	cl.pc.OnConnectionStateChange(func(s webrtc.PeerConnectionState) {
+		if s == webrtc.PeerConnectionStateConnected {
+			once.Do(func() { close(cl.connected) })
+		}
+	})
 	cl.pc.OnTrack(func(remote *webrtc.TrackRemote, receiver *webrtc.RTPReceiver) {
 		cl.readers.Go(func() { cl.read(remote) })
 		cl.readers.Go(func() { cl.readControl(receiver) })
@@ -155,12 +160,7 @@ func (c *client) readControl(from interface {
 		c.mu.Unlock()
 		for _, p := range packets {
 			if _, ok := p.(*rtcp.PictureLossIndication); ok {
-				c.plis.Add(1)
 				c.wantKey.Store(true)
-				select {
-				case c.pliArrived <- struct{}{}:
-				default:
-				}
 			}
 		}
 	}

@@ -139,6 +139,13 @@ func (m *media) payloadFor(c codec) uint8 {
 	return noPayload
 }
 
+// repairs reports whether the peer sends lost video again when it is asked to.
+func (m *media) repairs() bool {
+	pt := m.payloadFor(m.sends[video])
+
+	return pt != noPayload && m.payloads[pt].nack
+}
+
 // compatible reports whether what each side sends can be shown by the other.
 func compatible(a, b *media) bool {
 	for k := range kinds {

@@ -208,12 +208,7 @@ func (l *leg) resendInterval() time.Duration {
 }
 
 // ntp is the server's time at now, as NTP counts it: 32.32 bits.
-func (l *leg) ntp(now time.Duration) uint64 {
-	t := uint64(l.wall + now)
-	seconds, rest := t/uint64(time.Second), t%uint64(time.Second)
-
-	return seconds<<32 | rest<<32/uint64(time.Second)
-}
+func (l *leg) ntp(now time.Duration) uint64 { return ticks(l.wall+now, 1<<32) }
 
 // middle is the middle 32 bits of ntp: seconds in 16.16 bits.
 func (l *leg) middle(now time.Duration) uint32 { return uint32(l.ntp(now) >> 16) }

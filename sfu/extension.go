@@ -162,5 +162,5 @@ func (o *outExtensions) append(b []byte) []byte {
 
 // absSendTime is t as seconds in 6.18 bit fixed point.
 func absSendTime(t time.Duration) uint32 {
-	return uint32((uint64(t)<<18)/uint64(time.Second)) & 0xffffff
+	return uint32(ticks(t, 1<<18)) & 0xffffff
 }

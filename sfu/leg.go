@@ -135,7 +135,7 @@ func (l *leg) receive(m *media, p *packet, r *route, now time.Duration) {
 	s := &l.up.streams[k]
 	repaired := pl.rtx
 	if repaired {
-		if !s.loss.started || !p.unwrap(pl.apt, s.ssrc.Load()) {
+		if !s.loss.started || !p.unwrap(pl.apt, s.ssrc.Load()) || !s.loss.within(p.seq) {
 			return // a probe; its arrival was what it was for
 		}
 	} else if !s.accept(p.ssrc, now) {
@@ -172,7 +172,7 @@ func (l *leg) receive(m *media, p *packet, r *route, now time.Duration) {
 
 		return
 	}
-	if r.forward(p, pl.codec, now) {
+	if r.forward(p, seq, pl.codec, now) {
 		s.loss.begin(seq, now)
 	}
 }

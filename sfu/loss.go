@@ -67,6 +67,17 @@ func (d *lossDetector) restart(seq uint16) int64 {
 	return d.highest
 }
 
+// step is how far seq is from the highest, back or forth.
+func (d *lossDetector) step(seq uint16) int64 { return int64(int16(seq - uint16(d.highest))) }
+
+// within reports whether seq is neither too old to be told from a repeat nor
+// too far ahead.
+func (d *lossDetector) within(seq uint16) bool {
+	step := d.step(seq)
+
+	return -lossWindow < step && step <= lossWindow
+}
+
 // receive takes the sequence number of a packet that arrived at now and
 // returns it extended to 64 bits. A packet that is duplicate or stale must not
 // be forwarded.
@@ -74,8 +85,8 @@ func (d *lossDetector) receive(seq uint16, now time.Duration) (int64, verdict) {
 	if !d.started {
 		return d.restart(seq), first
 	}
-	step := int64(int16(seq - uint16(d.highest)))
-	if step > lossWindow || step <= -lossWindow {
+	step := d.step(seq)
+	if !d.within(seq) {
 		if d.outside++; d.outside < restartAfter {
 			return d.highest + step, stale
 		}
@@ -94,14 +105,30 @@ func (d *lossDetector) receive(seq uint16, now time.Duration) (int64, verdict) {
 
 		return extended, late
 	}
-	for s := d.highest + 1; s < extended; s++ {
-		d.miss(s, now)
-	}
+	d.skip(extended, now)
 	word, mask := d.bit(extended)
 	*word |= mask
 	d.highest = extended
 
 	return extended, fresh
+}
+
+// skip makes all between the highest and next missing. If they are more than
+// can be asked for, the oldest are the least use; they are dropped at once,
+// because who sends such gaps may do so with every packet.
+func (d *lossDetector) skip(next int64, now time.Duration) {
+	count := min(int(next-d.highest)-1, maxMissing)
+	if over := d.gaps + count - maxMissing; over > 0 {
+		d.gaps = copy(d.missing[:], d.missing[over:d.gaps])
+	}
+	for s := d.highest + 1; s < next; s++ {
+		if s < next-maxMissing {
+			word, mask := d.bit(s)
+			*word &^= mask
+		} else {
+			d.miss(s, now)
+		}
+	}
 }
 
 func (d *lossDetector) miss(seq int64, now time.Duration) {

@@ -98,8 +98,15 @@ func TestLossDetectorManyGaps(t *testing.T) {
 	if d.gaps != maxMissing {
 		t.Errorf("%d gaps kept", d.gaps)
 	}
+	if got := d.missing[0].seq; got != 5*lossWindow-maxMissing {
+		t.Errorf("the oldest kept is %d", got)
+	}
 	if got := d.due(time.Millisecond*20, 0, make([]uint16, 0, nacksAtOnce)); len(got) != nacksAtOnce {
 		t.Errorf("%d asked for at once", len(got))
+	}
+	d.receive(5*lossWindow+3, 0)
+	if got := d.missing[:d.gaps]; got[0].seq != 5*lossWindow-maxMissing+2 || got[maxMissing-1].seq != 5*lossWindow+2 {
+		t.Errorf("kept %d to %d", got[0].seq, got[maxMissing-1].seq)
 	}
 }
 

@@ -29,7 +29,7 @@ type report struct {
 // what retransmission repaired stays counted as lost, because the publisher's
 // rate control has to know.
 func (r *reception) record(seq int64, ts uint32, now time.Duration) {
-	arrival := int64(uint64(now) * r.clock / uint64(time.Second))
+	arrival := int64(ticks(now, r.clock))
 	transit := arrival - int64(ts)
 	if !r.started {
 		r.started, r.base, r.highest = true, seq, seq

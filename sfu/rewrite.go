@@ -38,22 +38,23 @@ func newTail(random uint64) tail {
 type flow struct {
 	kind    kind
 	started bool
-	first   uint16 // the publisher's sequence number that the flow began with
+	first   int64 // the publisher's extended sequence number that the flow began with
 	seqOff  uint16
 	tsOff   uint32
 	frames  int
 	frameTS uint32
 }
 
-// begin fixes the offsets so that p continues the stream that ends in t.
-func (f *flow) begin(t *tail, p *packet, clock uint64, now time.Duration) {
+// begin fixes the offsets so that p, whose extended sequence number is seq,
+// continues the stream that ends in t.
+func (f *flow) begin(t *tail, p *packet, seq int64, clock uint64, now time.Duration) {
 	var elapsed uint32
 	if t.started {
-		elapsed = uint32(uint64(max(now-t.at, 0)) * clock / uint64(time.Second))
+		elapsed = uint32(ticks(max(now-t.at, 0), clock))
 	}
 	t.started = true
 	f.started = true
-	f.first = p.seq
+	f.first = seq
 	f.seqOff = t.seq + 1 - p.seq
 	f.tsOff = t.ts + max(elapsed, minGap(f.kind)) - p.ts
 	f.frames, f.frameTS = 1, p.ts
@@ -67,9 +68,10 @@ func minGap(k kind) uint32 {
 	return minGapVideo
 }
 
-// before reports whether p comes before the packet that the flow began with:
-// it belongs to a picture the subscriber never saw the start of.
-func (f *flow) before(p *packet) bool { return int16(p.seq-f.first) < 0 }
+// before reports whether seq comes before the packet that the flow began with:
+// it belongs to a picture the subscriber never saw the start of. It has to be
+// extended: a flow goes on for longer than 16 bits can tell before from after.
+func (f *flow) before(seq int64) bool { return seq < f.first }
 
 // rewrite sets the outgoing sequence number and timestamp of p and moves the
 // tail. It returns the playout delay to ask for.

@@ -128,13 +128,12 @@ func TestFlowKeepsElapsedTime(t *testing.T) {
 	f.kind = video
 	where := tail{started: true, seq: 65535, ts: 1<<32 - 10, at: time.Second}
 	p := packet{seq: 500, ts: 77}
-	f.begin(&where, &p, 90000, 3*time.Second)
+	f.begin(&where, &p, 65536+500, 90000, 3*time.Second)
 	f.rewrite(&where, &p, 3*time.Second)
 	if want := uint32(180000 - 10); p.seq != 0 || p.ts != want {
 		t.Errorf("seq %d ts %d, want 0 and %d", p.seq, p.ts, want)
 	}
-	late := packet{seq: 499, ts: 70}
-	if !f.before(&late) || f.before(&packet{seq: 501}) {
+	if !f.before(65536+499) || f.before(65536+501) || f.before(2*65536) {
 		t.Error("before is wrong")
 	}
 }
@@ -144,7 +143,7 @@ func TestPlayoutDelaySequence(t *testing.T) {
 	f.kind = video
 	var where tail
 	p := packet{}
-	f.begin(&where, &p, 90000, 0)
+	f.begin(&where, &p, 0, 90000, 0)
 	var got [3]int
 	for i := range 40 {
 		p := packet{seq: uint16(i), ts: uint32(i) * 3000}

@@ -27,12 +27,14 @@ const (
 type ring struct {
 	slots [ringSize]slot
 	data  []byte
+	// newest is the extended sequence number of the newest packet; 0 is none yet.
+	newest atomic.Int64
 }
 
 type slot struct {
 	state   atomic.Uint32
 	used    bool
-	seq     uint16
+	seq     int64 // extended
 	size    int
 	sent    time.Duration
 	resends int
@@ -46,13 +48,23 @@ func (r *ring) at(seq uint16) (*slot, []byte) {
 	return &r.slots[i], r.data[i*ringPacket : (i+1)*ringPacket]
 }
 
-// store keeps a copy of the packet b, which has sequence number seq.
+// store keeps a copy of the packet b, which has sequence number seq, unless it
+// is so late that a newer one has its place.
 func (r *ring) store(seq uint16, b []byte, now time.Duration) {
+	newest := r.newest.Load()
+	if newest == 0 {
+		newest = 1<<16 | int64(seq)
+	}
+	extended := newest + int64(int16(seq-uint16(newest)))
+	if extended <= newest-ringSize {
+		return
+	}
+	r.newest.Store(max(newest, extended))
 	s, data := r.at(seq)
 	if !s.state.CompareAndSwap(slotFree, slotBusy) {
 		return
 	}
-	s.used, s.seq, s.size = len(b) <= len(data), seq, len(b)
+	s.used, s.seq, s.size = len(b) <= len(data), extended, len(b)
 	s.sent, s.resends = now, 0
 	if s.used {
 		copy(data, b)
@@ -62,13 +74,15 @@ func (r *ring) store(seq uint16, b []byte, now time.Duration) {
 
 // fetch appends the packet with sequence number seq to b. It returns false if
 // the packet is gone, or was sent less than interval ago, so that the request
-// cannot be about that, or too often.
+// cannot be about that, or too often. A packet from the last time that the
+// numbers came round is gone: sent now it would use the nonce of another one.
 func (r *ring) fetch(seq uint16, now, interval time.Duration, b []byte) ([]byte, bool) {
 	s, data := r.at(seq)
 	if !s.state.CompareAndSwap(slotFree, slotBusy) {
 		return b, false
 	}
-	ok := s.used && s.seq == seq && s.resends < maxResends && now-s.sent >= interval
+	ok := s.used && uint16(s.seq) == seq && s.seq > r.newest.Load()-ringSize &&
+		s.resends < maxResends && now-s.sent >= interval
 	if ok {
 		s.resends++
 		s.sent = now

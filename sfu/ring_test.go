@@ -29,6 +29,28 @@ func TestRing(t *testing.T) {
 	}
 }
 
+// TestRingForgets: a publisher may leave out numbers, so that a packet is not
+// overwritten before they come round. To send it then, under a nonce that is
+// another packet's, would break the encryption.
+func TestRingForgets(t *testing.T) {
+	r := newRing()
+	r.store(5, []byte{5}, 0)
+	for seq := 1000; seq < 1<<16; seq += 1000 {
+		r.store(uint16(seq), []byte{1}, 0)
+	}
+	r.store(10, []byte{10}, 0)
+	if b, ok := r.fetch(5, time.Second, 0, nil); ok {
+		t.Errorf("fetched %v of the last time round", b)
+	}
+	r.store(65536+9-ringSize, []byte{2}, 0)
+	r.store(65536+10-ringSize, []byte{3}, 0) // its place is taken by a newer one
+	for seq, want := range map[uint16]bool{10: true, 65536 + 9 - ringSize: false, 65536 + 10 - ringSize: false} {
+		if _, ok := r.fetch(seq, time.Second, 0, nil); ok != want {
+			t.Errorf("fetched %d: %v", seq, ok)
+		}
+	}
+}
+
 // TestRingTogether stores and fetches at the same time: what is fetched is
 // always a whole packet.
 func TestRingTogether(t *testing.T) {

@@ -43,8 +43,9 @@ func (r *route) wantsVideo() bool {
 	return r.in.sends[video].name != codecNone && r.out.receives[video]
 }
 
-// forward rewrites p and sends it. It returns true if a flow began with it.
-func (r *route) forward(p *packet, c codec, now time.Duration) (began bool) {
+// forward rewrites p, whose extended sequence number is seq, and sends it. It
+// returns true if a flow began with it.
+func (r *route) forward(p *packet, seq int64, c codec, now time.Duration) (began bool) {
 	pt := r.payloads[p.pt]
 	if pt == noPayload {
 		r.publisher.count.dropped[dropCodec].Add(1)
@@ -60,10 +61,10 @@ func (r *route) forward(p *packet, c codec, now time.Duration) (began bool) {
 
 		return false
 	case !f.started:
-		f.begin(&d.tail, p, c.clock(), now)
+		f.begin(&d.tail, p, seq, c.clock(), now)
 		r.timestamps[k].Store(1<<32 | uint64(f.tsOff))
 		began = true
-	case f.before(p):
+	case f.before(seq):
 		r.publisher.count.dropped[dropWaiting].Add(1)
 
 		return false

@@ -1,6 +1,9 @@
 package sfu
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"time"
+)
 
 const (
 	rtpVersion    = 2
@@ -66,6 +69,14 @@ func (p *packet) parse(b []byte) bool {
 	p.payload = b[start:end]
 
 	return true
+}
+
+// ticks is t in units of 1/rate s, at most 1/2^32 s, for as long as a server
+// can run: nanoseconds times the rate would overflow after hours.
+func ticks(t time.Duration, rate uint64) uint64 {
+	seconds, rest := uint64(t)/uint64(time.Second), uint64(t)%uint64(time.Second)
+
+	return seconds*rate + rest*rate/uint64(time.Second)
 }
 
 // appendHeader writes the fixed header of p, without CSRCs and padding. The

@@ -81,6 +81,30 @@ func TestOutExtensions(t *testing.T) {
 	}
 }
 
+// TestLongUptime: what is counted from the server's start, or from the last
+// partner, goes on evenly however long ago that was.
+func TestLongUptime(t *testing.T) {
+	const step = 10 * time.Millisecond
+	for _, rate := range []uint64{1 << 18, 48000, 90000, 1 << 32} {
+		first := time.Duration(1<<63/rate) * 2 // where nanoseconds times the rate pass 64 bits
+		for _, at := range []time.Duration{0, first - time.Millisecond, 1000 * time.Hour, 1000000 * time.Hour} {
+			if got, want := ticks(at+step, rate)-ticks(at, rate), rate/100; got < want || got > want+1 {
+				t.Errorf("%d units a second, at %v: %v are %d", rate, at, step, got)
+			}
+		}
+	}
+	if got := absSendTime(20*time.Hour + step); got != (20*3600<<18+2621)&0xffffff {
+		t.Errorf("send time %x", got)
+	}
+	r := reception{clock: 48000}
+	for seq := range int64(200) {
+		r.record(seq, uint32(seq)*480, time.Duration(1<<63/48000)*2-time.Second+time.Duration(seq)*step)
+	}
+	if got := r.report(); got.jitter > 1 {
+		t.Errorf("jitter of an even stream is %d", got.jitter)
+	}
+}
+
 func TestKeyFrameStart(t *testing.T) {
 	for name, c := range map[string]struct {
 		codec   codecName

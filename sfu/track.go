@@ -24,8 +24,6 @@ type track struct {
 // boundTrack is what Bind was told.
 type boundTrack struct {
 	ssrc, repair uint32
-	extensions   []webrtc.RTPHeaderExtensionParameter
-	codecs       []webrtc.RTPCodecParameters
 	stream       webrtc.TrackLocalWriter
 }
 
@@ -38,8 +36,7 @@ func (t *track) Bind(ctx webrtc.TrackLocalContext) (webrtc.RTPCodecParameters, e
 		return webrtc.RTPCodecParameters{}, webrtc.ErrUnsupportedCodec
 	}
 	t.context.Store(&boundTrack{
-		ssrc: uint32(ctx.SSRC()), repair: uint32(ctx.SSRCRetransmission()),
-		extensions: ctx.HeaderExtensions(), codecs: codecs, stream: ctx.WriteStream(),
+		ssrc: uint32(ctx.SSRC()), repair: uint32(ctx.SSRCRetransmission()), stream: ctx.WriteStream(),
 	})
 
 	return codecs[0], nil

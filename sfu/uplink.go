@@ -92,7 +92,7 @@ func (l *leg) feedback(r *route, now time.Duration) {
 		u.pending, u.nextArrivals = false, now+arrivalInterval
 		l.send(u.arrivals.BuildFeedbackPacket()...)
 	}
-	if s := &u.streams[video]; s.loss.gaps > 0 && now >= u.nextNACK {
+	if s := &u.streams[video]; s.loss.gaps > 0 && now >= u.nextNACK && r.in.repairs() {
 		u.nextNACK = now + nackInterval
 		l.requestMissing(s, now)
 	}

@@ -88,6 +88,23 @@ func (s *Server) ourOrigin(r *http.Request) bool {
 	return u.Scheme == "https" || u.Scheme == "http" && r.TLS == nil
 }
 
+// rebound says if the request may come from a page of another site whose name was made to point to this
+// machine (DNS rebinding): to the browser the server is then that page's own. That takes plain HTTP over a
+// loopback address and a name: localhost and IP addresses cannot be rebound, and behind a TLS proxy the
+// origin has https.
+func (s *Server) rebound(r *http.Request) bool {
+	origin := strings.ToLower(r.Header.Get("Origin"))
+	u, err := url.Parse(origin)
+	if err != nil || u.Scheme != "http" || s.origins[origin] || isLoopback(u.Host) {
+		return false
+	}
+	if _, err := netip.ParseAddr(u.Hostname()); err == nil {
+		return false
+	}
+	local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	return ok && isLoopback(local.String())
+}
+
 // credentials is what a WebSocket request brought along.
 type credentials struct {
 	cookie   string
@@ -131,6 +148,13 @@ func (s *Server) identify(hello *helloMsg, cred credentials) (user store.User, t
 			return store.User{}, "", unauthorized("A cookie needs an Origin.")
 		}
 		return store.User{}, "", unauthorized("You are not signed in.")
+	}
+	// A guest who would be turned away next is not made.
+	if hello.Resume != "" {
+		return store.User{}, "", errNotYours
+	}
+	if s.hub.full() {
+		return store.User{}, "", errFull
 	}
 	return s.newGuest(hello.Guest.Name, cred.addr, now)
 }

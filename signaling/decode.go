@@ -230,13 +230,23 @@ func checkName(name string) *failure {
 		return badMessage("The name is longer than 24 characters.")
 	}
 	for _, r := range name {
-		// Cf holds the direction overrides and zero-width marks that let one name pose as another.
-		if !unicode.IsGraphic(r) || unicode.Is(unicode.Cf, r) || r == utf8.RuneError {
+		if !unicode.IsGraphic(r) || r == utf8.RuneError || unicode.In(r, invisible...) || r == blankBraille {
 			return badMessage("The name has a character that cannot be shown.")
 		}
 	}
+	if strings.TrimSpace(name) != "" && !strings.ContainsFunc(name, showsByItself) {
+		return badMessage("The name has nothing in it that can be seen.")
+	}
 	return nil
 }
+
+const blankBraille = '\u2800'
+
+// invisible are direction overrides, zero-width marks and letters without a form, which let one name pose as another.
+var invisible = []*unicode.RangeTable{unicode.Cf, unicode.Other_Default_Ignorable_Code_Point}
+
+// showsByItself is false for spaces and for marks, which only change the character before them.
+func showsByItself(r rune) bool { return !unicode.IsSpace(r) && !unicode.IsMark(r) }
 
 func short(s string, limit int) bool { return utf8.RuneCountInString(s) <= limit }
 

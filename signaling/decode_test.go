@@ -55,6 +55,13 @@ func TestCheckName(t *testing.T) {
 		"a\ufffdb":                          false,
 		"a\ue000b":                          false, // private use
 		"a\u0000":                           false,
+		"\u3164":                            false, // Hangul filler: a letter that shows nothing
+		"a\u115f":                           false,
+		"\u2800\u2800":                      false, // blank Braille
+		"\u0301\u0301":                      false, // accents on nothing
+		"\ufe0f":                            false,
+		"❤\ufe0f":                           true, // a heart in its coloured form
+		"Zoe\u0308":                         true,
 		" " + strings.Repeat("n", 24) + " ": true,
 	}
 	for name, want := range tests {

@@ -90,6 +90,7 @@ var (
 	errSignedOut = &failure{
 		Code: codeUnauthorized, Message: "You have signed out.", Retry: retryReauth,
 	}
+	errNotYours = unauthorized("This session cannot be resumed.")
 	errTooLarge = &failure{
 		Code: codeTooLarge, Message: "That message is larger than 64 KiB.", Retry: retryNever,
 	}

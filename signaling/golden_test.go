@@ -71,7 +71,7 @@ func goldenServer() map[string]serverMessage {
 		"match":       &matchMsg{h("match", ""), goldenCall},
 		"call.end":    &callEndMsg{h("call.end", "4"), callEnded{goldenCall.Call, endNext}, true},
 		"peer.state":  &peerStateOut{h("peer.state", ""), mediaState{Audio: true, Video: false, Connection: connectionReconnecting}},
-		"chat":        &chatOut{h("chat", ""), chatLine{From: goldenCall.Peer.ID, CID: "c-17", Text: "Hello there", At: 1767225601000}},
+		"chat":        &chatOut{h("chat", ""), chatLine{From: goldenCall.Peer.ID, CID: "q3zk5d7mwy2hx6ta", Text: "Hello there", At: 1767225601000}},
 		"chat.typing": &typingOut{h("chat.typing", ""), true},
 		"topics":      &topicsMsg{h("topics", "5"), goldenTopics},
 		"notice":      &noticeMsg{h("notice", ""), "info", "ticket_expired", "Your place in line has expired; you start at its end."},

@@ -83,10 +83,11 @@ func secured(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// sameSite refuses requests that another site made a browser send and that could change something.
+// sameSite refuses requests that another site made a browser send and that could change something, and any that
+// come from under a name that is not ours.
 func (s *Server) sameSite(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		if s.csrf.Check(c.Request()) != nil {
+		if s.csrf.Check(c.Request()) != nil || s.rebound(c.Request()) {
 			return foreignOrigin()
 		}
 		return next(c)
@@ -95,7 +96,7 @@ func (s *Server) sameSite(next echo.HandlerFunc) echo.HandlerFunc {
 
 func foreignOrigin() error {
 	return &statusError{&failure{
-		Code: codeUnauthorized, Message: "Requests from another site are not accepted.", Retry: retryNever,
+		Code: codeUnauthorized, Message: "This page's address is not one that the server accepts.", Retry: retryNever,
 	}, http.StatusForbidden}
 }
 
@@ -165,7 +166,7 @@ func (s *Server) handleGuests(c echo.Context) error {
 			return c.JSON(http.StatusOK, guestReply{User: infoOf(user)})
 		}
 	}
-	user, token, fail := s.newGuest(body.Name, addrOf(r.RemoteAddr), now)
+	user, token, fail := s.newGuest(body.Name, clientAddr(r), now)
 	if fail != nil {
 		return fail
 	}

@@ -197,6 +197,25 @@ func TestAddressLimits(t *testing.T) {
 	}
 }
 
+// TestProxiedAddressLimits is the limits behind a reverse proxy on the same machine: each of its clients has
+// its own, and nobody gets new ones by naming addresses himself.
+func TestProxiedAddressLimits(t *testing.T) {
+	e := start(t, options{config: func(c *signaling.Config) { c.Limits.Guests = signaling.Limit{Burst: 1} }})
+	for _, tc := range []struct {
+		forwarded string
+		status    int
+	}{
+		{"192.0.2.7", http.StatusCreated},
+		{"203.0.113.9, 192.0.2.7", http.StatusTooManyRequests},
+		{"192.0.2.8", http.StatusCreated},
+	} {
+		status, m, _ := e.do(http.MethodPost, "/api/v1/guests", `{}`, "Content-Type", jsonType, "X-Forwarded-For", tc.forwarded)
+		if status != tc.status {
+			t.Errorf("%s: %d %v, want %d", tc.forwarded, status, m, tc.status)
+		}
+	}
+}
+
 func TestServerFull(t *testing.T) {
 	e := start(t, options{config: func(c *signaling.Config) { c.MaxSessions = 1 }})
 	a := e.join("a")
@@ -204,6 +223,9 @@ func TestServerFull(t *testing.T) {
 	b.send(message{"type": "hello", "versions": []int{1}, "guest": message{}})
 	refusal{"server_full", 4429}.check(b)
 	a.resumes() // who is in may come back
+	if n := e.srv.Stats().Guests; n != 1 {
+		t.Errorf("%d guests were made, one of whom could come in", n)
+	}
 }
 
 // TestStopping is a server on its way down: it takes nobody, and says so.

@@ -21,18 +21,32 @@ func newHub(limit int) *hub {
 }
 
 // claim makes s its user's session and returns the one it displaces, which the caller evicts
-// and waits for before s runs. It reports false when the server is full.
+// and waits for before s runs. One of the same ID is not displaced: it is returned and s is not
+// in the hub. It reports false when the server is full.
 func (h *hub) claim(s *session) (old *session, ok bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if twin := h.byID[s.id]; twin != nil {
+		return twin, true
+	}
 	old = h.byUser[s.user.ID]
-	if old == nil && h.limit > 0 && len(h.byUser) >= h.limit {
+	if old == nil && h.isFull() {
 		return nil, false
 	}
 	h.byUser[s.user.ID] = s
 	h.byID[s.id] = s
 	return old, true
 }
+
+// full says if there is no room for another user.
+func (h *hub) full() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.isFull()
+}
+
+// isFull is full for who holds mu.
+func (h *hub) isFull() bool { return h.limit > 0 && len(h.byUser) >= h.limit }
 
 // remove takes s out, unless another has its place by now.
 func (h *hub) remove(s *session) {

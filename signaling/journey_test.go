@@ -30,7 +30,7 @@ func TestMeetChatNext(t *testing.T) {
 			}
 		}
 		a.send(message{"type": "chat", "id": "1", "cid": "x", "text": "hi\u0007 there"})
-		if m := b.want("chat"); m.str("text") != "hi there" || m.str("from") != mb.sub("peer").str("id") || m.str("cid") != "x" {
+		if m := b.want("chat"); m.str("text") != "hi there" || m.str("from") != mb.sub("peer").str("id") || m.str("cid") == "" {
 			t.Errorf("chat %v", m)
 		}
 		if ok := a.want("ok"); ok.str("re") != "1" {
@@ -53,6 +53,39 @@ func TestMeetChatNext(t *testing.T) {
 		c.leave()
 		if end := a.want("call.end"); end.str("reason") != "left" {
 			t.Errorf("call.end %v", end)
+		}
+	})
+}
+
+// TestChatTellsNothingAcrossCalls sends lines under the same cid in two calls. A client may make
+// its cids from something that stays, and a stranger must not know somebody by it again.
+func TestChatTellsNothingAcrossCalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := start(t, options{pipes: true})
+		seen := map[string]bool{"stays-1": true}
+		for range 2 {
+			a, b := e.join("a"), e.join("b")
+			e.pair(a, b)
+			a.send(message{"type": "chat", "cid": "stays-1", "text": "hi"})
+			line := b.want("chat")
+			if cid := line.str("cid"); cid == "" || seen[cid] {
+				t.Errorf("cid %q was seen before", cid)
+			} else {
+				seen[cid] = true
+			}
+			b2 := b.resumes()
+			chat := b2.welcome.sub("state")["chat"].([]any)
+			if got := message(chat[0].(map[string]any)); got.str("cid") != line.str("cid") {
+				t.Errorf("the snapshot has %v, the message was %v", got, line)
+			}
+			a2 := a.resumes()
+			chat = a2.welcome.sub("state")["chat"].([]any)
+			if got := message(chat[0].(map[string]any)); got.str("cid") != "stays-1" || got.str("from") != "me" {
+				t.Errorf("its sender's snapshot has %v", got)
+			}
+			a2.leave()
+			b2.want("call.end")
+			b2.leave()
 		}
 	})
 }

@@ -1,7 +1,9 @@
 package signaling
 
 import (
+	"net/http"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
@@ -16,8 +18,8 @@ type Limit struct {
 }
 
 // Limits bounds what one client and one address may do. Zero values take the defaults given
-// here. An IPv6 address counts as its /64, which is what one customer has; a loopback address, which
-// is the operator or a reverse proxy, has no limits.
+// here. An IPv6 address counts as its /64, which is what one customer has; a loopback address has no
+// limits. Behind a reverse proxy on this machine the address is the one that it forwards for.
 type Limits struct {
 	Messages Limit // all messages of a session: 120, then 30 a second
 	Offers   Limit // rtc.offer of a session: 6, then one each 5 s
@@ -154,15 +156,31 @@ func (c *addrCounter) remove(addr netip.Prefix) {
 	}
 }
 
-// addrOf is the address of a client as the limits see it. The zero prefix stands for one that
-// has no limits: a loopback address or none at all is the operator or a reverse proxy, and the limits of a proxy
-// would be those of all its clients together.
-func addrOf(remote string) netip.Prefix {
-	ap, err := netip.ParseAddrPort(remote)
-	if err != nil || ap.Addr().Unmap().IsLoopback() {
+// clientAddr is the address of a request's client as the limits see it. The zero prefix, which has no limits,
+// stands for a client on this machine. A connection from this machine that names somebody in X-Forwarded-For
+// is a reverse proxy's: then the limits are for the last one named, whom the proxy itself has seen; what
+// stands before was the client's to write. Anybody else's X-Forwarded-For is not looked at.
+func clientAddr(r *http.Request) netip.Prefix {
+	ap, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
 		return netip.Prefix{}
 	}
-	addr, bits := ap.Addr().Unmap().WithZone(""), 32
+	addr := ap.Addr()
+	if addr.Unmap().IsLoopback() {
+		chain := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+		if addr, err = netip.ParseAddr(strings.TrimSpace(chain[len(chain)-1])); err != nil {
+			return netip.Prefix{}
+		}
+	}
+	return limited(addr)
+}
+
+// limited is what one customer has: an IPv4 address or an IPv6 /64; nothing for a loopback address.
+func limited(addr netip.Addr) netip.Prefix {
+	addr, bits := addr.Unmap().WithZone(""), 32
+	if addr.IsLoopback() {
+		return netip.Prefix{}
+	}
 	if addr.Is6() {
 		bits = 64
 	}

@@ -207,6 +207,35 @@ func TestRejectedOfferKeepsNothing(t *testing.T) {
 	})
 }
 
+// TestRejectedOfferInCall is a new connection that could not be made in mid-call: the partner, who sees a
+// still picture now, is told, and told again when another one has been made.
+func TestRejectedOfferInCall(t *testing.T) {
+	for name, newError := range map[string]error{
+		"the offer is garbage":      nil,
+		"no connection can be made": errors.New("out of sockets"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				e := start(t, options{pipes: true})
+				a, b := e.join("a"), e.join("b")
+				e.pair(a, b)
+				e.media.refuse(newError)
+				a.gen++
+				a.send(message{"type": "rtc.offer", "sdp": "garbage", "gen": a.gen})
+				a.want("error")
+				if s := b.want("peer.state"); s.str("connection") != "reconnecting" {
+					t.Errorf("peer.state %v", s)
+				}
+				e.media.refuse(nil)
+				a.offer("")
+				if s := b.want("peer.state"); s.str("connection") != "ok" {
+					t.Errorf("peer.state %v", s)
+				}
+			})
+		})
+	}
+}
+
 func TestTyping(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := start(t, options{pipes: true})
@@ -224,6 +253,19 @@ func TestTyping(t *testing.T) {
 		}
 		if took := time.Since(from); took != 8*time.Second {
 			t.Errorf("ended after %v", took)
+		}
+		// A line ends it, and what is typed after the line is told again.
+		a.send(message{"type": "chat.typing", "on": true})
+		a.send(message{"type": "chat", "cid": "1", "text": "hi"})
+		a.send(message{"type": "chat.typing", "on": true})
+		for _, want := range []any{true, nil, false, true} {
+			kind := "chat.typing"
+			if want == nil {
+				kind = "chat"
+			}
+			if m := b.want(kind); m["on"] != want {
+				t.Errorf("%s %v, want %v", kind, m, want)
+			}
 		}
 	})
 }

@@ -60,6 +60,13 @@ func (m *fakeMedia) newPeer() (signaling.Peer, error) {
 	return &fakePeer{m: m, state: "new", changed: make(chan struct{}), done: make(chan struct{})}, nil
 }
 
+// refuse makes newPeer fail with err, or work again with nil.
+func (m *fakeMedia) refuse(err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.newError = err
+}
+
 func (p *fakePeer) Answer(offer string) (string, error) {
 	p.m.mu.Lock()
 	hold := p.m.hold

@@ -299,6 +299,32 @@ func TestRestart(t *testing.T) {
 	})
 }
 
+// TestRestartTwice is a client that comes back after a restart on two connections at once, because it gave the
+// first up too soon: the second one takes the session over and does not end the call.
+func TestRestartTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		first := start(t, options{pipes: true})
+		var pairs [20][2]*client
+		for i := range pairs {
+			pairs[i] = [2]*client{first.join("a"), first.join("b")}
+			first.pair(pairs[i][0], pairs[i][1])
+		}
+		first.stop()
+		second := start(t, options{pipes: true, path: first.path})
+		for _, p := range pairs {
+			a, b := p[0], p[1]
+			a.e, b.e = second, second
+			for _, c := range []*client{a.again(), a.again()} {
+				c.send(message{"type": "hello", "versions": []int{1}, "token": a.token, "resume": a.resume})
+			}
+			synctest.Wait()
+			if w := b.resumes().welcome; w["resumed"] != true || w.sub("state").sub("call").str("call") != a.call {
+				t.Fatalf("welcome %v", w)
+			}
+		}
+	})
+}
+
 // TestRestartAlone is the one whose partner does not come back after a restart.
 func TestRestartAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -69,7 +69,8 @@ type Config struct {
 	Topics []Topic
 	// Web serves everything outside /api. Nil means there is nothing.
 	Web http.Handler
-	// Origins are web origins ("https://example.org") that may use the API besides our own host.
+	// Origins are web origins ("https://example.org") that may use the API besides our own host. A server on a
+	// loopback address that is reached over plain HTTP under another name than localhost needs that one, too.
 	Origins []string
 	// GuestsOff refuses people without an account.
 	GuestsOff bool
@@ -146,10 +147,11 @@ func New(cfg Config) (*Server, error) {
 		stop:     make(chan struct{}),
 	}
 	for _, origin := range cfg.Origins {
+		origin = strings.ToLower(origin) // as browsers send it
 		if err := s.csrf.AddTrustedOrigin(origin); err != nil {
 			return nil, fmt.Errorf("signaling: %w", err)
 		}
-		s.origins[strings.ToLower(origin)] = true
+		s.origins[origin] = true
 	}
 	s.echo = s.routes()
 	return s, nil

@@ -34,8 +34,10 @@ func (s *session) handleChat(id string, m *chatMsg, now time.Time) *failure {
 	if fail := take(s.chats, now); fail != nil {
 		return fail
 	}
+	sign := s.srv.signer
 	line := chatLine{
-		From: s.srv.signer.peerID(s.room.ID(), s.id), CID: m.CID, Text: m.Text, At: now.UnixMilli(),
+		From: sign.peerID(s.room.ID(), s.id), CID: sign.lineID(s.room.ID(), s.id, m.CID),
+		Text: m.Text, At: now.UnixMilli(),
 	}
 	if !s.post(mail{line: &line}) {
 		return errPeerAway
@@ -44,9 +46,10 @@ func (s *session) handleChat(id string, m *chatMsg, now time.Time) *failure {
 		s.cids = slices.Delete(s.cids, 0, 1)
 	}
 	mine := line // the other one is the partner's now
-	mine.From = fromMe
+	mine.From, mine.CID = fromMe, m.CID
 	s.keepLine(mine)
 	s.srv.stats.chats.Add(1)
+	s.stopTyping() // what was typed is sent
 	s.ok(id)
 	return nil
 }

@@ -64,6 +64,8 @@ func (s *session) startAnswer(o offer) *failure {
 	peer, err := s.srv.cfg.NewPeer()
 	if err != nil {
 		s.log.Error("make a peer", "err", err)
+		s.mediaLost = true
+		s.tellPartner()
 		return errInternal
 	}
 	s.peer = peer
@@ -118,6 +120,8 @@ func (s *session) answerFailed(a answered) {
 	}
 	s.forgetPeer()
 	s.closePeer(a.peer)
+	s.mediaLost = true
+	s.tellPartner()
 }
 
 // joinMedia puts the peer into the room of the call, if there are both. Peers without a

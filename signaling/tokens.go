@@ -93,7 +93,16 @@ func (s *signer) openTicket(token string, now time.Time) (ticketClaims, error) {
 // peerID is the name by which a member of a room is known to the other one: the same for
 // the whole call, also across a restart, and without relation to any other call.
 func (s *signer) peerID(room store.RoomID, member store.SessionID) string {
-	sum := mac(s.peerKey, string(room)+"/"+string(member))
+	return shortName(mac(s.peerKey, string(room)+"/"+string(member)))
+}
+
+// lineID is the name by which the partner knows a line of the member's chat. The member's own name for it
+// is not passed on: a client may make it from something that stays from call to call.
+func (s *signer) lineID(room store.RoomID, member store.SessionID, cid string) string {
+	return shortName(mac(s.peerKey, string(room)+"/"+string(member)+"/"+cid))
+}
+
+func shortName(sum []byte) string {
 	return strings.ToLower(base32.StdEncoding.EncodeToString(sum[:10]))
 }
 

@@ -1,6 +1,7 @@
 package signaling
 
 import (
+	"net/http"
 	"net/netip"
 	"path/filepath"
 	"reflect"
@@ -118,19 +119,33 @@ func TestBuckets(t *testing.T) {
 	}
 }
 
-func TestAddrOf(t *testing.T) {
-	for remote, want := range map[string]string{
-		"192.0.2.7:80":             "192.0.2.7/32",
-		"[::ffff:192.0.2.7]:80":    "192.0.2.7/32",
-		"[2001:db8:1:2:3:4:5:6]:8": "2001:db8:1:2::/64",
-		"[fe80::1%eth0]:8":         "fe80::/64",
-		"127.0.0.1:80":             "invalid Prefix",
-		"[::1]:80":                 "invalid Prefix",
-		"[::ffff:127.0.0.1]:80":    "invalid Prefix",
-		"pipe":                     "invalid Prefix",
-	} {
-		if got := addrOf(remote); got.String() != want {
-			t.Errorf("%s: %v, want %s", remote, got, want)
+func TestClientAddr(t *testing.T) {
+	const none = "invalid Prefix"
+	tests := []struct {
+		remote    string
+		forwarded []string
+		want      string
+	}{
+		{"192.0.2.7:80", nil, "192.0.2.7/32"},
+		{"[::ffff:192.0.2.7]:80", nil, "192.0.2.7/32"},
+		{"[2001:db8:1:2:3:4:5:6]:8", nil, "2001:db8:1:2::/64"},
+		{"[fe80::1%eth0]:8", nil, "fe80::/64"},
+		{"127.0.0.1:80", nil, none},
+		{"[::1]:80", nil, none},
+		{"[::ffff:127.0.0.1]:80", nil, none},
+		{"pipe", nil, none},
+		{"127.0.0.1:80", []string{"192.0.2.7"}, "192.0.2.7/32"},
+		{"[::1]:80", []string{"2001:db8:1:2:3::6"}, "2001:db8:1:2::/64"},
+		{"127.0.0.1:80", []string{"203.0.113.1, 192.0.2.7"}, "192.0.2.7/32"},
+		{"127.0.0.1:80", []string{"203.0.113.1", "198.51.100.1,192.0.2.7"}, "192.0.2.7/32"},
+		{"127.0.0.1:80", []string{"192.0.2.7, 127.0.0.1"}, none},
+		{"127.0.0.1:80", []string{"unknown"}, none},
+		{"192.0.2.7:80", []string{"203.0.113.1"}, "192.0.2.7/32"}, // no proxy of ours: anybody can write that
+	}
+	for _, tc := range tests {
+		r := &http.Request{RemoteAddr: tc.remote, Header: http.Header{"X-Forwarded-For": tc.forwarded}}
+		if got := clientAddr(r); got.String() != tc.want {
+			t.Errorf("%s for %q: %v, want %s", tc.remote, tc.forwarded, got, tc.want)
 		}
 	}
 }

@@ -23,7 +23,7 @@ func (s *Server) handleWS(c echo.Context) error {
 	if hasOrigin && !s.ourOrigin(r) {
 		return foreignOrigin()
 	}
-	addr := addrOf(r.RemoteAddr)
+	addr := clientAddr(r)
 	if fail := s.connects.take(addr, time.Now()); fail != nil {
 		return fail
 	}
@@ -118,30 +118,37 @@ func (s *Server) awaitHello(c *conn) (*helloMsg, string, *failure) {
 // which replaces any other session of the user.
 func (s *Server) admit(a attachment, user store.User, resume string) *failure {
 	fresh := newSession(s, user)
+	var named *session
 	if resume != "" {
 		claims, err := s.signer.openResume(resume)
 		if err != nil || claims.User != user.ID {
-			return unauthorized("This session cannot be resumed.")
+			return errNotYours
 		}
 		a.seq = claims.Seq
-		if live := s.hub.session(claims.Session); live != nil {
-			if attached, fail := live.takeOver(a); attached || fail != nil {
-				return fail
-			}
-		}
+		named = s.hub.session(claims.Session)
 		// Expired means that it is no use to look for a room, not that anything is wrong.
 		if time.Now().UnixMilli() < claims.Expires {
 			fresh.recreate(claims)
 		}
 	}
-	old, ok := s.hub.claim(fresh)
-	if !ok {
-		return errFull
+	for {
+		if named != nil {
+			if attached, fail := named.takeOver(a); attached || fail != nil {
+				return fail
+			}
+		}
+		old, ok := s.hub.claim(fresh)
+		switch {
+		case !ok:
+			return errFull
+		case old != nil && old.id == fresh.id: // another connection was quicker to recreate it
+			named = old
+			continue
+		case old != nil:
+			old.evict(errReplaced)
+			<-old.released
+		}
+		s.work.Go(func() { fresh.run(a) })
+		return nil
 	}
-	if old != nil {
-		old.evict(errReplaced)
-		<-old.released
-	}
-	s.work.Go(func() { fresh.run(a) })
-	return nil
 }

@@ -16,7 +16,8 @@ import (
 // enough that nobody waits for it.
 const pruneLimit = 32
 
-// token is what is kept of a secret, under the secret's SHA-256. tokenExpiryBucket lists the same hashes by the time they expire.
+// token is what is kept of a secret, under the secret's SHA-256. tokenExpiryBucket lists the hashes of all tokens, deleted ones too,
+// by the time they expire, each with its user's ID.
 type token struct {
 	User    UserID    `json:"user"`
 	Created time.Time `json:"created"`
@@ -24,7 +25,8 @@ type token struct {
 }
 
 // CreateToken makes a secret that proves to be this user until now+ttl: 256 random bits in base64url without padding. Only its
-// SHA-256 is stored. The error is ErrNotFound if there is no such user. A few tokens that expired before now are removed on the way.
+// SHA-256 is stored. The error is ErrNotFound if there is no such user. A few tokens that expired before now are removed on the way,
+// and with its last one a guest.
 func (db *DB) CreateToken(id UserID, now time.Time, ttl time.Duration) (string, error) {
 	if ttl <= 0 {
 		return "", fmt.Errorf("create token for user %s: lifetime %v is not positive", id, ttl)
@@ -39,8 +41,15 @@ func (db *DB) CreateToken(id UserID, now time.Time, ttl time.Duration) (string, 
 	}
 	hash := sha256.Sum256([]byte(secret))
 	err = db.update(func(tx *bbolt.Tx) error {
-		if _, err := userIn(tx, id); err != nil {
+		u, err := userIn(tx, id)
+		if err != nil {
 			return err
+		}
+		if u.Guest && t.Expires.After(u.Until) {
+			u.Until = t.Expires
+			if err := putUser(tx, u); err != nil {
+				return err
+			}
 		}
 		if err := pruneTokens(tx, now); err != nil {
 			return err
@@ -48,7 +57,7 @@ func (db *DB) CreateToken(id UserID, now time.Time, ttl time.Duration) (string, 
 		if err := tx.Bucket(tokensBucket).Put(hash[:], rec); err != nil {
 			return err
 		}
-		return tx.Bucket(tokenExpiryBucket).Put(expiryKey(t.Expires, hash), nil)
+		return tx.Bucket(tokenExpiryBucket).Put(expiryKey(t.Expires, hash), []byte(id))
 	})
 	if err != nil {
 		return "", fmt.Errorf("create token: %w", err)
@@ -60,7 +69,7 @@ func (db *DB) CreateToken(id UserID, now time.Time, ttl time.Duration) (string, 
 // unknown (or expired so long ago that it was removed) and ErrExpired for one that is too old.
 func (db *DB) UserByToken(secret string, now time.Time) (User, error) {
 	hash := sha256.Sum256([]byte(secret))
-	var u User
+	var u userRecord
 	err := db.view(func(tx *bbolt.Tx) error {
 		t, err := tokenIn(tx, hash)
 		if err != nil {
@@ -72,26 +81,13 @@ func (db *DB) UserByToken(secret string, now time.Time) (User, error) {
 		u, err = userIn(tx, t.User)
 		return err
 	})
-	return u, err
+	return u.User, err
 }
 
 // DeleteToken makes this secret worthless. It is no error if it was already.
 func (db *DB) DeleteToken(secret string) error {
 	hash := sha256.Sum256([]byte(secret))
-	err := db.update(func(tx *bbolt.Tx) error {
-		rec := tx.Bucket(tokensBucket).Get(hash[:])
-		if rec == nil {
-			return nil
-		}
-		t, err := tokenIn(tx, hash)
-		if err != nil {
-			return err
-		}
-		if err := tx.Bucket(tokenExpiryBucket).Delete(expiryKey(t.Expires, hash)); err != nil {
-			return err
-		}
-		return tx.Bucket(tokensBucket).Delete(hash[:])
-	})
+	err := db.update(func(tx *bbolt.Tx) error { return tx.Bucket(tokensBucket).Delete(hash[:]) })
 	if err != nil {
 		return fmt.Errorf("delete token: %w", err)
 	}
@@ -110,23 +106,30 @@ func tokenIn(tx *bbolt.Tx, hash [sha256.Size]byte) (token, error) {
 	return t, nil
 }
 
-// pruneTokens removes the oldest tokens that expired before now, pruneLimit of them at most.
+// pruneTokens removes the oldest tokens that expired before now, pruneLimit of them at most, and the guests who have none any more.
 func pruneTokens(tx *bbolt.Tx, now time.Time) error {
 	byExpiry, tokens := tx.Bucket(tokenExpiryBucket), tx.Bucket(tokensBucket)
 	limit := expiryKey(now, [sha256.Size]byte{})
-	var expired [][]byte // collected first: deleting under a cursor would make it skip
+	type entry struct {
+		key  []byte
+		user UserID
+	}
+	var expired []entry // collected first: deleting under a cursor would make it skip
 	c := byExpiry.Cursor()
-	for k, _ := c.First(); k != nil && bytes.Compare(k, limit) < 0 && len(expired) < pruneLimit; k, _ = c.Next() {
+	for k, v := c.First(); k != nil && bytes.Compare(k, limit) < 0 && len(expired) < pruneLimit; k, v = c.Next() {
 		if len(k) != len(limit) {
 			return fmt.Errorf("token expiry key of %d bytes: %w", len(k), ErrDamaged)
 		}
-		expired = append(expired, bytes.Clone(k))
+		expired = append(expired, entry{bytes.Clone(k), UserID(v)})
 	}
-	for _, k := range expired {
-		if err := tokens.Delete(k[8:]); err != nil {
+	for _, e := range expired {
+		if err := tokens.Delete(e.key[8:]); err != nil {
 			return err
 		}
-		if err := byExpiry.Delete(k); err != nil {
+		if err := byExpiry.Delete(e.key); err != nil {
+			return err
+		}
+		if err := forgetGuest(tx, e.user, now); err != nil {
 			return err
 		}
 	}

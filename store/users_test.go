@@ -177,6 +177,52 @@ func TestExpiredTokensAreRemoved(t *testing.T) {
 	}
 }
 
+// TestGuestsGoWithTheirTokens sees that nobody fills the disk by becoming a guest again and again: who can never
+// sign in again is forgotten, who can, or has an account, is not.
+func TestGuestsGoWithTheirTokens(t *testing.T) {
+	db := openTemp(t)
+	now := time.Unix(1795000000, 0)
+	token := func(id UserID, ttl time.Duration) string {
+		t.Helper()
+		secret, err := db.CreateToken(id, now, ttl)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return secret
+	}
+	gone, signedOut, keeper, early := testUser(t, db), testUser(t, db), testUser(t, db), testUser(t, db)
+	account := User{ID: NewUserID(), Name: "Ana"}
+	if err := db.CreateUser(account); err != nil {
+		t.Fatal(err)
+	}
+	token(gone.ID, time.Hour)
+	token(account.ID, time.Hour)
+	if err := db.DeleteToken(token(signedOut.ID, time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	token(keeper.ID, time.Hour)
+	kept := token(keeper.ID, 3*time.Hour)
+	token(early.ID, 3*time.Hour)
+	token(early.ID, time.Hour) // the later token is not the one that lasts longer
+	now = now.Add(2 * time.Hour)
+	token(account.ID, time.Hour)
+	for id, want := range map[UserID]error{gone.ID: ErrNotFound, signedOut.ID: ErrNotFound, keeper.ID: nil, early.ID: nil, account.ID: nil} {
+		if _, err := db.User(id); !errors.Is(err, want) {
+			t.Errorf("user %s: %v, want %v", id, err, want)
+		}
+	}
+	if got, err := db.UserByToken(kept, now); err != nil || !reflect.DeepEqual(got, keeper) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	now = now.Add(2 * time.Hour)
+	token(account.ID, time.Hour)
+	for _, id := range []UserID{keeper.ID, early.ID} {
+		if _, err := db.User(id); !errors.Is(err, ErrNotFound) {
+			t.Errorf("user %s: %v", id, err)
+		}
+	}
+}
+
 func TestSecret(t *testing.T) {
 	db := openTemp(t)
 	keys := make([][]byte, 16)

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -29,6 +30,10 @@ const (
 	goodbyeTime = 2 * time.Second
 	stopTime    = 4 * time.Second
 )
+
+// requestTime is what a client on a slow line may take for a request or its
+// answer, of which the largest is some 30 kB.
+const requestTime = time.Minute
 
 // server is the wired program. Its fields are in the order in which they are
 // opened; Close goes the other way.
@@ -116,6 +121,8 @@ func newServer(s settings, media sfu.Config, log *slog.Logger) (_ *server, err e
 	srv.http = &http.Server{
 		Handler:           srv.signal,
 		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       requestTime, // a WebSocket is past these two
+		WriteTimeout:      requestTime,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    32 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
@@ -207,5 +214,8 @@ func (s *server) closeParts() error {
 	if s.db != nil {
 		errs = append(errs, s.db.Close())
 	}
-	return errors.Join(errs...)
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("stop: %s", strings.ReplaceAll(err.Error(), "\n", "; "))
+	}
+	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -34,7 +35,7 @@ type settings struct {
 	MediaListen string        `placeholder:"HOST:PORT" help:"HOST:PORT on which to receive media, over UDP. Default: the port of --listen on every address of this machine."`
 	Data        string        `default:"./data" help:"Folder of the database; made if missing."`
 	Topics      []string      `default:"${topics}" help:"Topics that people can pick, in this order. Write ID=NAME to choose a topic's ID yourself (it is in links)."`
-	Origin      []string      `placeholder:"URL" help:"More web origins that may connect with a browser's cookie, such as https://chat.example.org. The server's own host always may."`
+	Origin      []string      `placeholder:"URL" help:"More web origins that may connect with a browser's cookie, such as https://chat.example.org. The server's own host always may, except a plain http name other than localhost that reaches a loopback address."`
 	Guests      bool          `default:"true" negatable:"" help:"Let people in without an account."`
 	MaxClients  int           `default:"2000" help:"How many people may be connected at once."`
 	MaxBitrate  int           `default:"2500" help:"Highest bitrate that a client is asked to send, in kbit/s."`
@@ -96,13 +97,11 @@ func parse(args []string, stdout, stderr io.Writer) (command, error) {
 
 // check completes the settings and refuses those that cannot work.
 func (s *settings) check() error {
-	if _, _, err := net.SplitHostPort(s.Listen); err != nil {
+	if !isHostPort(s.Listen) {
 		return fmt.Errorf("--listen %q is not HOST:PORT, for example localhost:8080 or :8080", s.Listen)
 	}
-	if s.MediaListen != "" {
-		if _, _, err := net.SplitHostPort(s.MediaListen); err != nil {
-			return fmt.Errorf("--media-listen %q is not HOST:PORT, for example :8080", s.MediaListen)
-		}
+	if s.MediaListen != "" && !isHostPort(s.MediaListen) {
+		return fmt.Errorf("--media-listen %q is not HOST:PORT, for example :8080", s.MediaListen)
 	}
 	if s.Data == "" {
 		return errors.New("--data is empty: name the folder for the database")
@@ -116,15 +115,40 @@ func (s *settings) check() error {
 	if s.Grace < time.Second || s.Grace > 10*time.Minute {
 		return fmt.Errorf("--grace %v is out of range: 1s to 10m", s.Grace)
 	}
-	for _, o := range s.Origin {
-		u, err := url.Parse(o)
-		if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") || strings.Trim(u.Path, "/") != "" {
-			return fmt.Errorf("--origin %q is not a web origin, for example https://chat.example.org", o)
+	for i, text := range s.Origin {
+		origin, ok := parseOrigin(text)
+		if !ok {
+			return fmt.Errorf("--origin %q is not a web origin, for example https://chat.example.org", text)
 		}
+		s.Origin[i] = origin
 	}
 	var err error
 	s.topics, err = parseTopics(s.Topics)
 	return err
+}
+
+func isHostPort(addr string) bool {
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return false
+	}
+	_, err = strconv.ParseUint(port, 10, 16)
+	return err == nil
+}
+
+// parseOrigin brings a web origin into the form that browsers send (RFC 6454,
+// section 6.1): scheme, host and a port that is not the scheme's own.
+func parseOrigin(text string) (string, bool) {
+	u, err := url.Parse(strings.ToLower(strings.TrimSuffix(text, "/")))
+	if err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http" {
+		return "", false
+	}
+	origin := u.Scheme + "://" + u.Host
+	if u.String() != origin { // it has a path, a query, a user
+		return "", false
+	}
+	own := map[string]string{"https": ":443", "http": ":80"}[u.Scheme]
+	return strings.TrimSuffix(origin, own), true
 }
 
 // maxTopics bounds the list that every client is sent.

@@ -36,6 +36,20 @@ func TestSettingsPrecedence(t *testing.T) {
 	}
 }
 
+func TestOriginForm(t *testing.T) {
+	for given, want := range map[string]string{
+		"https://chat.example.org":      "https://chat.example.org",
+		"https://Chat.Example.org/":     "https://chat.example.org",
+		"https://chat.example.org:443":  "https://chat.example.org",
+		"https://chat.example.org:8443": "https://chat.example.org:8443",
+		"http://10.0.0.1:80":            "http://10.0.0.1",
+	} {
+		if got, ok := parseOrigin(given); !ok || got != want {
+			t.Errorf("%q became %q, %v; want %q", given, got, ok, want)
+		}
+	}
+}
+
 func TestDefaultTopics(t *testing.T) {
 	cmd, err := parse(nil, &bytes.Buffer{}, &bytes.Buffer{})
 	if err != nil {
@@ -75,6 +89,10 @@ func TestBadSettings(t *testing.T) {
 		{"grace", []string{"--grace", "1h"}, "--grace"},
 		{"grace without unit", []string{"--grace", "30"}, "--grace"},
 		{"origin without scheme", []string{"--origin", "chat.example.org"}, "--origin"},
+		{"port out of range", []string{"--listen", "localhost:99999"}, "--listen"},
+		{"port is a name", []string{"--media-listen", "localhost:web"}, "--media-listen"},
+		{"origin with query", []string{"--origin", "https://chat.example.org?a=b"}, "--origin"},
+		{"origin with user", []string{"--origin", "https://me@chat.example.org"}, "--origin"},
 		{"origin with path", []string{"--origin", "https://chat.example.org/app"}, "--origin"},
 		{"log level", []string{"--log-level", "loud"}, "--log-level"},
 		{"log format", []string{"--log-format", "xml"}, "--log-format"},

@@ -96,10 +96,10 @@ function toCall(c: CallSnapshot, startedAt: number): CallInfo {
   }
 }
 
-/** Shows a call and tells the partner about our microphone and camera. */
+/** Shows a call. */
 function begin(m: Model, c: CallSnapshot, startedAt: number): Step {
   const view: Partial<State> = { phase: 'call', call: toCall(c, startedAt), queue: undefined, left: undefined, chat: [], peerTyping: false }
-  return and(both(m, view, { abandoned: undefined, typingAt: undefined }, ...stop('typing', 'queue')), (x) => stay(x, ...announce(x)))
+  return both(m, view, { abandoned: undefined, typingAt: undefined }, ...stop('typing', 'queue'))
 }
 
 /** A partner is found. Who has given up waiting in the same moment gives the partner back. */
@@ -184,7 +184,7 @@ function restoredQueue(m: Model, reason: EndReason, clock: Clock): Step {
 function restoredCall(m: Model, c: CallSnapshot, clock: Clock): Step {
   if (m.view.call?.id === c.call) {
     const call = toCall(c, m.view.call.startedAt)
-    return and(show(m, { call }), (x) => stay(x, ...announce(x)))
+    return show(m, { call })
   }
   if (m.abandoned?.call === c.call) {
     const message = m.abandoned.by === 'next' ? ({ type: 'call.next', id: `next:${c.call}`, call: c.call } as const) : ({ type: 'call.leave', call: c.call } as const)

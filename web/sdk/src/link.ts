@@ -87,7 +87,7 @@ export function welcome(m: Model, w: Message<'welcome'>, clock: Clock): Step {
     after('ping', model.pingMs),
     save(model),
   )
-  const watched = and(online, (x) => stay(x, ...(x.watching ? watch(x, true) : [])))
+  const watched = and(online, (x) => stay(x, ...rtc.announce(x), ...(x.watching ? watch(x, true) : [])))
   const media = and(watched, (x) => rtc.welcomed(x, w.resumed && w.media === 'keep'))
   return and(and(media, (x) => call.restored(x, w.state, clock)), (x) => chat.restored(x, w.state.chat ?? []))
 }

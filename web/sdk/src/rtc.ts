@@ -23,10 +23,13 @@ export function open(m: Model): Step {
   return show(model, { rtc: 'connecting' }, ...clear(), save(model), { type: 'pc.open', gen, iceServers: m.iceServers })
 }
 
-/** After `welcome`: keeps the peer connection if both sides still have it. */
+/**
+ * After `welcome`: keeps the peer connection if both sides still have it. Unless it is up it is restarted, also when a restart was under
+ * way: its offer or the answer may have gone down with the old connection, and its timers ran out while nothing could be sent.
+ */
 export function welcomed(m: Model, serverKeeps: boolean): Step {
   if (!serverKeeps || m.negotiation !== 'done' || m.view.rtc === 'failed') return open({ ...m, rtcAttempts: 0 })
-  return m.view.rtc === 'disconnected' ? restart(m) : stay(m)
+  return m.view.rtc === 'connected' ? stay(m) : restart(m)
 }
 
 /** An offer is ready to be sent. */
@@ -99,7 +102,10 @@ export function refused(m: Model, gen: number, e: ClientError): Step {
   return show(m, { rtc: 'failed', error: e }, ...clear(), ...again)
 }
 
-/** Tells the partner whether the person can be seen and heard. */
+/**
+ * Says whether the person can be seen and heard. The server keeps it and tells each partner with the match, so it is said once in a
+ * session and on each change, not when a call begins: a partner would first be told what was true before.
+ */
 export function announce(m: Model): Effect[] {
-  return m.view.call ? say(m, { type: 'peer.state', audio: m.view.audio, video: m.view.video }) : []
+  return say(m, { type: 'peer.state', audio: m.view.audio, video: m.view.video })
 }

@@ -36,7 +36,7 @@ describe('queue and call', () => {
     { name: 'join sends the topics', actions: queued, phase: 'queued', sends: [{ type: 'queue.join', id: 'queue:', topics: ['news'] }] },
     { name: 'join twice sends nothing more', actions: [...queued, joinNews], phase: 'queued', sends: [] },
     { name: 'cancel leaves the queue', actions: [...ticketed, { type: 'cancel' }], phase: 'idle', sends: [{ type: 'queue.leave' }] },
-    { name: 'a match begins a call and tells the partner of us', actions: inCall, phase: 'call', sends: [{ type: 'peer.state', audio: false, video: false }] },
+    { name: 'a match begins a call', actions: inCall, phase: 'call', sends: [] },
     { name: 'a match that crosses a cancel is given back', actions: [...ticketed, { type: 'cancel' }, from(match('c1'))], phase: 'idle', sends: [{ type: 'call.leave', call: 'c1' }] },
     { name: 'next hides the partner before the server knows', actions: [...inCall, { type: 'next' }], phase: 'queued', sends: [{ type: 'call.next', id: 'next:c1', call: 'c1' }] },
     { name: 'next twice is sent once', actions: [...inCall, { type: 'next' }, { type: 'next' }], phase: 'queued', sends: [] },
@@ -115,17 +115,17 @@ describe('welcome brings both sides together', () => {
   const back = (state: Extract<ServerMessage, { type: 'welcome' }>['state']): Action => from(welcome({ resumed: true, media: 'keep', state }))
   const table: { name: string; actions: Action[]; phase: string; sends: string[] }[] = [
     { name: 'the same call goes on', actions: [...offline(...inCall), back({ phase: 'call', call: snapshot })], phase: 'call', sends: ['peer.state'] },
-    { name: 'the call ended meanwhile', actions: [...offline(...inCall), back({ phase: 'idle', ended: { call: 'c1', reason: 'left' } })], phase: 'left', sends: [] },
-    { name: 'Next pressed offline is sent now', actions: [...offline(...inCall), { type: 'next' }, back({ phase: 'call', call: snapshot })], phase: 'queued', sends: ['call.next'] },
-    { name: 'leave pressed offline is sent now', actions: [...offline(...inCall), { type: 'leave' }, back({ phase: 'call', call: snapshot })], phase: 'idle', sends: ['call.leave'] },
-    { name: 'still waiting', actions: [...offline(...ticketed), back({ phase: 'queued', ticket: 't2' })], phase: 'queued', sends: [] },
-    { name: 'the server forgot that we wait', actions: [...offline(...ticketed), back({ phase: 'idle' })], phase: 'queued', sends: ['queue.join'] },
+    { name: 'the call ended meanwhile', actions: [...offline(...inCall), back({ phase: 'idle', ended: { call: 'c1', reason: 'left' } })], phase: 'left', sends: ['peer.state'] },
+    { name: 'Next pressed offline is sent now', actions: [...offline(...inCall), { type: 'next' }, back({ phase: 'call', call: snapshot })], phase: 'queued', sends: ['peer.state', 'call.next'] },
+    { name: 'leave pressed offline is sent now', actions: [...offline(...inCall), { type: 'leave' }, back({ phase: 'call', call: snapshot })], phase: 'idle', sends: ['peer.state', 'call.leave'] },
+    { name: 'still waiting', actions: [...offline(...ticketed), back({ phase: 'queued', ticket: 't2' })], phase: 'queued', sends: ['peer.state'] },
+    { name: 'the server forgot that we wait', actions: [...offline(...ticketed), back({ phase: 'idle' })], phase: 'queued', sends: ['peer.state', 'queue.join'] },
     { name: 'matched while offline', actions: [...offline(...ticketed), back({ phase: 'call', call: snapshot })], phase: 'call', sends: ['peer.state'] },
-    { name: 'cancelled while offline', actions: [...offline(...ticketed), { type: 'cancel' }, back({ phase: 'queued', ticket: 't2' })], phase: 'idle', sends: ['queue.leave'] },
-    { name: 'cancelled while offline, but matched', actions: [...offline(...ticketed), { type: 'cancel' }, back({ phase: 'call', call: snapshot })], phase: 'idle', sends: ['call.leave'] },
-    { name: 'joined while offline', actions: [...offline(...online), joinNews, back({ phase: 'idle' })], phase: 'queued', sends: ['queue.join'] },
+    { name: 'cancelled while offline', actions: [...offline(...ticketed), { type: 'cancel' }, back({ phase: 'queued', ticket: 't2' })], phase: 'idle', sends: ['peer.state', 'queue.leave'] },
+    { name: 'cancelled while offline, but matched', actions: [...offline(...ticketed), { type: 'cancel' }, back({ phase: 'call', call: snapshot })], phase: 'idle', sends: ['peer.state', 'call.leave'] },
+    { name: 'joined while offline', actions: [...offline(...online), joinNews, back({ phase: 'idle' })], phase: 'queued', sends: ['peer.state', 'queue.join'] },
     { name: 'a reloaded page finds its call', actions: [{ type: 'connect' }, { type: 'opened' }, back({ phase: 'call', call: snapshot })], phase: 'call', sends: ['peer.state'] },
-    { name: 'a reloaded page finds its place in line', actions: [{ type: 'connect' }, { type: 'opened' }, back({ phase: 'queued', ticket: 't2' })], phase: 'queued', sends: [] },
+    { name: 'a reloaded page finds its place in line', actions: [{ type: 'connect' }, { type: 'opened' }, back({ phase: 'queued', ticket: 't2' })], phase: 'queued', sends: ['peer.state'] },
   ]
   test.each(table)('$name', ({ actions, phase, sends }) => {
     const { model, effects } = run(fresh(), ...actions)
@@ -191,6 +191,12 @@ describe('media connection', () => {
     { name: 'media new makes a new one', actions: [...answered, { type: 'closed', code: 1006 }, from(welcome({ resumed: true, media: 'new' }))], effect: 'pc.open', rtc: 'connecting' },
     { name: 'kept, but not answered yet: a new one', actions: [...online, { type: 'closed', code: 1006 }, from(welcome({ resumed: true, media: 'keep' }))], effect: 'pc.open', rtc: 'connecting' },
     { name: 'kept, but disconnected: an ICE restart', actions: [...answered, { type: 'closed', code: 1006 }, { type: 'rtc', state: 'disconnected' }, from(welcome({ resumed: true, media: 'keep' }))], effect: 'pc.restart', rtc: 'connecting' },
+    {
+      name: 'kept, but a restart was under way: again, its offer may be lost',
+      actions: [...answered, { type: 'rtc', state: 'disconnected' }, { type: 'timer', name: 'ice' }, { type: 'closed', code: 1006 }, { type: 'timer', name: 'ice' }, from(welcome({ resumed: true, media: 'keep' }))],
+      effect: 'pc.restart',
+      rtc: 'connecting',
+    },
     { name: 'kept, but failed here: a new one', actions: [...answered, { type: 'closed', code: 1006 }, { type: 'rtc', state: 'failed' }, from(welcome({ resumed: true, media: 'keep' }))], effect: 'pc.open', rtc: 'connecting' },
     { name: 'rtc.state failed: a new one', actions: [...answered, from({ type: 'rtc.state', state: 'failed' })], effect: 'pc.open', rtc: 'connecting' },
     { name: 'failed: a new one', actions: [...answered, { type: 'rtc', state: 'failed' }], effect: 'pc.open', rtc: 'connecting' },

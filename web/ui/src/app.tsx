@@ -23,6 +23,8 @@ export function App({ model, back }: { model: Model; back: BackButton }) {
   const talk = useTalk(PAST_TOPICS.has(screen))
   const root = useRef<HTMLDivElement>(null)
   const first = useRef(true)
+  const path = useRef<{ from: Screen; to: Screen }>({ from: screen, to: screen })
+  if (path.current.to !== screen) path.current = { from: path.current.to, to: screen }
   const [said, say] = useState('')
 
   useLayoutEffect(() => {
@@ -44,7 +46,7 @@ export function App({ model, back }: { model: Model; back: BackButton }) {
   const mast = screen === 'home' || screen === 'preview' || screen === 'closed'
   const chat = screen === 'call' && ui.chat
   return (
-    <div ref={root} class={`app on-${screen} ${chat ? 'with-chat' : ''}`}>
+    <div ref={root} class={`app on-${screen} from-${path.current.from} ${chat ? 'with-chat' : ''}`}>
       {mast && (
         <header class="mast">
           <Logo />
