@@ -2,11 +2,11 @@ package sfu
 
 import (
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/pion/ice/v4"
 	"github.com/pion/stun/v4"
-	"github.com/pion/webrtc/v4"
 )
 
 // pathSilence is how long a path must be silent before a worse one may replace
@@ -57,13 +57,12 @@ func pairPriority(p *ice.CandidatePair) uint64 {
 	return priority
 }
 
-func iceOf(pc *webrtc.PeerConnection) *webrtc.ICETransport {
-	return pc.SCTP().Transport().ICETransport()
-}
-
 // path is how the client comes to us.
 func (p *Peer) path() string {
-	pair, err := iceOf(p.pc).GetSelectedCandidatePair()
+	if state, _ := p.State(); state == stateNew { // Pion is still starting
+		return ""
+	}
+	pair, err := p.pc.SCTP().Transport().ICETransport().GetSelectedCandidatePair()
 	if err != nil || pair == nil {
 		return ""
 	}
@@ -75,17 +74,21 @@ func (p *Peer) path() string {
 	return pathOf(a)
 }
 
-// openStreams lets the client in by TCP and TURN with the credentials of the
-// last answer. p.answering is held.
-func (p *Peer) openStreams() {
-	mine, err := iceOf(p.pc).GetLocalParameters()
-	if err != nil {
-		return // it is closed
+// openStreams lets the client in by TCP and TURN with the credentials that an
+// answer tells it.
+func (p *Peer) openStreams(answer string) {
+	var ufrag, password string
+	for line := range strings.Lines(answer) {
+		if v, ok := strings.CutPrefix(line, "a=ice-ufrag:"); ok {
+			ufrag = strings.TrimSpace(v)
+		} else if v, ok := strings.CutPrefix(line, "a=ice-pwd:"); ok {
+			password = strings.TrimSpace(v)
+		}
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.closing {
-		p.end = p.engine.hub.arm(mine.UsernameFragment, mine.Password, p.leg)
+		p.end = p.engine.hub.arm(ufrag, password, p.leg)
 	}
 }
 

@@ -152,7 +152,7 @@ func (p *Peer) Answer(offer string) (string, error) {
 		p.leg.negotiated(m)
 	}
 	p.offer = o
-	p.openStreams()
+	p.openStreams(answer)
 	if !p.engine.rooms.check(p.leg) {
 		return "", &Error{code: codeMedia, text: "the partner", err: errNoCodec}
 	}
