@@ -69,7 +69,7 @@ func TestAdvertise(t *testing.T) {
 		"own":       {nil, []string{"127.0.0.1"}, ""},
 		"public":    {func(c *Config) { c.PublicAddresses = public; c.TCPPort = 443 }, []string{"203.0.113.5"}, "443"},
 		"family":    {func(c *Config) { c.PublicAddresses = public[1:] }, []string{"127.0.0.1"}, ""},
-		"two":       {func(c *Config) { c.PublicAddresses = append(public, netip.MustParseAddr("203.0.113.6")) }, []string{"203.0.113.5", "203.0.113.6"}, ""},
+		"two":       {func(c *Config) { c.PublicAddresses = append(slices.Clone(public), netip.MustParseAddr("203.0.113.6")) }, []string{"203.0.113.5", "203.0.113.6"}, ""},
 		"no stream": {func(c *Config) { _ = (&Config{TCP: c.TCP, TURN: c.TURN}).close(); c.TCP, c.TURN = nil, nil }, []string{"127.0.0.1"}, "none"},
 	} {
 		e := newStreamEngine(t, c.change)
