@@ -1,6 +1,7 @@
 package sfu
 
 import (
+	"context"
 	"io"
 	"net"
 	"runtime"
@@ -54,14 +55,23 @@ func TestStalledClient(t *testing.T) {
 	stalled := gate.all()
 	c, d := newClient(t, e, by(e, pathTCP, "c")), newClient(t, e, by(e, pathUDP, "d"))
 	join(t, "other", c, d)
-	stop := startTalking(a, b, c, d)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	var talking sync.WaitGroup
+	for i, cl := range []*client{a, b, c, d} {
+		talking.Go(func() { cl.talk(ctx, 'A'+byte(i), 8) })
+	}
 	a.waitFrom(video, 'B', 60)
 	for _, conn := range stalled {
 		conn.mu.Lock()
 	}
-	waitFor(t, "the queue is full", func() bool {
-		return e.Stats().TCP.Dropped > 200
+	release := sync.OnceFunc(func() {
+		for _, conn := range stalled {
+			conn.mu.Unlock()
+		}
 	})
+	defer release()
+	waitFor(t, "the queue is full", func() bool { return e.Stats().TCP.Dropped > 100 })
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	before := m.HeapAlloc
@@ -72,12 +82,11 @@ func TestStalledClient(t *testing.T) {
 	if runtime.ReadMemStats(&m); m.HeapAlloc > before+16<<20 {
 		t.Errorf("memory grew from %d to %d", before, m.HeapAlloc)
 	}
-	for _, conn := range stalled {
-		conn.mu.Unlock()
-	}
+	release()
 	waitFor(t, "a key frame is asked for", func() bool { return e.Stats().Hub.CaughtUp > 0 })
 	a.waitFrom(video, 'B', len(a.packets(video))+60)
-	stop()
+	cancel()
+	talking.Wait()
 	for _, cl := range []*client{a, b, c, d} {
 		cl.close()
 	}
@@ -111,9 +120,6 @@ func newFlowGate(t *testing.T, server string) *flowGate {
 				t.Error(err)
 
 				return
-			}
-			if err := conn.(*net.TCPConn).SetReadBuffer(16 << 10); err != nil {
-				t.Error(err)
 			}
 			gated := &gatedConn{client: client, server: conn}
 			g.mu.Lock()
