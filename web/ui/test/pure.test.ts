@@ -46,6 +46,9 @@ describe('keys', () => {
     keys.reset()
     expect(keys.press({ key: 'Escape' }, 4200, true, true)).toBe('arm-next')
   })
+  it('Esc that ends the choice of a character is not ours', () => {
+    expect(new Keys().press({ key: 'Escape', isComposing: true }, 1000, true, true)).toBeUndefined()
+  })
   it.each([
     ['m', 'mute'],
     ['V', 'camera'],
