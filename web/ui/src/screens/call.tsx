@@ -38,6 +38,9 @@ export function Call({ model, state, ui, local }: { model: Model; state: State; 
         )}
         {ui.armed && <p class="note">Press Esc again for the next person</p>}
       </div>
+      <p class="sr" role="status">
+        {unread > 0 && `${unread} new in the chat`}
+      </p>
       {ui.silent && (
         <button class="primary hear" onClick={() => model.hear()}>
           <Icon name="sound" /> Tap to hear {name}
