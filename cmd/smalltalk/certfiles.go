@@ -25,6 +25,7 @@ type certFiles struct {
 	cert, key string
 	log       *slog.Logger
 	poll      time.Duration
+	hangup    chan os.Signal
 	current   atomic.Pointer[tls.Certificate]
 	mismatch  atomic.Bool // a client's wrong name was mentioned for this certificate
 
@@ -38,12 +39,14 @@ type stamp struct {
 	certSize, keySize int64
 }
 
-// loadCertFiles reads the certificate at the start, when an error still can stop it.
+// loadCertFiles reads the certificate at the start, when an error still can stop
+// it. From then on SIGHUP does not end the program, but waits for run.
 func loadCertFiles(cert, key string, log *slog.Logger) (*certFiles, error) {
-	f := &certFiles{cert: cert, key: key, log: log, poll: certPoll}
+	f := &certFiles{cert: cert, key: key, log: log, poll: certPoll, hangup: make(chan os.Signal, 1)}
 	if err := f.load(); err != nil {
 		return nil, err
 	}
+	signal.Notify(f.hangup, syscall.SIGHUP)
 	return f, nil
 }
 
@@ -102,18 +105,16 @@ func (f *certFiles) GetCertificate(hello *tls.ClientHelloInfo) (*tls.Certificate
 }
 
 // run implements certificates: it loads the files again when they change, and at
-// once at SIGHUP. It also keeps that signal from ending the program.
+// once at SIGHUP.
 func (f *certFiles) run(ctx context.Context) {
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
-	defer signal.Stop(hangup)
+	defer signal.Stop(f.hangup)
 	ticker := time.NewTicker(f.poll)
 	defer ticker.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-hangup:
+		case <-f.hangup:
 			f.refresh(true)
 		case <-ticker.C:
 			f.refresh(false)

@@ -23,9 +23,10 @@ type front struct {
 
 // ServeHTTP implements http.Handler.
 func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	r = r.WithContext(r.Context()) // a copy, since a handler must not change the request
+	ctx := r.Context()
+	r = r.WithContext(ctx) // a copy, since a handler must not change the request
 	if r.TLS == nil {
-		r.TLS = encryption(r.Context())
+		r.TLS = encryption(ctx)
 	}
 	if peer, err := netip.ParseAddrPort(r.RemoteAddr); err == nil && f.trusts(peer.Addr()) {
 		f.believe(r)

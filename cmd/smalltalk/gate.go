@@ -54,7 +54,7 @@ func (g *gate) run(ctx context.Context) {
 	for _, w := range g.ways {
 		for _, l := range w.listeners {
 			g.log.Info("listening", "address", l.Addr().String(), "tls", g.certs != nil)
-			running.Go(func() { w.serve(l) })
+			running.Go(func() { w.serve(l) }) //nolint:contextcheck // it goes on while people are told, until close
 		}
 	}
 	if g.certs != nil {

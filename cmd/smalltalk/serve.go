@@ -50,19 +50,21 @@ func serve(ctx context.Context, s settings, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	gate, err := newGate(s, socks, log)
+	if err != nil {
+		socks.close()
+		return err
+	}
 	offer := findPublic(ctx, s, socks, log)
 	srv, err := newServer(s, sfu.Config{UDP: socks.media, IncludeLoopback: anyLoopback(socks.media)}, log)
 	if err != nil {
 		socks.close() // twice for some, which does no harm
 		return err
 	}
-	if srv.gate, err = newGate(s, socks, log); err != nil {
-		socks.close()
-		return errors.Join(err, srv.closeParts())
-	}
+	srv.gate = gate
 	logWaysIn(socks, offer, log)
 	fmt.Fprintf(stdout, "Small Talk is ready: open %s\n", address(s, socks.httpPort()))
-	return srv.run(ctx, []net.Listener{srv.gate.http})
+	return srv.run(ctx, []net.Listener{gate.http})
 }
 
 // logWaysIn says where clients are told to connect to.

@@ -43,7 +43,7 @@ type settings struct {
 	InsecureHTTP  bool     `name:"insecure-http" help:"Allow plain HTTP on an address that is not loopback. Browsers give no camera there."`
 	TrustProxy    []string `placeholder:"CIDR" help:"Reverse proxies in front: believe the X-Forwarded-For, -Proto and -Host of these addresses."`
 	PublicAddress []string `placeholder:"IP" help:"Addresses under which clients reach this machine, one or more of IPv4 and IPv6, where its own are not those (1:1 NAT, forwarded ports)."`
-	STUN          []string `name:"stun" default:"${stun}" placeholder:"HOST:PORT" help:"STUN servers to ask for the public address when this machine has only private ones; off asks nobody."`
+	STUN          []string `name:"stun" default:"${stun}" placeholder:"HOST:PORT" help:"STUN servers to ask for the public address when this machine has only private ones; off asks nobody. Default: ${stun}."`
 
 	Topics     []string      `default:"${topics}" help:"Topics that people can pick, in this order. Write ID=NAME to choose a topic's ID yourself (it is in links)."`
 	Origin     []string      `placeholder:"URL" help:"More web origins that may connect with a browser's cookie, such as https://chat.example.org. The server's own host always may."`

@@ -61,8 +61,8 @@ func findPublic(ctx context.Context, s settings, socks sockets, log *slog.Logger
 		}
 	}
 	if len(found.public) == 0 {
-		log.Warn("this machine has private addresses only and no STUN server told a public one: only the same network can reach it; "+
-			"if clients elsewhere should, give --public-address", "asked", strings.Join(s.STUN, " "))
+		log.Warn("private addresses, and no STUN server told a public one for them: only the same network can reach them; "+
+			"if clients elsewhere should, give --public-address, else --stun off", "addresses", lonely, "asked", strings.Join(s.STUN, " "))
 	}
 	return found
 }
