@@ -24,8 +24,9 @@ type clientConfig struct {
 	// repairs gives the client Pion's interceptors: NACK both ways, reports.
 	repairs bool
 	extra   func(*webrtc.SettingEngine)
-	// offer changes the offer before it is used.
-	offer func(string) string
+	// offer changes the offer before it is used, answer the answer.
+	offer, answer func(string) string
+	connection    webrtc.Configuration
 }
 
 // client is a browser as far as the relay can tell: it offers one audio and
@@ -34,7 +35,9 @@ type client struct {
 	t    testing.TB
 	pc   *webrtc.PeerConnection
 	peer *Peer
-	send [kinds]*webrtc.TrackLocalStaticRTP
+	// change, if not nil, changes answers before the client has them.
+	change func(string) string
+	send   [kinds]*webrtc.TrackLocalStaticRTP
 
 	mu       sync.Mutex
 	received [kinds][]rtp.Packet
@@ -56,7 +59,7 @@ func newClient(t testing.TB, e *Engine, c clientConfig) *client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cl := &client{t: t, peer: peer, arrived: make(chan struct{}), connected: make(chan struct{})}
+	cl := &client{t: t, change: c.answer, peer: peer, arrived: make(chan struct{}), connected: make(chan struct{})}
 	cl.wantKey.Store(true)
 	cl.pc = newClientConnection(t, c)
 	var once sync.Once
@@ -124,7 +127,7 @@ func newClientConnection(t testing.TB, c clientConfig) *webrtc.PeerConnection {
 		}
 	}
 	pc, err := webrtc.NewAPI(webrtc.WithMediaEngine(m), webrtc.WithSettingEngine(s),
-		webrtc.WithInterceptorRegistry(registry)).NewPeerConnection(webrtc.Configuration{})
+		webrtc.WithInterceptorRegistry(registry)).NewPeerConnection(c.connection)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -203,7 +206,11 @@ func (c *client) negotiate(change func(string) string, options *webrtc.OfferOpti
 	if c.answer, err = c.peer.Answer(c.sdp); err != nil {
 		c.t.Fatal(err)
 	}
-	if err = c.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: c.answer}); err != nil {
+	answer := c.answer
+	if c.change != nil {
+		answer = c.change(answer)
+	}
+	if err = c.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: answer}); err != nil {
 		c.t.Fatal(err)
 	}
 }

@@ -45,9 +45,7 @@ func (l *leg) handlePayloadFeedback(format uint8, b []byte, now time.Duration) e
 	switch format {
 	case rtcp.FormatPLI, rtcp.FormatFIR:
 		l.count.plis.Add(1)
-		if r := l.from.Load(); r != nil && r.wantsVideo() && r.key.ask(now) {
-			r.publisher.requestKeyFrame(r.in)
-		}
+		l.wantKeyFrame(now)
 	case rtcp.FormatREMB:
 		var remb rtcp.ReceiverEstimatedMaximumBitrate
 		if err := remb.Unmarshal(b); err != nil {
@@ -62,6 +60,14 @@ func (l *leg) handlePayloadFeedback(format uint8, b []byte, now time.Duration) e
 	}
 
 	return nil
+}
+
+// wantKeyFrame asks the partner for a key frame for this peer, unless one was
+// asked for just now. Anybody may call it.
+func (l *leg) wantKeyFrame(now time.Duration) {
+	if r := l.from.Load(); r != nil && r.wantsVideo() && r.key.ask(now) {
+		r.publisher.requestKeyFrame(r.in)
+	}
 }
 
 func (l *leg) handleReceiverReport(b []byte, now time.Duration) error {

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -36,6 +37,18 @@ type Config struct {
 	MaxBitrate int
 	// IncludeLoopback also offers loopback addresses of the interfaces.
 	IncludeLoopback bool
+	// TCP, if not nil, yields the connections of clients that UDP does not reach,
+	// ICE-TCP (RFC 6544), unread. A wrapper that has NetConn, as *tls.Conn, must
+	// wrap the same bytes. The Engine owns it and closes it.
+	TCP net.Listener
+	// TCPPort is offered for TCP; 0 means that of the listener.
+	TCPPort uint16
+	// TURN, if not nil, yields the connections of clients that only TLS lets
+	// through, decrypted, with TURN in them. The Engine owns it and closes it.
+	TURN net.Listener
+	// PublicAddresses are offered instead of our own of the same family, for a
+	// host behind 1:1 NAT; the ports stay the same.
+	PublicAddresses []netip.Addr
 	// Net replaces the operating system's network, for tests; nil means the real one.
 	Net transport.Net
 	// Logger gets what happens to connections, nothing per packet; nil means silence.
@@ -51,6 +64,9 @@ type Engine struct {
 	certificate webrtc.Certificate
 	epoch       time.Time
 	rooms       *rooms
+	hub         *hub
+	tcp         *tcpServer  // nil if there is none
+	turn        *turnServer // nil if there is none
 
 	mu      sync.Mutex // guards closed, peers and adding to running
 	closed  bool
@@ -74,11 +90,7 @@ func New(c Config) (*Engine, error) {
 		rooms: newRooms(), peers: map[*Peer]struct{}{},
 	}
 	if err := e.start(); err != nil {
-		for _, conn := range c.UDP {
-			err = errors.Join(err, conn.Close())
-		}
-
-		return nil, fmt.Errorf("sfu: %w", err)
+		return nil, fmt.Errorf("sfu: %w", errors.Join(err, c.close()))
 	}
 
 	return e, nil
@@ -94,7 +106,32 @@ func (e *Engine) start() error {
 		return fmt.Errorf("make a certificate: %w", err)
 	}
 	e.certificate = *certificate
-	e.mux, err = newMux(&e.config, pionLogs{e.log})
+	e.hub = newHub(e.now)
+	if e.mux, err = newMux(&e.config, e.hub, pionLogs{e.log}); err != nil {
+		return err
+	}
+	if e.config.TURN != nil {
+		if e.turn, err = newTURNServer(e.hub, e.config.TURN, e.log); err != nil {
+			return errors.Join(err, e.mux.Close())
+		}
+	}
+	if e.config.TCP != nil {
+		e.tcp = newTCPServer(e.hub, e.config.TCP)
+	}
+
+	return nil
+}
+
+// close closes everything in c that an Engine would own.
+func (c *Config) close() (err error) {
+	for _, conn := range c.UDP {
+		err = errors.Join(err, conn.Close())
+	}
+	for _, l := range []net.Listener{c.TCP, c.TURN} {
+		if l != nil {
+			err = errors.Join(err, l.Close())
+		}
+	}
 
 	return err
 }
@@ -153,6 +190,13 @@ func (e *Engine) Stats() Stats {
 	for _, p := range peers {
 		s.Traffic.add(p.leg.count.snapshot())
 	}
+	s.Hub = e.hub.count.snapshot()
+	if e.tcp != nil {
+		s.TCP = e.tcp.stats()
+	}
+	if e.turn != nil {
+		s.TURN = e.turn.stats()
+	}
 
 	return s
 }
@@ -177,7 +221,15 @@ func (e *Engine) Close() error {
 	}
 	closing.Wait()
 	e.running.Wait()
-	if err := e.mux.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+	var errs []error
+	if e.tcp != nil {
+		errs = append(errs, e.tcp.close())
+	}
+	if e.turn != nil {
+		errs = append(errs, e.turn.close())
+	}
+	errs = slices.DeleteFunc(append(errs, e.mux.Close()), func(err error) bool { return errors.Is(err, net.ErrClosed) })
+	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("sfu: close sockets: %w", err)
 	}
 

@@ -20,23 +20,36 @@ type socket struct {
 
 var _ ice.UDPMux = (*socket)(nil)
 
-// newMux puts all sockets under one ice.UDPMux, which owns them from then on.
-func newMux(c *Config, logs logging.LoggerFactory) (ice.UDPMux, error) {
+// newMux puts all sockets, and the hub if there are streams, under one
+// ice.UDPMux, which owns them from then on.
+func newMux(c *Config, h *hub, logs logging.LoggerFactory) (ice.UDPMux, error) {
 	var network transport.Net
 	if c.Net != nil {
 		network = c.Net
 	}
-	muxes := make([]ice.UDPMux, 0, len(c.UDP))
+	muxes := make([]ice.UDPMux, 0, len(c.UDP)+1)
+	var has [families]bool
 	for _, conn := range c.UDP {
-		if _, ok := conn.LocalAddr().(*net.UDPAddr); !ok {
+		local, ok := conn.LocalAddr().(*net.UDPAddr)
+		if !ok {
 			return nil, fmt.Errorf("use socket: its address %v is not a UDP address", conn.LocalAddr())
 		}
+		has[familyOf(local.AddrPort().Addr())] = true
+		has[ipv4] = has[ipv4] || local.IP.IsUnspecified()
 		muxes = append(muxes, &socket{
 			UDPMuxDefault: ice.NewUDPMuxDefault(ice.UDPMuxParams{
-				Logger: logs.NewLogger("ice"), UDPConn: conn, Net: network,
+				Logger: logs.NewLogger("ice"), UDPConn: guarded(conn, &h.count), Net: network,
 			}),
 			addresses: c.Addresses, loopback: c.IncludeLoopback,
 		})
+	}
+	if c.TCP != nil || c.TURN != nil {
+		for f := range families {
+			if has[f] {
+				h.families = append(h.families, f)
+			}
+		}
+		muxes = append(muxes, h)
 	}
 	if len(muxes) == 1 {
 		return muxes[0], nil

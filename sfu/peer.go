@@ -54,6 +54,9 @@ type Peer struct {
 
 	rtpStreams, rtcpStreams atomic.Int32
 	lastRTCP                []byte // SRTCP session goroutine
+
+	end       *endpoint // the hub's, guarded by mu
+	nominated nomination
 }
 
 func newPeer(e *Engine) (*Peer, error) {
@@ -95,6 +98,7 @@ func (p *Peer) settings() (webrtc.SettingEngine, error) {
 	s.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
 	s.SetIncludeLoopbackCandidate(p.engine.config.IncludeLoopback)
 	s.SetICEUseCandidateCheckPriority(true)
+	s.SetICEBindingRequestHandler(p.nominated.nominate)
 	s.SetICETimeouts(disconnectedAfter, failedAfter, keepAlive)
 	s.SetSRTPReplayProtectionWindow(replayWindow)
 	s.SetDTLSInsecureSkipHelloVerify(true)
@@ -148,6 +152,7 @@ func (p *Peer) Answer(offer string) (string, error) {
 		p.leg.negotiated(m)
 	}
 	p.offer = o
+	p.openStreams(answer)
 	if !p.engine.rooms.check(p.leg) {
 		return "", &Error{code: codeMedia, text: "the partner", err: errNoCodec}
 	}
@@ -182,7 +187,7 @@ func (p *Peer) negotiate(o *offer) (string, error) {
 		return "", ErrClosed
 	}
 
-	return tidy(local.SDP), nil
+	return p.engine.advertise(tidy(local.SDP)), nil
 }
 
 // addTracks puts our two tracks into the offered m-lines.
@@ -249,6 +254,7 @@ func (p *Peer) Stats() PeerStats {
 	s := p.leg.count.snapshot()
 	s.RTT = time.Duration(p.leg.rtt.Load())
 	s.Estimate = p.leg.estimate.Load()
+	s.Path = p.path()
 
 	return s
 }
@@ -267,6 +273,7 @@ func (p *Peer) Close() error {
 		return nil
 	}
 	p.engine.rooms.leave(p.leg)
+	p.closeStreams()
 	err := p.pc.GracefulClose()
 	p.engine.forget(p)
 	close(p.done)

@@ -46,7 +46,10 @@ type PeerStats struct {
 	PLIs                           uint64 // key frame requests from the peer
 	Estimate                       uint64 // bit/s the peer says it can receive; 0 is unknown
 	RTT                            time.Duration
-	Dropped                        Dropped
+	// Path is how the peer comes to us now: "udp", "tcp", "tls", which is TURN
+	// over TLS, or "" before it has.
+	Path    string
+	Dropped Dropped
 }
 
 // Stats is a snapshot of an Engine.
@@ -54,8 +57,11 @@ type Stats struct {
 	Peers int // open
 	Rooms int // with one or two sides
 	Pairs int // wired
-	// Traffic sums the counters of the open peers (RTT and Estimate are 0).
+	// Traffic sums the counters of the open peers (RTT, Estimate and Path are empty).
 	Traffic PeerStats
+	Hub     HubStats
+	TCP     TCPStats
+	TURN    TURNStats
 }
 
 // counters are a leg's statistics; everybody may add at any time.
