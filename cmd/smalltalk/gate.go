@@ -7,12 +7,16 @@ import (
 	"net"
 	"slices"
 	"sync"
+
+	"smalltalk/sfu"
 )
 
 // gate is all that stands between the TCP sockets and the parts: splitting,
 // encryption and certificates.
 type gate struct {
 	http  *sink // for net/http
+	ice   *sink // for the relay, ICE-TCP
+	turn  *sink // for the relay, TURN over TLS; nil where there is no TLS
 	certs certificates
 	log   *slog.Logger
 
@@ -31,8 +35,13 @@ func newGate(s settings, socks sockets, log *slog.Logger) (*gate, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &gate{http: newSink(socks.http[0].Addr()), certs: certs, log: log}
-	config := splitConfig{TLS: tlsConfig(certs), HTTP: g.http, Logger: log}
+	addr := socks.http[0].Addr()
+	g := &gate{http: newSink(addr), ice: newSink(addr), certs: certs, log: log}
+	config := splitConfig{TLS: tlsConfig(certs), HTTP: g.http, ICE: g.ice, Logger: log}
+	if certs != nil {
+		g.turn = newSink(addr)
+		config.TURN = g.turn
+	}
 	if len(s.Domain) > 0 {
 		config.Host = hostOf(s.Domain)
 		if port := socks.httpPort(); port != 443 {
@@ -45,6 +54,20 @@ func newGate(s settings, socks sockets, log *slog.Logger) (*gate, error) {
 		g.ways = append(g.ways, way{newSplitter(config), socks.mediaTCP})
 	}
 	return g, nil
+}
+
+// media is where the relay receives: the media sockets, and what the gate tells
+// apart for it.
+func (g *gate) media(socks sockets) sfu.Config {
+	c := sfu.Config{UDP: socks.media, IncludeLoopback: anyLoopback(socks.media)}
+	if len(socks.tcpAddresses()) == 0 {
+		return c
+	}
+	c.TCP, c.TCPPort = g.ice, uint16(socks.mediaPort())
+	if g.turn != nil {
+		c.TURN = g.turn
+	}
+	return c
 }
 
 // run takes connections until close, and keeps the certificates fresh until ctx

@@ -60,7 +60,11 @@ func serve(ctx context.Context, s settings, stdout, stderr io.Writer) error {
 		return err
 	}
 	offer := findPublic(ctx, s, socks, log)
-	srv, err := newServer(s, sfu.Config{UDP: socks.media, IncludeLoopback: anyLoopback(socks.media)}, log)
+	media := gate.media(socks)
+	if len(offer.public) > 0 {
+		media.PublicAddresses = offer.addresses(socks.mediaAddresses())
+	}
+	srv, err := newServer(s, media, log)
 	if err != nil {
 		socks.close() // twice for some, which does no harm
 		return err
@@ -144,6 +148,7 @@ func newServer(s settings, media sfu.Config, log *slog.Logger) (_ *server, err e
 			}
 			return p, nil
 		},
+		ICEServers: iceServers(relay, media.TCPPort), EndICEServers: func(id store.SessionID) { relay.RevokeTURN(string(id)) },
 		Topics: s.topics, Origins: s.Origin, GuestsOff: !s.Guests, Grace: s.Grace, MaxSessions: s.MaxClients,
 	})
 	if err != nil {
@@ -181,6 +186,26 @@ func openStore(folder string) (*store.DB, error) {
 		return nil, fmt.Errorf("data folder: %w: make it writable for this user, or choose another with --data", err)
 	}
 	return db, err
+}
+
+// turnTime is how long a client may begin to use TURN with the credentials of a
+// session; they end with the session in any case.
+const turnTime = 6 * time.Hour
+
+// iceServers gives each session its own way in by TURN over TLS, which is on
+// the same host as everything else, on the TCP port of media.
+func iceServers(relay *sfu.Engine, port uint16) func(store.SessionID, string) []signaling.ICEServer {
+	return func(id store.SessionID, host string) []signaling.ICEServer {
+		user, pass := relay.TURNCredentials(string(id), turnTime)
+		if user == "" {
+			return []signaling.ICEServer{}
+		}
+		if name, _, err := net.SplitHostPort(host); err == nil {
+			host = name
+		}
+		url := "turns:" + net.JoinHostPort(strings.Trim(host, "[]"), strconv.Itoa(int(port))) + "?transport=tcp"
+		return []signaling.ICEServer{{URLs: []string{url}, Username: user, Credential: pass}}
+	}
 }
 
 func anyLoopback(conns []net.PacketConn) bool {
