@@ -35,6 +35,23 @@ func TestSilentDeath(t *testing.T) {
 	})
 }
 
+// TestMonthsOfUptime: certificates end, but not the relay.
+func TestMonthsOfUptime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(t, 10*time.Millisecond, 0, func() bool { return false })
+		before := newLabClient(l, clientConfig{})
+		for range 10 {
+			before.waitState(stateConnected)
+			before.close()
+			<-before.peer.Done()
+			time.Sleep(9 * 24 * time.Hour)
+			before = newLabClient(l, clientConfig{})
+		}
+		before.close()
+		l.close()
+	})
+}
+
 // TestNobodyComes: a client that takes its answer and is never heard of is
 // given up too, and an Engine can be closed while it waits.
 func TestNobodyComes(t *testing.T) {
