@@ -65,6 +65,10 @@ func newPeer(e *Engine) (*Peer, error) {
 		tracks: [kinds]*track{{kind: audio}, {kind: video}},
 	}
 	p.leg = newLeg(p, uint64(e.config.MaxBitrate), e.wall(), random)
+	certificate, err := e.identity()
+	if err != nil {
+		return nil, err
+	}
 	engine, err := mediaEngine()
 	if err != nil {
 		return nil, err
@@ -76,7 +80,7 @@ func newPeer(e *Engine) (*Peer, error) {
 	api := webrtc.NewAPI(webrtc.WithMediaEngine(engine), webrtc.WithSettingEngine(settings),
 		webrtc.WithInterceptorRegistry(&interceptor.Registry{}))
 	p.pc, err = api.NewPeerConnection(webrtc.Configuration{
-		Certificates: []webrtc.Certificate{e.certificate},
+		Certificates: []webrtc.Certificate{certificate},
 		BundlePolicy: webrtc.BundlePolicyMaxBundle,
 	})
 	if err != nil {
