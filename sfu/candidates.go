@@ -1,6 +1,7 @@
 package sfu
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -15,9 +16,10 @@ const tcpPriority = 1671430143
 
 // candidate is a host candidate in an answer (RFC 8839 section 5.1).
 type candidate struct {
-	foundation, priority string
-	address              netip.AddrPort
-	rest                 string // from "typ" on
+	foundation string
+	priority   uint64
+	address    netip.AddrPort
+	rest       string // from "typ" on
 }
 
 func parseCandidate(line string) (c candidate, ok bool) {
@@ -28,12 +30,13 @@ func parseCandidate(line string) (c candidate, ok bool) {
 	}
 	ip, err := netip.ParseAddr(fields[4])
 	port, portErr := strconv.ParseUint(fields[5], 10, 16)
-	if err != nil || portErr != nil {
+	priority, priorityErr := strconv.ParseUint(fields[3], 10, 32)
+	if errors.Join(err, portErr, priorityErr) != nil {
 		return c, false
 	}
 
 	return candidate{
-		foundation: fields[0], priority: fields[3],
+		foundation: fields[0], priority: priority,
 		address: netip.AddrPortFrom(ip.Unmap(), uint16(port)), rest: strings.Join(fields[6:], " "),
 	}, true
 }
@@ -60,7 +63,8 @@ func (e *Engine) advertise(answer string) string {
 			if i > 0 {
 				foundation += "p" + strconv.Itoa(i)
 			}
-			fmt.Fprintf(&b, "a=candidate:%s 1 udp %s %s %d %s\r\n", foundation, c.priority, a.Addr(), a.Port(), c.rest)
+			priority := c.priority - uint64(i)<<8 // one less of the local preference
+			fmt.Fprintf(&b, "a=candidate:%s 1 udp %d %s %d %s\r\n", foundation, priority, a.Addr(), a.Port(), c.rest)
 			if e.tcp != nil {
 				fmt.Fprintf(&b, "a=candidate:%st 1 tcp %d %s %d typ host tcptype passive\r\n",
 					foundation, tcpPriority-len(offered)+1, a.Addr(), e.tcpPort())

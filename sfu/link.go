@@ -95,7 +95,7 @@ func (l *tcpLink) read(r *bufio.Reader, b []byte) {
 }
 
 func (l *tcpLink) write() {
-	var w net.Conn = l.conn
+	w := l.conn
 	if c := tcpConnOf(l.conn); c != nil {
 		w = c // which writes several frames with one call of the system
 	}

@@ -37,11 +37,18 @@ func newRawPeer(t testing.TB, e *Engine) *rawPeer {
 	}
 }
 
-// check is a connectivity check for p, with a password.
+// check is a connectivity check for p that nominates its path, with a password.
 func (p *rawPeer) check(t testing.TB, password string) []byte {
 	t.Helper()
+
+	return p.checkWith(t, password, 0x6e000001)
+}
+
+// checkWith is check with the priority of the client's candidate.
+func (p *rawPeer) checkWith(t testing.TB, password string, priority uint32) []byte {
+	t.Helper()
 	m, err := stun.Build(stun.BindingRequest, stun.TransactionID, stun.NewUsername(p.ufrag+":frag"),
-		stun.RawAttribute{Type: stun.AttrPriority, Value: []byte{0x6e, 0, 0, 1}},
+		stun.RawAttribute{Type: stun.AttrPriority, Value: binary.BigEndian.AppendUint32(nil, priority)},
 		stun.RawAttribute{Type: stun.AttrICEControlling, Value: make([]byte, 8)},
 		stun.RawAttribute{Type: stun.AttrUseCandidate},
 		stun.NewShortTermIntegrity(password), stun.Fingerprint)
