@@ -21,6 +21,8 @@ import (
 type cli struct {
 	Config kong.ConfigFlag `help:"Settings file (TOML). Its keys are the flags below without the dashes, for example: listen = \"localhost:8080\"." placeholder:"FILE"`
 
+	PrintVersion kong.VersionFlag `name:"version" help:"Print the version and stop."`
+
 	Settings settings `embed:""`
 
 	Serve   struct{} `cmd:"" default:"withargs" help:"Run the server (also the default)."`
@@ -47,7 +49,7 @@ type settings struct {
 
 	Topics     []string      `default:"${topics}" help:"Topics that people can pick, in this order. Write ID=NAME to choose a topic's ID yourself (it is in links)."`
 	Origin     []string      `placeholder:"URL" help:"More web origins that may connect with a browser's cookie, such as https://chat.example.org. The server's own host always may, except a plain http name other than localhost that reaches a loopback address."`
-	Guests     bool          `default:"true" negatable:"" help:"Let people in without an account."`
+	Guests     bool          `default:"true" negatable:"" help:"Let people in without an account. There are no accounts yet: with --no-guests nobody gets in."`
 	MaxClients int           `default:"2000" help:"How many people may be connected at once."`
 	MaxBitrate int           `default:"2500" help:"Highest bitrate that a client is asked to send, in kbit/s."`
 	Grace      time.Duration `default:"30s" help:"How long a call or a place in line is held for somebody whose connection was lost."`
@@ -78,7 +80,7 @@ func parse(args []string, stdout, stderr io.Writer) (command, error) {
 		kong.Name("smalltalk"),
 		kong.Description("A self-hosted random video chat: people pick topics, the server pairs strangers who share one, and relays their video."),
 		kong.DefaultEnvars("SMALLTALK"),
-		kong.Vars{"topics": defaultTopics, "stun": defaultSTUN},
+		kong.Vars{"topics": defaultTopics, "stun": defaultSTUN, "version": version()},
 		kong.Configuration(loadTOML),
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(int) { out.done = true }),

@@ -220,8 +220,10 @@ func TestHelp(t *testing.T) {
 }
 
 func TestVersion(t *testing.T) {
-	var out, errs bytes.Buffer
-	if code := run(t.Context(), []string{"version"}, &out, &errs); code != exitOK || !strings.HasPrefix(out.String(), "smalltalk ") {
-		t.Errorf("exit code %d, printed %q %q", code, out.String(), errs.String())
+	for _, how := range []string{"version", "--version"} {
+		var out, errs bytes.Buffer
+		if code := run(t.Context(), []string{how}, &out, &errs); code != exitOK || !strings.HasPrefix(out.String(), "smalltalk ") {
+			t.Errorf("%s: exit code %d, printed %q %q", how, code, out.String(), errs.String())
+		}
 	}
 }
