@@ -1,6 +1,7 @@
 package sfu
 
 import (
+	"slices"
 	"testing"
 	"time"
 )
@@ -32,7 +33,7 @@ func BenchmarkForward(b *testing.B) {
 		raw  raw
 		body []byte
 	}{
-		{"video", raw{pt: ptVP8, ssrc: 7, ext: []byte{0x40, 1, 0x31, 0, 0}}, append(keyFrame[:5:5], make([]byte, 1100)...)},
+		{"video", raw{pt: ptVP8, ssrc: 7, ext: []byte{0x40, 1, 0x31, 0, 0}}, slices.Concat(keyFrame, make([]byte, 1100))},
 		{"audio", raw{pt: ptOpus, ssrc: 8, ext: []byte{0x10, 30, 0x31, 0, 0}}, make([]byte, 90)},
 	} {
 		b.Run(bench.name, func(b *testing.B) {
@@ -71,7 +72,7 @@ func BenchmarkForwardWithFeedback(b *testing.B) {
 	publisher, _ := pairInMemory(b)
 	publisher.out = discardSender{}
 	publisher.up.police = newPolice(1 << 32)
-	body := append(keyFrame[:5:5], make([]byte, 1100)...)
+	body := slices.Concat(keyFrame, make([]byte, 1100))
 	packet := raw{pt: ptVP8, ssrc: 7, ext: []byte{0x31, 0, 0}}.bytes(body...)
 	b.ReportAllocs()
 	seq, now := uint16(0), time.Duration(0)

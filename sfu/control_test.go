@@ -100,8 +100,11 @@ func TestResendInterval(t *testing.T) {
 	for i, step := range []struct {
 		after time.Duration
 		want  int
-	}{{40, 0}, {70, 1}, {100, 1}, {140, 2}} {
-		control(t, subscriber, c.now+step.after*time.Millisecond, nack)
+	}{
+		{40 * time.Millisecond, 0}, {70 * time.Millisecond, 1},
+		{100 * time.Millisecond, 1}, {140 * time.Millisecond, 2},
+	} {
+		control(t, subscriber, c.now+step.after, nack)
 		if len(down.repairs) != step.want {
 			t.Errorf("step %d: %d repairs, want %d", i, len(down.repairs), step.want)
 		}

@@ -23,6 +23,9 @@ const (
 	defaultMaxBitrate = 2_500_000
 	// ntpEpoch is 1 January 1970 in NTP's seconds since 1900.
 	ntpEpoch = 2_208_988_800 * time.Second
+	// renewBefore is how long before its end a certificate is replaced; Pion's
+	// last a month. A peer keeps the one that it was made with.
+	renewBefore = 7 * 24 * time.Hour
 )
 
 // Config is what an Engine needs. Only UDP has no default.
@@ -61,7 +64,7 @@ type Engine struct {
 	config      Config
 	log         *slog.Logger
 	mux         ice.UDPMux
-	certificate webrtc.Certificate
+	certificate webrtc.Certificate // of new peers; guarded by mu, see identity
 	epoch       time.Time
 	rooms       *rooms
 	hub         *hub
@@ -97,15 +100,10 @@ func New(c Config) (*Engine, error) {
 }
 
 func (e *Engine) start() error {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return fmt.Errorf("make a key: %w", err)
+	if _, err := e.identity(); err != nil {
+		return err
 	}
-	certificate, err := webrtc.GenerateCertificate(key)
-	if err != nil {
-		return fmt.Errorf("make a certificate: %w", err)
-	}
-	e.certificate = *certificate
+	var err error
 	e.hub = newHub(e.now)
 	if e.mux, err = newMux(&e.config, e.hub, pionLogs{e.log}); err != nil {
 		return err
@@ -134,6 +132,26 @@ func (c *Config) close() (err error) {
 	}
 
 	return err
+}
+
+// identity returns the certificate for a new peer: the last one, while it is good.
+func (e *Engine) identity() (webrtc.Certificate, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if time.Until(e.certificate.Expires()) > renewBefore { // there is none yet: long ago
+		return e.certificate, nil
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return webrtc.Certificate{}, fmt.Errorf("make a key: %w", err)
+	}
+	made, err := webrtc.GenerateCertificate(key)
+	if err != nil {
+		return webrtc.Certificate{}, fmt.Errorf("make a certificate: %w", err)
+	}
+	e.certificate = *made
+
+	return e.certificate, nil
 }
 
 // now is the time since the Engine started; it never jumps.

@@ -188,17 +188,20 @@ func TestTranslation(t *testing.T) {
 	}
 }
 
-// TestPolice: a burst and a little above the limit pass, a flood does not.
+// TestPolice: a burst and a little above the limit pass, a flood does not, nor
+// one of empty packets, which are small only to whom sends them.
 func TestPolice(t *testing.T) {
-	const bitrate, size = 800_000, 1000 // 100 packets a second
-	p := newPolice(bitrate)
-	passed := 0
-	for i := range 10_000 { // ten seconds at ten times the limit
-		if p.admit(size, time.Duration(i)*time.Millisecond) {
-			passed++
+	for _, size := range []int{1000, rtpHeaderSize} {
+		const bitrate = 800_000
+		p := newPolice(bitrate)
+		passed := 0
+		for i := range 100_000 { // ten seconds
+			if p.admit(size, time.Duration(i)*100*time.Microsecond) {
+				passed++
+			}
 		}
-	}
-	if want := 100 * policeFactor * 11; passed < want-10 || passed > want+10 {
-		t.Errorf("%d packets passed, want about %d", passed, want)
+		if want := bitrate / 8 / (size + policePacket) * policeFactor * 11; passed < want*98/100 || passed > want*102/100 {
+			t.Errorf("%d packets of %d bytes passed, want about %d", passed, size, want)
+		}
 	}
 }

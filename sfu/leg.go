@@ -8,6 +8,8 @@ import (
 )
 
 // sender is a peer's transport as the wiring sees it. The slices are not kept.
+// Nothing of it may block: who re-wires waits for the packet that is on its way,
+// and all others who join or leave wait for him (see rooms).
 type sender interface {
 	// sendRTP sends a media packet; one goroutine at a time calls it.
 	sendRTP(k kind, b []byte) error

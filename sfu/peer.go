@@ -65,6 +65,10 @@ func newPeer(e *Engine) (*Peer, error) {
 		tracks: [kinds]*track{{kind: audio}, {kind: video}},
 	}
 	p.leg = newLeg(p, uint64(e.config.MaxBitrate), e.wall(), random)
+	certificate, err := e.identity()
+	if err != nil {
+		return nil, err
+	}
 	engine, err := mediaEngine()
 	if err != nil {
 		return nil, err
@@ -76,7 +80,7 @@ func newPeer(e *Engine) (*Peer, error) {
 	api := webrtc.NewAPI(webrtc.WithMediaEngine(engine), webrtc.WithSettingEngine(settings),
 		webrtc.WithInterceptorRegistry(&interceptor.Registry{}))
 	p.pc, err = api.NewPeerConnection(webrtc.Configuration{
-		Certificates: []webrtc.Certificate{e.certificate},
+		Certificates: []webrtc.Certificate{certificate},
 		BundlePolicy: webrtc.BundlePolicyMaxBundle,
 	})
 	if err != nil {
@@ -265,13 +269,13 @@ func (p *Peer) Close() error {
 	p.mu.Lock()
 	again := p.closing
 	p.closing = true
+	p.setState(stateFailed)
 	p.mu.Unlock()
 	if again {
 		<-p.done
 
 		return nil
 	}
-	p.setState(stateFailed)
 	p.engine.rooms.leave(p.leg)
 	p.closeStreams()
 	err := p.pc.GracefulClose()
@@ -301,15 +305,23 @@ func (p *Peer) closeSoon(reason string) {
 }
 
 // follow is told that Pion's state has changed. Pion may call it for two
-// changes in either order, so it looks for itself.
+// changes at once and in either order, so it looks for itself, under the lock:
+// who comes last has seen the newest.
 func (p *Peer) follow() {
-	switch p.pc.ConnectionState() {
+	p.mu.Lock()
+	state := p.pc.ConnectionState()
+	switch state {
 	case webrtc.PeerConnectionStateConnected:
 		p.setState(stateConnected)
-		now := p.engine.now()
-		p.engine.rooms.setReady(p.leg, now).greet(now)
 	case webrtc.PeerConnectionStateDisconnected:
 		p.setState(stateDisconnected)
+	default:
+	}
+	p.mu.Unlock()
+	switch state {
+	case webrtc.PeerConnectionStateConnected:
+		now := p.engine.now()
+		p.engine.rooms.setReady(p.leg, now).greet(now)
 	case webrtc.PeerConnectionStateFailed:
 		p.closeSoon("transport failed")
 	case webrtc.PeerConnectionStateClosed:
@@ -318,9 +330,8 @@ func (p *Peer) follow() {
 	}
 }
 
+// setState changes what State returns; p.mu is held.
 func (p *Peer) setState(state string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	if p.state == state || p.state == stateFailed {
 		return
 	}

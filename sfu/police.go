@@ -7,6 +7,10 @@ const (
 	// probe above their limit, and that much for policeBurst at once.
 	policeFactor = 3
 	policeBurst  = time.Second
+	// policePacket is what a packet costs the partner besides its own bytes:
+	// the headers below it, its authentication, the extensions that we add.
+	// Without it a flood of empty packets would be six times the limit.
+	policePacket = 60
 )
 
 // police drops what a peer sends far beyond its limit. The limit itself is
@@ -30,10 +34,11 @@ func (p *police) admit(size int, now time.Duration) bool {
 		p.budget = min(p.budget+p.rate*int64(passed)/int64(time.Second), p.rate*int64(policeBurst)/int64(time.Second))
 		p.at = now
 	}
-	if p.budget < int64(size) {
+	cost := int64(size + policePacket)
+	if p.budget < cost {
 		return false
 	}
-	p.budget -= int64(size)
+	p.budget -= cost
 
 	return true
 }

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/pion/transport/v4/vnet"
 )
 
 // TestSilentDeath: a client whose network dies without a word is noticed after
@@ -31,6 +33,44 @@ func TestSilentDeath(t *testing.T) {
 		}
 		a.close()
 		b.close()
+		l.close()
+	})
+}
+
+// TestHandshakeNeverEnds: a client that can be reached and does not go on from
+// there is given up, too.
+func TestHandshakeNeverEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(t, 10*time.Millisecond, 0, func() bool { return false })
+		l.router.AddChunkFilter(func(c vnet.Chunk) bool { // DTLS, RFC 7983 section 7
+			b := c.UserData()
+
+			return len(b) == 0 || b[0] < 20 || b[0] > 63
+		})
+		c := newLabClient(l, clientConfig{})
+		start := time.Now()
+		<-c.peer.Done()
+		if took := time.Since(start); took < handshakeTimeout || took > 2*handshakeTimeout {
+			t.Errorf("given up after %v", took)
+		}
+		c.close()
+		l.close()
+	})
+}
+
+// TestMonthsOfUptime: certificates end, but not the relay.
+func TestMonthsOfUptime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(t, 10*time.Millisecond, 0, func() bool { return false })
+		before := newLabClient(l, clientConfig{})
+		for range 10 {
+			before.waitState(stateConnected)
+			before.close()
+			<-before.peer.Done()
+			time.Sleep(9 * 24 * time.Hour)
+			before = newLabClient(l, clientConfig{})
+		}
+		before.close()
 		l.close()
 	})
 }

@@ -38,7 +38,7 @@ type Dropped struct {
 type PeerStats struct {
 	PacketsReceived, BytesReceived uint64 // RTP from the peer, with headers
 	PacketsSent, BytesSent         uint64 // RTP to the peer, with headers
-	PacketsLost                    uint64 // uplink packets never repaired
+	PacketsLost                    uint64 // video packets of the uplink that were asked for in vain
 	NACKsSent, NACKsReceived       uint64 // sequence numbers asked for
 	Retransmitted, Recovered       uint64 // sent again to the peer; repaired by the peer
 	KeyFrames                      uint64 // forwarded from the peer

@@ -110,6 +110,7 @@ type credentials struct {
 	cookie   string
 	noOrigin bool
 	addr     netip.Prefix
+	host     string // under which the client reached us
 }
 
 // userBySecret finds the user of a token.

@@ -57,7 +57,7 @@ func goldenServer() map[string]serverMessage {
 			Resume: "eyJzIjoi.c2lnbmF0dXJl", Token: "c2VjcmV0LXRva2Vu",
 			User:   userInfo{ID: "h2m4tq7vdk3ymx5vsrkrljbkpi", Name: "Sunny Otter", Guest: true, Roles: []string{}},
 			PingMS: 10000, GraceMS: 30000,
-			ICEServers: []iceServer{{URLs: []string{"turns:example.org:443"}, Username: "u", Credential: "c"}},
+			ICEServers: []ICEServer{{URLs: []string{"turns:example.org:443"}, Username: "u", Credential: "c"}},
 			Topics:     goldenTopics, Resumed: true, Media: mediaKeep,
 			State: stateInfo{
 				Phase: phaseCall, Ticket: "eyJ1Ijoi.c2lnbmF0dXJl", Call: &resumed,

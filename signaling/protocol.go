@@ -92,7 +92,7 @@ type (
 		User       userInfo    `json:"user"`
 		PingMS     int64       `json:"ping_ms"`
 		GraceMS    int64       `json:"grace_ms"`
-		ICEServers []iceServer `json:"ice_servers"`
+		ICEServers []ICEServer `json:"ice_servers"`
 		Topics     []topicInfo `json:"topics"`
 		Resumed    bool        `json:"resumed"`
 		Media      string      `json:"media"`
@@ -103,11 +103,6 @@ type (
 		Name  string   `json:"name"`
 		Guest bool     `json:"guest"`
 		Roles []string `json:"roles"`
-	}
-	iceServer struct {
-		URLs       []string `json:"urls"`
-		Username   string   `json:"username,omitempty"`
-		Credential string   `json:"credential,omitempty"`
 	}
 	topicInfo struct {
 		ID      string `json:"id"`

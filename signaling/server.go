@@ -59,12 +59,24 @@ type Topic struct {
 	Name string         // for people; empty means the ID
 }
 
+// ICEServer is one TURN server, as in RTCIceServer of the W3C's WebRTC.
+type ICEServer struct {
+	URLs       []string `json:"urls"`
+	Username   string   `json:"username,omitempty"`
+	Credential string   `json:"credential,omitempty"`
+}
+
 // Config is what a Server needs. DB, Matcher and NewPeer are required.
 type Config struct {
 	DB      *store.DB
 	Matcher Matcher
 	// NewPeer makes the media connection for a client's first offer.
 	NewPeer func() (Peer, error)
+	// ICEServers are the TURN servers through which a session's client may reach the media, with credentials that
+	// are its own. Host is the HOST or HOST:PORT under which the client reached us. Nil means there are none.
+	ICEServers func(s store.SessionID, host string) []ICEServer
+	// EndICEServers ends the credentials of a session that is over. Nil does nothing.
+	EndICEServers func(store.SessionID)
 	// Topics are those people can pick, in the order to show. Empty means any topic is accepted.
 	Topics []Topic
 	// Web serves everything outside /api. Nil means there is nothing.

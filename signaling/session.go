@@ -72,6 +72,7 @@ type watch struct {
 // attachment is a connection for a session, and what the hello on it asked for.
 type attachment struct {
 	conn   *conn
+	host   string // under which the client reached us
 	re     string // id of the hello
 	token  string // of a new guest
 	seq    uint64 // of the resume token
@@ -198,6 +199,9 @@ func (s *session) finish() {
 		s.closePeer(s.peer)
 	}
 	s.work.Wait()
+	if end := s.srv.cfg.EndICEServers; end != nil {
+		end(s.id)
+	}
 	s.log.Info("session ends")
 }
 

@@ -150,10 +150,17 @@ func (s *session) welcome(a attachment, resumed bool, now time.Time) bool {
 		head: head{Type: "welcome", Re: a.re}, Version: protocolVersion,
 		Session: string(s.id), Resume: token, Token: a.token, User: infoOf(s.user),
 		PingMS: s.srv.cfg.Ping.Milliseconds(), GraceMS: s.srv.cfg.Grace.Milliseconds(),
-		ICEServers: []iceServer{}, Topics: s.srv.counts.get(now).topics,
+		ICEServers: s.iceServers(a.host), Topics: s.srv.counts.get(now).topics,
 		Resumed: resumed, Media: s.mediaVerdict(), State: state,
 	})
 	return true
+}
+
+func (s *session) iceServers(host string) []ICEServer {
+	if s.srv.cfg.ICEServers == nil {
+		return []ICEServer{}
+	}
+	return s.srv.cfg.ICEServers(s.id, host)
 }
 
 func (s *session) handleTopicsWatch(id string, m *topicsWatchMsg, now time.Time) *failure {

@@ -42,7 +42,7 @@ func (s *Server) handleWS(c echo.Context) error {
 	}
 	s.stats.connections.Add(1)
 	defer s.stats.connections.Add(-1)
-	s.converse(conn, credentials{cookie: cookieSecret(r), noOrigin: !hasOrigin, addr: addr})
+	s.converse(conn, credentials{cookie: cookieSecret(r), noOrigin: !hasOrigin, addr: addr, host: r.Host})
 	return nil
 }
 
@@ -87,7 +87,7 @@ func (s *Server) handshake(c *conn, cred credentials) (re string, fail *failure)
 	if fail != nil {
 		return re, fail
 	}
-	return re, s.admit(attachment{conn: c, re: re, token: token}, user, hello.Resume)
+	return re, s.admit(attachment{conn: c, host: cred.host, re: re, token: token}, user, hello.Resume)
 }
 
 func (s *Server) awaitHello(c *conn) (*helloMsg, string, *failure) {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"syscall"
 )
@@ -18,8 +19,9 @@ const socketBuffer = 8 << 20
 
 // sockets are what the server listens on.
 type sockets struct {
-	http  []net.Listener   // one for each address of --listen
-	media []net.PacketConn // one for each address of --media-listen
+	http     []net.Listener   // one for each address of --listen
+	media    []net.PacketConn // one for each address of --media-listen
+	mediaTCP []net.Listener   // the same addresses, where http does not cover them
 }
 
 // openSockets opens every socket of the server, or none. log hears about
@@ -38,14 +40,19 @@ func openSockets(ctx context.Context, s settings, log *slog.Logger) (_ sockets, 
 	if addr == "" {
 		addr = ":" + strconv.Itoa(open.httpPort())
 	}
-	if open.media, err = listenMedia(ctx, addr, offersLoopback(open.http), log); err != nil {
+	// Behind a proxy loopback is not where the clients are.
+	loopback := open.forThisMachine() && len(s.proxies) == 0
+	if open.media, err = listenMedia(ctx, addr, loopback, log); err != nil {
 		return sockets{}, err
 	}
-	return open, nil
+	if s.MediaListen != "" {
+		err = open.listenMediaTCP(ctx)
+	}
+	return open, err
 }
 
 func (s sockets) close() {
-	for _, l := range s.http {
+	for _, l := range slices.Concat(s.http, s.mediaTCP) {
 		_ = l.Close()
 	}
 	for _, c := range s.media {
@@ -54,6 +61,63 @@ func (s sockets) close() {
 }
 
 func (s sockets) httpPort() int { return s.http[0].Addr().(*net.TCPAddr).Port }
+
+func (s sockets) mediaPort() int { return int(udpAddr(s.media[0]).Port()) }
+
+// mediaAddresses lists where media is received over UDP.
+func (s sockets) mediaAddresses() []netip.Addr {
+	list := make([]netip.Addr, 0, len(s.media))
+	for _, c := range s.media {
+		list = append(list, udpAddr(c).Addr())
+	}
+	return list
+}
+
+// tcpAddresses lists those of the media addresses that are reached over TCP on
+// the port of media as well.
+func (s sockets) tcpAddresses() []netip.Addr {
+	var list []netip.Addr
+	for _, c := range s.media {
+		if covered(udpAddr(c), s.http) || covered(udpAddr(c), s.mediaTCP) {
+			list = append(list, udpAddr(c).Addr())
+		}
+	}
+	return list
+}
+
+// covered says whether one of the listeners takes connections to an address.
+func covered(to netip.AddrPort, listeners []net.Listener) bool {
+	for _, l := range listeners {
+		a, ok := l.Addr().(*net.TCPAddr)
+		if !ok || a.Port != int(to.Port()) {
+			continue
+		}
+		ip, _ := netip.AddrFromSlice(a.IP)
+		ip = ip.Unmap()
+		if ip == to.Addr() || ip.IsUnspecified() && (ip.Is6() || to.Addr().Is4()) {
+			return true // an unspecified IPv6 listener takes both families
+		}
+	}
+	return false
+}
+
+// listenMediaTCP opens TCP beside UDP where people named a place for media that
+// HTTP does not have.
+func (s *sockets) listenMediaTCP(ctx context.Context) error {
+	var listen net.ListenConfig
+	for _, c := range s.media {
+		to := udpAddr(c)
+		if covered(to, s.http) {
+			continue
+		}
+		l, err := listen.Listen(ctx, "tcp", to.String())
+		if err != nil {
+			return explainListen(err, "TCP", to.String(), "--media-listen")
+		}
+		s.mediaTCP = append(s.mediaTCP, l)
+	}
+	return nil
+}
 
 // listenHTTP listens on one TCP address. "localhost" means both loopback
 // addresses, since a browser may try either first.
@@ -89,10 +153,10 @@ func listenHTTP(ctx context.Context, addr string) ([]net.Listener, error) {
 	return list, nil
 }
 
-// offersLoopback says whether browsers on this machine are meant to connect:
+// forThisMachine says whether browsers on this machine are meant to connect:
 // then the loopback addresses are offered to them too.
-func offersLoopback(list []net.Listener) bool {
-	for _, l := range list {
+func (s sockets) forThisMachine() bool {
+	for _, l := range s.http {
 		ip := l.Addr().(*net.TCPAddr).IP
 		if ip.IsLoopback() {
 			return true
@@ -153,43 +217,11 @@ func mediaAddresses(ctx context.Context, host string, loopback bool) ([]netip.Ad
 	if host != "" && host != "0.0.0.0" && host != "::" {
 		return resolve(ctx, host)
 	}
-	interfaces, err := net.Interfaces()
+	list, err := hostAddresses()
 	if err != nil {
-		return nil, fmt.Errorf("list the network interfaces: %w", err)
+		return nil, err
 	}
-	var ips []netip.Addr
-	for _, i := range interfaces {
-		if i.Flags&net.FlagUp == 0 {
-			continue
-		}
-		addrs, err := i.Addrs()
-		if err != nil {
-			return nil, fmt.Errorf("list the addresses of %s: %w", i.Name, err)
-		}
-		for _, a := range addrs {
-			prefix, err := netip.ParsePrefix(a.String())
-			if err != nil {
-				continue // not an IP address
-			}
-			ip := prefix.Addr().Unmap()
-			if usable(ip, host, loopback) {
-				ips = append(ips, ip)
-			}
-		}
-	}
-	if len(ips) == 0 {
-		return nil, errors.New("this machine has no address for media: name one with --media-listen")
-	}
-	return ips, nil
-}
-
-// usable leaves out what no browser can reach: link-local addresses, loopback
-// unless it was asked for, and the other family when host names one.
-func usable(ip netip.Addr, host string, loopback bool) bool {
-	if host == "0.0.0.0" && !ip.Is4() || ip.IsLinkLocalUnicast() {
-		return false
-	}
-	return loopback || !ip.IsLoopback()
+	return pickAddresses(list, host, loopback)
 }
 
 func resolve(ctx context.Context, host string) ([]netip.Addr, error) {

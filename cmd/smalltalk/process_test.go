@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 type process struct {
 	t    *testing.T
 	cmd  *exec.Cmd
-	base string        // http://127.0.0.1:port
+	base string        // http://127.0.0.1:port, or https
 	done chan struct{} // closed when it has ended
 
 	mu  sync.Mutex // guards log
@@ -47,7 +47,7 @@ func program(args ...string) *exec.Cmd {
 	return cmd
 }
 
-var ready = regexp.MustCompile(`open http://localhost:(\d+)`)
+var ready = regexp.MustCompile(`open (https?)://[a-z.]+:(\d+)`)
 
 // start runs the server on free ports and waits until it says where it is.
 func start(t *testing.T, data string, args ...string) *process {
@@ -69,7 +69,7 @@ func start(t *testing.T, data string, args ...string) *process {
 	if err != nil || m == nil {
 		t.Fatalf("printed %q (%v); log:\n%s", line, err, p.logged())
 	}
-	p.base = "http://" + net.JoinHostPort("127.0.0.1", m[1])
+	p.base = m[1] + "://" + net.JoinHostPort("127.0.0.1", m[2])
 	go func() {
 		_, _ = io.Copy(io.Discard, lines)
 		_ = p.cmd.Wait() // the exit code is in ProcessState
@@ -168,7 +168,7 @@ func TestClearErrors(t *testing.T) {
 	}{
 		{"TCP port in use", []string{"--listen", taken}, []string{"in use", "--listen"}},
 		{"UDP port in use", []string{"--media-listen", udp.LocalAddr().String()}, []string{"in use", "--media-listen"}},
-		{"address of another machine", []string{"--listen", "203.0.113.9:8080"}, []string{"203.0.113.9", "--listen"}},
+		{"address of another machine", []string{"--listen", "203.0.113.9:8080", "--insecure-http"}, []string{"203.0.113.9", "--listen"}},
 		{"data folder is a file", []string{"--data", filepath.Join(write("f", nil), "f")}, []string{"data folder", "--data"}},
 		{"data folder cannot be made", []string{"--data", "/proc/smalltalk"}, []string{"data folder", "--data"}},
 		{"damaged database", []string{"--data", write("smalltalk.db", bytes.Repeat([]byte("garbage "), 4096))}, []string{"damaged", "smalltalk.db", "backup"}},

@@ -44,6 +44,7 @@ type server struct {
 	relay   *sfu.Engine
 	signal  *signaling.Server
 	http    *http.Server
+	gate    *gate // nil where the caller of run has listeners of its own
 }
 
 // serve runs the server until ctx is cancelled, and stops it in order.
@@ -53,13 +54,38 @@ func serve(ctx context.Context, s settings, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	srv, err := newServer(s, sfu.Config{UDP: socks.media, IncludeLoopback: anyLoopback(socks.media)}, log)
+	gate, err := newGate(s, socks, log)
+	if err != nil {
+		socks.close()
+		return err
+	}
+	offer := findPublic(ctx, s, socks, log)
+	media := gate.media(socks)
+	if len(offer.public) > 0 {
+		media.PublicAddresses = offer.addresses(socks.mediaAddresses())
+	}
+	srv, err := newServer(s, media, log)
 	if err != nil {
 		socks.close() // twice for some, which does no harm
 		return err
 	}
-	fmt.Fprintf(stdout, "Small Talk is ready: open %s\n", address(s.Listen, socks.httpPort()))
-	return srv.run(ctx, socks.http)
+	srv.gate = gate
+	logWaysIn(socks, offer, log)
+	fmt.Fprintf(stdout, "Small Talk is ready: open %s\n", address(s, socks.httpPort()))
+	return srv.run(ctx, []net.Listener{gate.http})
+}
+
+// logWaysIn says where clients are told to connect to.
+func logWaysIn(socks sockets, offer offered, log *slog.Logger) {
+	udp, tcp := offer.addresses(socks.mediaAddresses()), offer.addresses(socks.tcpAddresses())
+	if len(socks.tcpAddresses()) == 0 {
+		tcp = nil
+	}
+	log.Info("media", "port", socks.mediaPort(), "udp", udp, "tcp", tcp)
+	if ignoredByChromium(udp, socks.mediaPort()) {
+		log.Warn("all addresses for media are private and the port is below 1024: Chromium ignores such addresses without a word; "+
+			"use a port of 1024 or more (--media-listen), or give --public-address", "port", socks.mediaPort())
+	}
 }
 
 func newLogger(s settings, stderr io.Writer) *slog.Logger {
@@ -70,13 +96,22 @@ func newLogger(s settings, stderr io.Writer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(stderr, opts))
 }
 
-// address is the address to open in a browser on this machine.
-func address(listen string, port int) string {
-	host, _, _ := net.SplitHostPort(listen)
+// address is the address to open in a browser: of the domain, else on this machine.
+func address(s settings, port int) string {
+	host, _, _ := net.SplitHostPort(s.Listen)
 	if ip := net.ParseIP(host); host == "" || (ip != nil && ip.IsUnspecified()) {
 		host = "localhost"
 	}
-	return "http://" + net.JoinHostPort(host, strconv.Itoa(port))
+	if len(s.Domain) > 0 {
+		host = s.Domain[0]
+	}
+	switch {
+	case !s.encrypted():
+		return "http://" + net.JoinHostPort(host, strconv.Itoa(port))
+	case port == 443 && !strings.Contains(host, ":"):
+		return "https://" + host
+	}
+	return "https://" + net.JoinHostPort(host, strconv.Itoa(port))
 }
 
 // newServer opens the database and wires the parts. media says where the relay
@@ -113,13 +148,15 @@ func newServer(s settings, media sfu.Config, log *slog.Logger) (_ *server, err e
 			}
 			return p, nil
 		},
+		ICEServers: iceServers(relay, media.TCPPort), EndICEServers: func(id store.SessionID) { relay.RevokeTURN(string(id)) },
 		Topics: s.topics, Origins: s.Origin, GuestsOff: !s.Guests, Grace: s.Grace, MaxSessions: s.MaxClients,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("start signaling: %w", err)
 	}
 	srv.http = &http.Server{
-		Handler:           srv.signal,
+		Handler:           &front{next: srv.signal, proxies: s.proxies, hsts: len(s.Domain) > 0},
+		ConnContext:       markEncrypted,
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       requestTime, // a WebSocket is past these two
 		WriteTimeout:      requestTime,
@@ -151,6 +188,26 @@ func openStore(folder string) (*store.DB, error) {
 	return db, err
 }
 
+// turnTime is how long a client may begin to use TURN with the credentials of a
+// session; they end with the session in any case.
+const turnTime = 6 * time.Hour
+
+// iceServers gives each session its own way in by TURN over TLS, which is on
+// the same host as everything else, on the TCP port of media.
+func iceServers(relay *sfu.Engine, port uint16) func(store.SessionID, string) []signaling.ICEServer {
+	return func(id store.SessionID, host string) []signaling.ICEServer {
+		user, pass := relay.TURNCredentials(string(id), turnTime)
+		if user == "" {
+			return []signaling.ICEServer{}
+		}
+		if name, _, err := net.SplitHostPort(host); err == nil {
+			host = name
+		}
+		url := "turns:" + net.JoinHostPort(strings.Trim(host, "[]"), strconv.Itoa(int(port))) + "?transport=tcp"
+		return []signaling.ICEServer{{URLs: []string{url}, Username: user, Credential: pass}}
+	}
+}
+
 func anyLoopback(conns []net.PacketConn) bool {
 	for _, c := range conns {
 		if a, ok := c.LocalAddr().(*net.UDPAddr); ok && a.IP.IsLoopback() {
@@ -161,12 +218,18 @@ func anyLoopback(conns []net.PacketConn) bool {
 }
 
 // run serves until ctx is cancelled or a listener fails, then stops the parts:
-// first people are told, then media ends, then matching, then the database.
+// first people are told, then the ports close, then media ends, then matching,
+// then the database.
 func (s *server) run(ctx context.Context, listeners []net.Listener) error {
 	group, ctx := errgroup.WithContext(ctx)
+	if s.gate != nil {
+		group.Go(func() error {
+			s.gate.run(ctx)
+			return nil
+		})
+	}
 	for _, l := range listeners {
 		group.Go(func() error {
-			s.log.Info("serving", "address", l.Addr().String())
 			if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 				return fmt.Errorf("serve HTTP on %s: %w", l.Addr(), err)
 			}
@@ -191,6 +254,9 @@ func (s *server) stop(ctx context.Context) error {
 	}
 	if err := s.http.Shutdown(ctx); err != nil {
 		_ = s.http.Close()
+	}
+	if s.gate != nil {
+		s.gate.close()
 	}
 	closed := make(chan error, 1)
 	go func() { closed <- s.closeParts() }()

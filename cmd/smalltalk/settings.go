@@ -5,9 +5,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
+	"net/netip"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
@@ -22,6 +21,8 @@ import (
 type cli struct {
 	Config kong.ConfigFlag `help:"Settings file (TOML). Its keys are the flags below without the dashes, for example: listen = \"localhost:8080\"." placeholder:"FILE"`
 
+	PrintVersion kong.VersionFlag `name:"version" help:"Print the version and stop."`
+
 	Settings settings `embed:""`
 
 	Serve   struct{} `cmd:"" default:"withargs" help:"Run the server (also the default)."`
@@ -31,19 +32,33 @@ type cli struct {
 // settings are all that an operator can choose. Order of precedence: flag,
 // environment variable, settings file, default.
 type settings struct {
-	Listen      string        `default:"localhost:8080" help:"HOST:PORT on which to serve the web client and its API, over HTTP. Browsers give no camera to a plain HTTP page unless it is on localhost."`
-	MediaListen string        `placeholder:"HOST:PORT" help:"HOST:PORT on which to receive media, over UDP. Default: the port of --listen on every address of this machine."`
-	Data        string        `default:"./data" help:"Folder of the database; made if missing."`
-	Topics      []string      `default:"${topics}" help:"Topics that people can pick, in this order. Write ID=NAME to choose a topic's ID yourself (it is in links)."`
-	Origin      []string      `placeholder:"URL" help:"More web origins that may connect with a browser's cookie, such as https://chat.example.org. The server's own host always may, except a plain http name other than localhost that reaches a loopback address."`
-	Guests      bool          `default:"true" negatable:"" help:"Let people in without an account."`
-	MaxClients  int           `default:"2000" help:"How many people may be connected at once."`
-	MaxBitrate  int           `default:"2500" help:"Highest bitrate that a client is asked to send, in kbit/s."`
-	Grace       time.Duration `default:"30s" help:"How long a call or a place in line is held for somebody whose connection was lost."`
-	LogLevel    slog.Level    `default:"info" help:"debug, info, warn or error."`
-	LogFormat   string        `default:"text" enum:"text,json" help:"text or json."`
+	Listen      string `placeholder:"HOST:PORT" help:"HOST:PORT on which to serve the web client and its API, and calls over TCP. Default: :443 with --domain or --cert, else localhost:8080, in the clear: browsers give no camera to a plain HTTP page unless it is on localhost."`
+	MediaListen string `placeholder:"HOST:PORT" help:"HOST:PORT on which to receive media, over UDP and TCP. Default: the port of --listen, over UDP on every address of this machine."`
+	Data        string `default:"./data" help:"Folder of the database and of certificates; made if missing."`
 
-	topics []signaling.Topic
+	Domain        []string `placeholder:"NAME" help:"Serve HTTPS under these names, with certificates that are fetched and renewed by ACME. TCP port 443 must be reachable from the internet."`
+	Cert          string   `placeholder:"FILE" help:"Serve HTTPS with this certificate (PEM, intermediate certificates after it); loaded again when the file changes."`
+	Key           string   `placeholder:"FILE" help:"Key of --cert (PEM)."`
+	ACMEDirectory string   `name:"acme-directory" placeholder:"URL" help:"ACME directory for --domain; staging means that of Let's Encrypt for trying out. Default: Let's Encrypt."`
+	ACMECA        string   `name:"acme-ca" placeholder:"FILE" help:"CA to trust as the ACME directory's, beside the system's (PEM)."`
+	ACMEEmail     string   `name:"acme-email" placeholder:"ADDRESS" help:"Where the ACME server may write about the certificates."`
+	InsecureHTTP  bool     `name:"insecure-http" help:"Allow plain HTTP on an address that is not loopback. Browsers give no camera there."`
+	TrustProxy    []string `placeholder:"CIDR" help:"Reverse proxies in front: believe the X-Forwarded-For, -Proto and -Host of these addresses."`
+	PublicAddress []string `placeholder:"IP" help:"Addresses under which clients reach this machine, one or more of IPv4 and IPv6, where its own are not those (1:1 NAT, forwarded ports)."`
+	STUN          []string `name:"stun" default:"${stun}" placeholder:"HOST:PORT" help:"STUN servers to ask for the public address when this machine has only private ones; off asks nobody. Default: ${stun}."`
+
+	Topics     []string      `default:"${topics}" help:"Topics that people can pick, in this order. Write ID=NAME to choose a topic's ID yourself (it is in links)."`
+	Origin     []string      `placeholder:"URL" help:"More web origins that may connect with a browser's cookie, such as https://chat.example.org. The server's own host always may, except a plain http name other than localhost that reaches a loopback address."`
+	Guests     bool          `default:"true" negatable:"" help:"Let people in without an account. There are no accounts yet: with --no-guests nobody gets in."`
+	MaxClients int           `default:"2000" help:"How many people may be connected at once."`
+	MaxBitrate int           `default:"2500" help:"Highest bitrate that a client is asked to send, in kbit/s."`
+	Grace      time.Duration `default:"30s" help:"How long a call or a place in line is held for somebody whose connection was lost."`
+	LogLevel   slog.Level    `default:"info" help:"debug, info, warn or error."`
+	LogFormat  string        `default:"text" enum:"text,json" help:"text or json."`
+
+	topics  []signaling.Topic
+	proxies []netip.Prefix
+	public  []netip.Addr
 }
 
 // defaultTopics are the five of the original app.
@@ -65,7 +80,7 @@ func parse(args []string, stdout, stderr io.Writer) (command, error) {
 		kong.Name("smalltalk"),
 		kong.Description("A self-hosted random video chat: people pick topics, the server pairs strangers who share one, and relays their video."),
 		kong.DefaultEnvars("SMALLTALK"),
-		kong.Vars{"topics": defaultTopics},
+		kong.Vars{"topics": defaultTopics, "stun": defaultSTUN, "version": version()},
 		kong.Configuration(loadTOML),
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(int) { out.done = true }),
@@ -97,11 +112,8 @@ func parse(args []string, stdout, stderr io.Writer) (command, error) {
 
 // check completes the settings and refuses those that cannot work.
 func (s *settings) check() error {
-	if !isHostPort(s.Listen) {
-		return fmt.Errorf("--listen %q is not HOST:PORT, for example localhost:8080 or :8080", s.Listen)
-	}
-	if s.MediaListen != "" && !isHostPort(s.MediaListen) {
-		return fmt.Errorf("--media-listen %q is not HOST:PORT, for example :8080", s.MediaListen)
+	if err := s.checkNetwork(); err != nil {
+		return err
 	}
 	if s.Data == "" {
 		return errors.New("--data is empty: name the folder for the database")
@@ -125,15 +137,6 @@ func (s *settings) check() error {
 	var err error
 	s.topics, err = parseTopics(s.Topics)
 	return err
-}
-
-func isHostPort(addr string) bool {
-	_, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		return false
-	}
-	_, err = strconv.ParseUint(port, 10, 16)
-	return err == nil
 }
 
 // parseOrigin brings a web origin into the form that browsers send (RFC 6454,

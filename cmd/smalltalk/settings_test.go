@@ -2,8 +2,11 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -64,6 +67,60 @@ func TestDefaultTopics(t *testing.T) {
 	}
 }
 
+func TestNetworkSettings(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		args   []string
+		listen string
+		look   func(settings) bool // more that must hold
+	}{
+		{"nothing", nil, "localhost:8080", func(s settings) bool { return !s.encrypted() && len(s.STUN) == 3 && len(s.proxies) == 0 }},
+		{"domain", []string{"--domain", "Chat.Example.org,bücher.example"}, ":443", func(s settings) bool {
+			return s.encrypted() && slices.Equal(s.Domain, []string{"chat.example.org", "xn--bcher-kva.example"}) && s.acmeURL() == acmeProduction
+		}},
+		{"domain and port", []string{"--domain", "chat.example.org", "--listen", ":8443", "--acme-directory", "staging"}, ":8443", func(s settings) bool { return s.acmeURL() == acmeStaging }},
+		{"files", []string{"--cert", "c", "--key", "k"}, ":443", func(s settings) bool { return s.encrypted() }},
+		{"loopback", []string{"--listen", "[::1]:8080"}, "[::1]:8080", nil},
+		{"insecure", []string{"--listen", ":8080", "--insecure-http"}, ":8080", nil},
+		{"behind a proxy", []string{"--listen", "10.0.0.5:8080", "--trust-proxy", "10.0.0.7,fd00::/8"}, "10.0.0.5:8080", func(s settings) bool {
+			return slices.Equal(s.proxies, []netip.Prefix{netip.MustParsePrefix("10.0.0.7/32"), netip.MustParsePrefix("fd00::/8")})
+		}},
+		{"public addresses", []string{"--public-address", "203.0.113.5,2001:db8::5"}, "localhost:8080", func(s settings) bool { return slices.Equal(s.public, ips("203.0.113.5 2001:db8::5")) }},
+		{"no STUN", []string{"--stun", "off"}, "localhost:8080", func(s settings) bool { return len(s.STUN) == 0 }},
+		{"one STUN server", []string{"--stun", "stun.example.org:3478"}, "localhost:8080", func(s settings) bool { return slices.Equal(s.STUN, []string{"stun.example.org:3478"}) }},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			cmd, err := parse(tc.args, &bytes.Buffer{}, &bytes.Buffer{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if cmd.serve.Listen != tc.listen || tc.look != nil && !tc.look(cmd.serve) {
+				t.Errorf("got %+v", cmd.serve)
+			}
+		})
+	}
+}
+
+func TestAddress(t *testing.T) {
+	for _, tc := range []struct {
+		s    settings
+		port int
+		want string
+	}{
+		{settings{Listen: "localhost:0"}, 1234, "http://localhost:1234"},
+		{settings{Listen: ":8080"}, 8080, "http://localhost:8080"},
+		{settings{Listen: "[::1]:8080"}, 8080, "http://[::1]:8080"},
+		{settings{Listen: ":443", Domain: []string{"chat.example.org"}}, 443, "https://chat.example.org"},
+		{settings{Listen: ":8443", Domain: []string{"chat.example.org"}}, 8443, "https://chat.example.org:8443"},
+		{settings{Listen: "0.0.0.0:443", Cert: "c"}, 443, "https://localhost"},
+		{settings{Listen: "[2001:db8::1]:443", Cert: "c"}, 443, "https://[2001:db8::1]:443"},
+	} {
+		if got := address(tc.s, tc.port); got != tc.want {
+			t.Errorf("%+v: got %s, want %s", tc.s, got, tc.want)
+		}
+	}
+}
+
 func TestBadSettings(t *testing.T) {
 	dir := t.TempDir()
 	file := func(name, text string) string {
@@ -103,11 +160,34 @@ func TestBadSettings(t *testing.T) {
 		{"missing file", []string{"--config", filepath.Join(dir, "none.toml")}, "none.toml"},
 		{"file is no TOML", []string{"--config", file("bad.toml", "listen = ")}, "settings file"},
 		{"misspelt key", []string{"--config", file("typo.toml", "lisen = \"x:1\"")}, "lisen"},
+		{"plain HTTP for others", []string{"--listen", ":8080"}, "no camera"},
+		{"plain HTTP on an address", []string{"--listen", "192.168.1.5:8080"}, "--insecure-http"},
+		{"plain HTTP on a name", []string{"--listen", "chat.example.org:8080"}, "--domain"},
+		{"domain and files", []string{"--domain", "chat.example.org", "--cert", "c", "--key", "k"}, "exclude"},
+		{"certificate without key", []string{"--cert", "c"}, "--key"},
+		{"key without certificate", []string{"--key", "k"}, "--cert"},
+		{"domain is an address", []string{"--domain", "203.0.113.5"}, "--domain"},
+		{"domain is a wildcard", []string{"--domain", "*.example.org"}, "wildcard"},
+		{"domain has one label", []string{"--domain", "localhost"}, "--domain"},
+		{"domain is a URL", []string{"--domain", "https://chat.example.org"}, "--domain"},
+		{"domain has a port", []string{"--domain", "chat.example.org:443"}, "--domain"},
+		{"directory without domain", []string{"--acme-directory", "staging"}, "--domain"},
+		{"directory in the clear", []string{"--domain", "chat.example.org", "--acme-directory", "http://ca.example.org/dir"}, "--acme-directory"},
+		{"directory is a word", []string{"--domain", "chat.example.org", "--acme-directory", "production"}, "--acme-directory"},
+		{"proxy is a name", []string{"--trust-proxy", "proxy.example.org"}, "--trust-proxy"},
+		{"proxy is half a network", []string{"--trust-proxy", "10.0.0.0/"}, "--trust-proxy"},
+		{"public address is a name", []string{"--public-address", "chat.example.org"}, "--public-address"},
+		{"public address is unspecified", []string{"--public-address", "0.0.0.0"}, "--public-address"},
+		{"public address is link-local", []string{"--public-address", "fe80::1%eth0"}, "--public-address"},
+		{"STUN without a port", []string{"--stun", "stun.example.org"}, "--stun"},
+		{"STUN off and on", []string{"--stun", "off,stun.example.org:3478"}, "--stun"},
 		{"wrong type in file", []string{"--config", file("type.toml", "max-clients = \"many\"")}, "max-clients"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			var out, errs bytes.Buffer
-			if code := run(t.Context(), tc.args, &out, &errs); code != exitUsage {
+			ctx, cancel := context.WithCancel(t.Context())
+			cancel() // should the settings be taken, the server stops at once
+			if code := run(ctx, append([]string{"--data", t.TempDir()}, tc.args...), &out, &errs); code != exitUsage {
 				t.Errorf("exit code %d, want %d", code, exitUsage)
 			}
 			line := strings.TrimSuffix(errs.String(), "\n")
@@ -130,6 +210,7 @@ func TestHelp(t *testing.T) {
 	help := out.String()
 	for _, want := range []string{
 		"--config", "--listen", "--media-listen", "--data", "--topics", "--origin", "--[no-]guests", "--max-clients", "--max-bitrate", "--grace", "--log-level", "--log-format",
+		"--domain", "--cert", "--key", "--acme-directory", "--acme-ca", "--acme-email", "--insecure-http", "--trust-proxy", "--public-address", "--stun",
 		"SMALLTALK_LISTEN", "SMALLTALK_DATA", "localhost:8080", "./data", "2500", "30s", "serve", "version",
 	} {
 		if !strings.Contains(help, want) {
@@ -139,8 +220,10 @@ func TestHelp(t *testing.T) {
 }
 
 func TestVersion(t *testing.T) {
-	var out, errs bytes.Buffer
-	if code := run(t.Context(), []string{"version"}, &out, &errs); code != exitOK || !strings.HasPrefix(out.String(), "smalltalk ") {
-		t.Errorf("exit code %d, printed %q %q", code, out.String(), errs.String())
+	for _, how := range []string{"version", "--version"} {
+		var out, errs bytes.Buffer
+		if code := run(t.Context(), []string{how}, &out, &errs); code != exitOK || !strings.HasPrefix(out.String(), "smalltalk ") {
+			t.Errorf("%s: exit code %d, printed %q %q", how, code, out.String(), errs.String())
+		}
 	}
 }

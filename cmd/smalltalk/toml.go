@@ -36,7 +36,7 @@ func (f tomlFile) Validate(app *kong.Application) error {
 	})
 	var unknown []string
 	for key := range f {
-		if !known[key] || key == "config" || key == "help" {
+		if !known[key] || key == "config" || key == "help" || key == "version" {
 			unknown = append(unknown, key)
 		}
 	}

@@ -71,7 +71,7 @@ export function App({ model, back }: { model: Model; back: BackButton }) {
           {said}
         </p>
       </main>
-      {talk && chat && <talk.Chat state={state} client={model.client} onClose={() => model.chat(false)} />}
+      {talk && chat && <talk.Chat key={state.call?.id} state={state} client={model.client} onClose={() => model.chat(false)} />}
       {talk && <talk.Dialogs model={model} ui={ui} />}
     </div>
   )

@@ -11,6 +11,8 @@ export interface Key {
   readonly metaKey?: boolean
   readonly altKey?: boolean
   readonly repeat?: boolean
+  /** Part of choosing a character, as for Chinese or Japanese. */
+  readonly isComposing?: boolean
 }
 
 /**
@@ -23,7 +25,7 @@ export class Keys {
 
   /** `typing` is true while the focus is in a field. */
   press(k: Key, at: number, typing: boolean, letters: boolean): Command | undefined {
-    if (k.ctrlKey || k.metaKey || k.altKey || k.repeat) return undefined
+    if (k.ctrlKey || k.metaKey || k.altKey || k.repeat || k.isComposing) return undefined
     if (k.key === 'Escape') {
       const second = at - this.#armed <= ESC_WINDOW_MS
       this.#armed = second ? -Infinity : at

@@ -41,8 +41,8 @@ function start(): void {
   const seen = () => local.set({ hidden: document.hidden })
   document.addEventListener('visibilitychange', seen)
   seen()
-  // A page that comes back out of the browser's cache has said goodbye already.
-  addEventListener('pageshow', (e) => e.persisted && void client.connect())
+  // A page that comes back out of the browser's cache may have said goodbye. One that was replaced stays so: it is for a person to decide.
+  addEventListener('pageshow', (e) => e.persisted && client.state.closedBy === 'user' && void client.connect())
 
   render(<App model={model} back={back} />, root)
   void client.connect()

@@ -22,6 +22,8 @@ export interface Ui {
   readonly silent: boolean
   /** Single-letter shortcuts are on. */
   readonly letters: boolean
+  /** What this tab went in with last. */
+  readonly mode: Mode | undefined
 }
 
 /** Strings that last, where the browser lets us keep any. */
@@ -50,7 +52,7 @@ export function keep(of: () => Storage): Keep {
   }
 }
 
-const TAB = { mode: 'st.mode' }
+const TAB = { mode: 'st.mode', off: 'st.off' }
 const EVER = { picked: 'st.topics', letters: 'st.letters' }
 
 /** Ties the client, the own devices and the screens together. */
@@ -68,6 +70,9 @@ export class Model {
   /** Our tracks are with the client: from Start until back at the topics. */
   #sending = false
   #sent: Pick<LocalState, 'audio' | 'video'> | undefined
+  #call: string | undefined
+  /** When the call began, by performance.now(). */
+  #metAt = -Infinity
 
   constructor(client: Client, local: LocalMedia, stores: { tab: Keep; ever: Keep }, invited?: string) {
     this.client = client
@@ -84,7 +89,10 @@ export class Model {
       armed: false,
       silent: false,
       letters: this.#ever.get(EVER.letters) !== 'off',
+      mode: (this.#tab.get(TAB.mode) as Mode | null) ?? undefined,
     })
+    const off = this.#tab.get(TAB.off) ?? ''
+    local.set({ micOn: !off.includes('mic'), camOn: !off.includes('cam') })
     client.subscribe((s) => this.#follow(s))
     this.ui.subscribe(() => this.#settle())
     local.cell.subscribe(() => this.#send())
@@ -108,18 +116,28 @@ export class Model {
 
   /** From the topics: to the preview the first time, then straight to waiting. */
   start(): void {
-    const mode = this.#tab.get(TAB.mode) as Mode | null
-    if (mode) return void this.go(mode)
+    const { mode } = this.ui.get()
+    if (mode) void this.go(mode, true)
+    else this.preview()
+  }
+
+  /** The look at oneself, where devices and the way to take part are chosen. */
+  preview(): void {
     this.ui.patch({ route: 'preview' })
     void this.local.open('video')
   }
 
-  /** Starts the search with what `mode` asks for. */
-  async go(mode: Mode): Promise<void> {
+  /**
+   * Starts the search with what `mode` asks for. `unseen` is for a start
+   * without the preview: it comes after all if the devices fail.
+   */
+  async go(mode: Mode, unseen = false): Promise<void> {
     this.#tab.set(TAB.mode, mode)
-    this.ui.patch({ route: 'starting' })
+    this.client.dismissError()
+    this.ui.patch({ route: 'starting', mode })
     await this.local.open(mode)
     if (this.ui.get().route !== 'starting') return
+    if (unseen && this.local.cell.get().problem) return this.ui.patch({ route: 'preview' })
     this.#sending = true
     this.#send()
     const known = this.client.state.topics.map((t) => t.id)
@@ -136,7 +154,8 @@ export class Model {
   }
 
   next(): void {
-    this.client.next()
+    // The second click of a double click would fall on somebody just met.
+    if (performance.now() - this.#metAt >= BLINK_MS) this.client.next()
   }
 
   leave(): void {
@@ -152,11 +171,11 @@ export class Model {
   }
 
   mute(): void {
-    this.local.set({ micOn: !this.local.cell.get().micOn })
+    this.#turn({ micOn: !this.local.cell.get().micOn })
   }
 
   camera(): void {
-    this.local.set({ camOn: !this.local.cell.get().camOn })
+    this.#turn({ camOn: !this.local.cell.get().camOn })
   }
 
   chat(open = !this.ui.get().chat): void {
@@ -198,6 +217,13 @@ export class Model {
     }
   }
 
+  /** Switches the microphone or the camera; a reload keeps to it. */
+  #turn(part: Partial<Pick<LocalState, 'micOn' | 'camOn'>>): void {
+    this.local.set(part)
+    const { micOn, camOn } = this.local.cell.get()
+    this.#tab.set(TAB.off, `${micOn ? '' : 'mic'} ${camOn ? '' : 'cam'}`)
+  }
+
   #arm(): void {
     clearTimeout(this.#armTimer)
     this.ui.patch({ armed: true })
@@ -217,6 +243,11 @@ export class Model {
 
   #follow(s: State): void {
     const { route, chat, read } = this.ui.get()
+    const call = s.phase === 'call' ? s.call?.id : undefined
+    if (call !== this.#call) {
+      this.#call = call
+      this.#metAt = performance.now()
+    }
     if (s.phase !== 'idle' && route !== 'home') this.ui.patch({ route: 'home' })
     // A search that was refused: back to the topics, where the error shows.
     if (s.phase === 'idle' && s.error && route === 'starting') this.ui.patch({ route: 'home' })
@@ -238,19 +269,29 @@ export class Model {
       void this.client.setMedia({ audio: null, video: null })
     }
     this.client.watchTopics(screen === 'home')
+    const { mode, route } = this.ui.get()
+    // The call goes on in a new page, as after a crash: so do our devices.
+    if (screen === 'call' && !this.#sending && mode && route !== 'starting') {
+      this.#sending = true
+      void this.local.open(mode)
+    }
   }
 
   /** Hands the tracks to the client and says what is on. */
   #send(): void {
     if (!this.#sending) return
     const { audio, video, micOn, camOn, hidden } = this.local.cell.get()
+    // First, so that a camera that is off does not blink on.
+    this.client.setEnabled({ audio: micOn, video: camOn && !hidden })
     if (audio !== this.#sent?.audio || video !== this.#sent?.video || !this.#sent) {
       this.#sent = { audio, video }
       void this.client.setMedia({ audio: audio ?? null, video: video ?? null })
     }
-    this.client.setEnabled({ audio: micOn, video: camOn && !hidden })
   }
 }
+
+/** Nobody decides on a face in less, in ms; double clicks are mostly faster. */
+const BLINK_MS = 400
 
 /** The protocol's limit on topics in one search. */
 const MAX_TOPICS = 8

@@ -16,7 +16,7 @@ export function Stage({ model }: { model: Model }) {
     const attach = () => {
       const stream = client.remote as MediaStream | undefined
       if (stream && el.srcObject !== stream) el.srcObject = stream
-      if (stream) void el.play().catch(() => {})
+      if (stream) view.attached()
     }
     const size = () => el.style.setProperty('--zoom', String(zoom({ w: el.videoWidth, h: el.videoHeight }, { w: el.clientWidth, h: el.clientHeight })))
     const seen = new ResizeObserver(size)

@@ -46,6 +46,9 @@ describe('keys', () => {
     keys.reset()
     expect(keys.press({ key: 'Escape' }, 4200, true, true)).toBe('arm-next')
   })
+  it('Esc that ends the choice of a character is not ours', () => {
+    expect(new Keys().press({ key: 'Escape', isComposing: true }, 1000, true, true)).toBeUndefined()
+  })
   it.each([
     ['m', 'mute'],
     ['V', 'camera'],
@@ -147,6 +150,9 @@ describe('words', () => {
   it('has a line for every end', () => {
     const ends = (['next', 'left', 'lost', 'blocked', 'kicked', 'restart'] as const).map(leftLine)
     expect(new Set(ends).size).toBe(6)
+    const error = { code: 'unauthorized', message: 'This server needs an account.', retry: 'never' } as const
+    expect(closedLines('unauthorized', error)).toMatchObject({ text: error.message, retry: 'Try again' })
+    expect(closedLines('unauthorized', { ...error, retry: 'reauth' }).retry).toBe('Come in as a guest')
     const titles = (['full', 'too_many', 'banned', 'unauthorized', 'unsupported', 'user'] as const).map((by) => closedLines(by).title)
     expect(new Set(titles).size).toBe(6)
   })

@@ -27,6 +27,8 @@ class FakeVideo implements RemoteElement {
   muted = false
   dataset: DOMStringMap = {}
   forbidden = false
+  /** There is no stream yet: who plays waits, and is turned away when it comes. */
+  empty = false
   frames = 0
   requestVideoFrameCallback?: NonNullable<RemoteElement['requestVideoFrameCallback']>
   #waiting: ((now: number, meta: { receiveTime?: number }) => void)[] = []
@@ -39,7 +41,8 @@ class FakeVideo implements RemoteElement {
       }
   }
   async play(): Promise<void> {
-    if (this.forbidden && !this.muted) throw new Error('NotAllowedError')
+    if (this.empty) throw new DOMException('', 'AbortError')
+    if (this.forbidden && !this.muted) throw new DOMException('', 'NotAllowedError')
   }
   getVideoPlaybackQuality = () => ({ totalVideoFrames: this.frames })
   frame(now: number, receiveTime: number): void {
@@ -153,6 +156,31 @@ describe('RemoteView', () => {
     await view.unmute()
     expect(blocked).toBe(false)
     expect(video.muted).toBe(false)
+  })
+
+  it('does not ask for a tap when the stream is late, and plays it with sound', async () => {
+    video.empty = true
+    view.update(call('a'))
+    clock.move(SETTLE_MS)
+    await Promise.resolve().then(() => {})
+    expect(blocked).toBe(false)
+    video.empty = false
+    view.attached()
+    await Promise.resolve().then(() => {})
+    expect(blocked).toBe(false)
+    expect(video.muted).toBe(false)
+  })
+
+  it('asks for a tap when the late stream may not be heard', async () => {
+    video.empty = true
+    view.update(call('a'))
+    clock.move(SETTLE_MS)
+    video.empty = false
+    video.forbidden = true
+    view.attached()
+    await Promise.resolve().then(() => {})
+    expect(blocked).toBe(true)
+    expect(video.muted).toBe(true)
   })
 
   it('counts frames where there are no frame callbacks', () => {

@@ -22,7 +22,9 @@ function iceServer({ urls, username, credential }: IceServer): RTCIceServer {
 }
 
 function createPeer(iceServers: readonly IceServer[], events: PeerEvents): PeerConnectionAdapter {
-  const pc = new RTCPeerConnection({ iceServers: iceServers.map(iceServer), bundlePolicy: 'max-bundle' })
+  // The pool begins to gather, and so to allocate at TURN, while the offer is still being made.
+  const pool = iceServers.length > 0 ? { iceCandidatePoolSize: 1 } : {}
+  const pc = new RTCPeerConnection({ iceServers: iceServers.map(iceServer), bundlePolicy: 'max-bundle', ...pool })
   pc.ontrack = (e) => events.onTrack(e.track.kind as MediaKind, e.track)
   pc.onconnectionstatechange = () => events.onState(pc.connectionState)
   const adapter = adaptPeer(pc, RTCRtpReceiver.getCapabilities('video')?.codecs)

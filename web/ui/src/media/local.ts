@@ -118,6 +118,9 @@ export class LocalMedia {
       return [await this.#ask(audio, video), undefined]
     } catch (err) {
       const kind = classify(err)
+      // One that was chosen may have been unplugged: the next try takes any.
+      if (audio) this.#microphone = ''
+      if (video) this.#camera = ''
       // Asking again after a no would only bring up the question again.
       if (device !== 'both' || kind === 'refused' || kind === 'system') return [[], { kind, device }]
       return this.#oneOf(kind)

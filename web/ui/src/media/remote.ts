@@ -60,13 +60,21 @@ export class RemoteView {
     else this.#hide()
   }
 
+  /** The element has got its stream, or another track in it. */
+  attached(): void {
+    if (this.el.muted) void this.el.play().catch(() => {})
+    else void this.unmute()
+  }
+
   /** Tries to play with sound; call it from a user's gesture. */
   async unmute(): Promise<void> {
     this.el.muted = false
     try {
       await this.el.play()
       this.onBlocked(false)
-    } catch {
+    } catch (err) {
+      // A stream came in between: `attached` plays that.
+      if ((err as DOMException).name === 'AbortError') return
       // The browser wants a gesture first. The picture may still run, muted.
       this.el.muted = true
       this.onBlocked(this.#call !== '')

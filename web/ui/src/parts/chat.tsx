@@ -8,6 +8,13 @@ const PAUSE_MS = 2500
 /** The longest line that the protocol takes. */
 const MAX = 2000
 
+/** How far from its end a log may be and still follow, in CSS pixels: about two lines. */
+const NEAR = 60
+
+function atEnd(el: HTMLElement): boolean {
+  return el.scrollHeight - el.scrollTop - el.clientHeight < NEAR
+}
+
 interface Props {
   state: State
   client: Client
@@ -19,6 +26,8 @@ export function Chat({ state, client, onClose }: Props) {
   const box = useRef<HTMLElement>(null)
   const input = useRef<HTMLInputElement>(null)
   const log = useRef<HTMLDivElement>(null)
+  /** The newest line is in sight. */
+  const end = useRef(true)
   const pause = useRef<ReturnType<typeof setTimeout> | undefined>(undefined)
   const name = state.call?.peer.name ?? ''
 
@@ -27,13 +36,17 @@ export function Chat({ state, client, onClose }: Props) {
     if (matchMedia('(pointer: fine)').matches) input.current?.focus()
     return () => {
       clearTimeout(pause.current)
+      client.setTyping(false)
       // Closed from within: the focus goes back to the button that opened it.
       if (box.current?.contains(document.activeElement)) document.querySelector<HTMLElement>('[data-testid=chat]')?.focus()
     }
   }, [])
+  const last = state.chat.at(-1)
   useLayoutEffect(() => {
-    log.current?.scrollTo({ top: log.current.scrollHeight })
-  }, [state.chat.length, state.peerTyping])
+    const el = log.current
+    // Who reads further up is not pulled down, but by a line of one's own.
+    if (el && (end.current || last?.from === 'me')) el.scrollTop = el.scrollHeight
+  }, [last?.id, last?.from, state.peerTyping])
 
   const typing = (on: boolean) => {
     clearTimeout(pause.current)
@@ -60,7 +73,7 @@ export function Chat({ state, client, onClose }: Props) {
           <Icon name="close" />
         </button>
       </header>
-      <div ref={log} data-testid="chat-log" role="log" aria-label="Messages" tabIndex={0}>
+      <div ref={log} data-testid="chat-log" role="log" aria-label="Messages" tabIndex={0} onScroll={(e) => (end.current = atEnd(e.currentTarget))}>
         {state.chat.length === 0 && <p class="empty">Say hello to {name}. Nothing here is kept after the call.</p>}
         {state.chat.map((l) => (
           <p key={l.id + l.from} class={`line ${l.from} ${l.state}`}>

@@ -4,21 +4,23 @@ import { Icon } from './icon'
 import { useNow } from './now'
 import { errorLine } from './words'
 
-/** A reconnect that takes less than this is nobody's business, in ms. */
-const GRACE_MS = 600
+/** A reconnect that takes less than this is nobody's business, in ms; a first connection has its own screen for a while. */
+const GRACE_MS = { reconnecting: 600, connecting: 4000 }
 
 /** How long an error stays, in ms. */
 const STAY_MS = 9000
 
 /** Says that the server cannot be reached, and when it is tried again. */
 export function ServerGone({ state }: { state: State }) {
-  const gone = state.link === 'reconnecting'
+  const { link } = state
+  const gone = link === 'reconnecting' || link === 'connecting'
   const [show, setShow] = useState(false)
   useEffect(() => {
-    if (!gone) return setShow(false)
-    const id = setTimeout(() => setShow(true), GRACE_MS)
+    setShow(false)
+    if (link !== 'reconnecting' && link !== 'connecting') return
+    const id = setTimeout(() => setShow(true), GRACE_MS[link])
     return () => clearTimeout(id)
-  }, [gone])
+  }, [link])
   const now = useNow(500, gone)
   const left = state.retryAt ? Math.ceil((state.retryAt - now) / 1000) : 0
   return (

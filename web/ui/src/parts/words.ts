@@ -47,7 +47,7 @@ export function errorLine(e: ClientError): string {
 }
 
 /** Why the connection is closed for good: heading, explanation, button. */
-export function closedLines(by: State['closedBy']): { title: string; text: string; retry: string } {
+export function closedLines(by: State['closedBy'], error?: ClientError): { title: string; text: string; retry: string } {
   switch (by) {
     case 'full':
       return { title: 'The server is full', text: 'Every place is taken right now. People leave all the time: try again in a minute.', retry: 'Try again' }
@@ -56,6 +56,8 @@ export function closedLines(by: State['closedBy']): { title: string; text: strin
     case 'banned':
       return { title: 'You cannot come in', text: 'The people who run this place have closed it to you.', retry: '' }
     case 'unauthorized':
+      // Not a session that ended, but a server that takes no guests, or not from here: only it knows.
+      if (error?.retry === 'never') return { title: 'You cannot come in', text: error.message, retry: 'Try again' }
       return { title: 'You are signed out', text: 'Your session has ended. You can come back as a new guest.', retry: 'Come in as a guest' }
     case 'unsupported':
       return { title: 'This page is out of date', text: 'The server was updated and speaks a newer language than this page. Load it again.', retry: 'Load again' }

@@ -22,7 +22,7 @@ export function Call({ model, state, ui, local }: { model: Model; state: State; 
           {!call.peerVideo && <Mark icon="camOff" text="Camera off" />}
           {call.peerConnection === 'poor' && <Mark icon="warn" text="Weak connection" />}
         </div>
-        <button class="round ghost" data-testid="details" aria-label="Connection details" onClick={() => model.ui.patch({ dialog: 'details' })}>
+        <button class="round ghost" data-testid="details" aria-label="Connection details" title="Connection details" onClick={() => model.ui.patch({ dialog: 'details' })}>
           <Icon name="stats" />
         </button>
       </div>
@@ -30,12 +30,17 @@ export function Call({ model, state, ui, local }: { model: Model; state: State; 
         {call.peerConnection === 'reconnecting' ? (
           <p class="note wait">{name} lost the connection. Waiting for them to come back</p>
         ) : state.rtc === 'failed' ? (
-          <p class="note">Your video connection failed. You can still write, or press Next to try again</p>
+          <p class="note">Your video connection failed and is tried again. You can still write</p>
+        ) : state.rtc === 'disconnected' ? (
+          <p class="note wait">Your video connection is interrupted</p>
         ) : (
-          state.rtc === 'disconnected' && <p class="note wait">Your video connection is interrupted</p>
+          state.rtc === 'connecting' && <p class="note late">Your video is connecting</p>
         )}
         {ui.armed && <p class="note">Press Esc again for the next person</p>}
       </div>
+      <p class="sr" role="status">
+        {unread > 0 && `${unread} new in the chat`}
+      </p>
       {ui.silent && (
         <button class="primary hear" onClick={() => model.hear()}>
           <Icon name="sound" /> Tap to hear {name}
@@ -44,14 +49,14 @@ export function Call({ model, state, ui, local }: { model: Model; state: State; 
       <div class="controls" role="group" aria-label="Call">
         <Tool id="mute" icon={local.audio && local.micOn ? 'mic' : 'micOff'} label="Mute" off={!local.audio || !local.micOn} disabled={!local.audio} onClick={() => model.mute()} />
         <Tool id="camera" icon={local.video && local.camOn ? 'cam' : 'camOff'} label="Camera off" off={!local.video || !local.camOn} disabled={!local.video} onClick={() => model.camera()} />
-        <button class="round" data-testid="chat" aria-expanded={ui.chat} aria-label={unread ? `Chat, ${unread} new` : 'Chat'} onClick={() => model.chat()}>
+        <button class="round" data-testid="chat" aria-expanded={ui.chat} aria-label={unread ? `Chat, ${unread} new` : 'Chat'} title="Chat" onClick={() => model.chat()}>
           <Icon name="chat" />
           {unread > 0 && <span class="dot">{unread}</span>}
         </button>
-        <button class="round extra keys" aria-label="Keyboard shortcuts" onClick={() => model.ui.patch({ dialog: 'help' })}>
+        <button class="round extra keys" aria-label="Keyboard shortcuts" title="Keyboard shortcuts" onClick={() => model.ui.patch({ dialog: 'help' })}>
           <Icon name="keys" />
         </button>
-        <button class="round leave" data-testid="leave" aria-label="Leave" onClick={() => model.leave()}>
+        <button class="round leave" data-testid="leave" aria-label="Leave" title="Leave" onClick={() => model.leave()}>
           <Icon name="leave" />
         </button>
         <button class="primary next" data-testid="next" onClick={() => model.next()}>
@@ -81,7 +86,7 @@ interface ToolProps {
 
 function Tool({ id, icon, label, off, disabled, onClick }: ToolProps) {
   return (
-    <button class={`round ${off ? 'off' : ''}`} data-testid={id} aria-pressed={off} aria-label={label} disabled={disabled} onClick={onClick}>
+    <button class={`round ${off ? 'off' : ''}`} data-testid={id} aria-pressed={off} aria-label={label} title={label} disabled={disabled} onClick={onClick}>
       <Icon name={icon} />
     </button>
   )

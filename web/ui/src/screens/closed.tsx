@@ -23,10 +23,10 @@ export function Closed({ model, state }: { model: Model; state: State }) {
       </section>
     )
   }
-  const { title, text, retry } = closedLines(state.closedBy)
+  const { title, text, retry } = closedLines(state.closedBy, state.error)
   const again = () => {
     if (state.closedBy === 'unsupported') location.reload()
-    else if (state.closedBy === 'unauthorized') client.freshGuest()
+    else if (state.closedBy === 'unauthorized' && state.error?.retry !== 'never') client.freshGuest()
     else void client.connect()
   }
   return (

@@ -36,6 +36,11 @@ export function Home({ model, state, ui }: { model: Model; state: State; ui: Ui 
           Start talking
         </button>
         <p class="picked">{any ? 'About anything, with anyone who is here' : `About ${listed(topicNames(known, state.topics))}`}</p>
+        {ui.mode && (
+          <button class="link" data-testid="setup" onClick={() => model.preview()}>
+            Camera and microphone
+          </button>
+        )}
       </div>
     </section>
   )

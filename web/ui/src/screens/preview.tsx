@@ -87,9 +87,16 @@ function Help({ model, problem }: { model: Model; problem: NonNullable<LocalStat
         <p key={s}>{s}</p>
       ))}
       {problem.kind !== 'insecure' && (
-        <button class="quiet" onClick={() => void model.local.open('video')}>
-          Try again
-        </button>
+        <div class="go">
+          <button class="quiet" onClick={() => void model.local.open('video')}>
+            Try again
+          </button>
+          {problem.device === 'both' && (
+            <button class="quiet" data-testid="only-microphone" onClick={() => void model.local.open('audio')}>
+              Only the microphone
+            </button>
+          )}
+        </div>
       )}
     </div>
   )

@@ -46,8 +46,12 @@ export class FakeClient implements Client {
   close(): void {
     this.asked.push('close')
   }
-  async setMedia(): Promise<void> {}
-  setEnabled(): void {}
+  async setMedia(m: { audio?: unknown; video?: unknown }): Promise<void> {
+    this.asked.push(`media ${m.audio ? 'audio' : '-'} ${m.video ? 'video' : '-'}`)
+  }
+  setEnabled(on: { audio?: boolean; video?: boolean }): void {
+    this.asked.push(`enabled ${on.audio} ${on.video}`)
+  }
   join(q: { topics: string[] | 'any' }): void {
     this.asked.push('join')
     this.set({ phase: 'queued', queue: { topics: q.topics, since: Date.now(), waiting: 4 } })

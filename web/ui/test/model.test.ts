@@ -1,0 +1,136 @@
+import type { State } from '@smalltalk/client'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { LocalMedia } from '../src/media/local'
+import { Model, type Keep } from '../src/model'
+import { FakeClient, IDLE } from './demo/fake'
+import { plugIn, type FakeDevices } from './devices'
+
+function memory(): Keep {
+  const kept = new Map<string, string>()
+  return { get: (k) => kept.get(k) ?? null, set: (k, v) => void kept.set(k, v) }
+}
+
+const call = (id: string): NonNullable<State['call']> => ({
+  id,
+  peer: { id: 'p', name: 'Calm Fox' },
+  topics: [],
+  startedAt: 0,
+  peerAudio: true,
+  peerVideo: true,
+  peerConnection: 'ok',
+})
+
+let devices: FakeDevices
+beforeEach(() => {
+  vi.useFakeTimers()
+  devices = plugIn()
+})
+afterEach(() => {
+  vi.useRealTimers()
+  vi.unstubAllGlobals()
+})
+
+function page(state: Partial<State> = {}, tab = memory()) {
+  const client = new FakeClient({ ...IDLE, ...state })
+  const local = new LocalMedia()
+  return { client, local, tab, model: new Model(client, local, { tab, ever: memory() }) }
+}
+
+const settled = () => vi.advanceTimersByTimeAsync(0)
+
+describe('start', () => {
+  it('shows the preview the first time, then goes straight to waiting', async () => {
+    const { client, model } = page()
+    model.start()
+    await settled()
+    expect(model.screen).toBe('preview')
+    await model.go('video')
+    expect(model.screen).toBe('waiting')
+    model.home()
+    model.start()
+    await settled()
+    expect(model.screen).toBe('waiting')
+    expect(client.asked.filter((a) => a === 'join')).toHaveLength(2)
+  })
+
+  it('who chose text can choose again', async () => {
+    const { local, model } = page()
+    await model.go('text')
+    model.home()
+    expect(model.ui.get().mode).toBe('text')
+    model.preview()
+    await settled()
+    expect(model.screen).toBe('preview')
+    expect(local.cell.get().video).toBeDefined()
+  })
+
+  it('shows the preview again when the devices fail, before a stranger meets nobody', async () => {
+    const { client, model } = page()
+    await model.go('video')
+    model.home()
+    devices.refuse.video = new DOMException('', 'NotReadableError')
+    model.start()
+    await settled()
+    expect(model.screen).toBe('preview')
+    expect(client.asked.filter((a) => a === 'join')).toHaveLength(1)
+    await model.go('audio')
+    expect(model.screen).toBe('waiting')
+  })
+
+  it('an error of the search before does not end this one', async () => {
+    const { client, model } = page({ error: { code: 'unknown_topic', message: '', retry: 'never' } })
+    void model.go('video')
+    client.set({ topics: [] })
+    expect(model.screen).toBe('waiting')
+    await settled()
+    expect(client.asked).toContain('join')
+  })
+})
+
+describe('what the partner gets', () => {
+  it('never a picture that was switched off before', async () => {
+    const { client, local, model } = page()
+    await local.open('video')
+    model.camera()
+    await model.go('video')
+    const first = client.asked.indexOf('media audio video')
+    expect(first).toBeGreaterThan(0)
+    expect(client.asked.slice(0, first)).toContain('enabled true false')
+    expect(client.asked).not.toContain('enabled true true')
+  })
+
+  it('nothing more once one is back at the topics', async () => {
+    const { client, model } = page()
+    await model.go('video')
+    model.home()
+    expect(client.asked.at(-1)).toBe('media - -')
+    expect(devices.given.every((t) => t.stopped)).toBe(true)
+  })
+
+  it('sound and picture again when a call goes on in a new page, switched as they were', async () => {
+    const { tab, model } = page()
+    await model.go('video')
+    model.mute()
+    const again = page({ phase: 'idle', user: undefined, link: 'connecting' }, tab)
+    again.client.set({ link: 'online', user: IDLE.user, phase: 'call', call: call('c1') })
+    await settled()
+    expect(again.model.screen).toBe('call')
+    expect(again.client.asked).toContain('media audio video')
+    expect(again.client.asked.at(-1)).toBe('enabled false true')
+  })
+})
+
+describe('Next', () => {
+  it('a double click does not skip somebody just met', () => {
+    const { client, model } = page({ phase: 'call', call: call('c1') })
+    model.next()
+    client.set({ phase: 'call', call: call('c2') })
+    vi.advanceTimersByTime(200)
+    model.next()
+    expect(client.state.call?.id).toBe('c2')
+    expect(client.asked.filter((a) => a === 'next')).toHaveLength(1)
+    vi.advanceTimersByTime(300)
+    model.next()
+    expect(client.asked.filter((a) => a === 'next')).toHaveLength(2)
+  })
+})
