@@ -110,28 +110,29 @@ export function setUp(): void {
   for (const space of spaces) {
     run(['ip', 'netns', 'add', space])
     run([...within(space), 'sysctl', '-qw', 'net.ipv4.ip_forward=1', 'net.ipv6.conf.all.forwarding=1', 'net.ipv6.conf.default.accept_dad=0', 'net.ipv6.conf.all.accept_dad=0'])
-    ip(space, ['link set lo up'])
+    ip(space, ['link set dev lo up'])
   }
-  cable(serverSpace, 'up', internet, 'srv')
+  cable(serverSpace, 'wan', internet, 'srv')
   ip(internet, address('srv', '203.0.113.1/24', '2001:db8::1/64'))
-  ip(serverSpace, [...address('up', `${server.v4}/24`, `${server.v6}/64`), ...defaults('203.0.113.1', '2001:db8::1')])
+  ip(serverSpace, [...address('wan', `${server.v4}/24`, `${server.v6}/64`), ...defaults('203.0.113.1', '2001:db8::1')])
   for (const side of sides) wire(side)
 }
 
 function wire(side: Side): void {
   const i = index[side]
   const [home, carrier] = [homeRouter(side), carrierRouter(side)]
-  cable(clientSpace(side), 'up', home, 'down')
-  cable(home, 'up', carrier, 'down')
-  cable(carrier, 'up', internet, side)
+  cable(clientSpace(side), 'wan', home, 'lan')
+  cable(home, 'wan', carrier, 'lan')
+  cable(carrier, 'wan', internet, side)
+  ip(clientSpace(side), ['link set dev wan up'])
   ip(home, [
-    ...address('down', `${gateway(side)}/24`, `2001:db8:${i}::1/64`),
-    ...address('up', `100.64.${i}.2/24`, `2001:db8:${i}:1::2/64`),
+    ...address('lan', `${gateway(side)}/24`, `2001:db8:${i}::1/64`),
+    ...address('wan', `100.64.${i}.2/24`, `2001:db8:${i}:1::2/64`),
     ...defaults(`100.64.${i}.1`, `2001:db8:${i}:1::1`),
   ])
   ip(carrier, [
-    ...address('down', `100.64.${i}.1/24`, `2001:db8:${i}:1::1/64`),
-    ...address('up', `${outside(side)}/28`, `2001:db8:${i}:2::2/64`),
+    ...address('lan', `100.64.${i}.1/24`, `2001:db8:${i}:1::1/64`),
+    ...address('wan', `${outside(side)}/28`, `2001:db8:${i}:2::2/64`),
     ...defaults(beyond(side), `2001:db8:${i}:2::1`),
     `route add 192.168.${i}.0/24 via 100.64.${i}.2`,
     `route add 2001:db8:${i}::/64 via 2001:db8:${i}:1::2`,
@@ -148,7 +149,7 @@ function cable(one: string, end: string, other: string, otherEnd: string): void 
 }
 
 function address(device: string, v4: string, v6: string): string[] {
-  return [`link set ${device} up`, `addr add ${v4} dev ${device}`, `addr add ${v6} dev ${device} nodad`]
+  return [`link set dev ${device} up`, `addr add ${v4} dev ${device}`, `addr add ${v6} dev ${device} nodad`]
 }
 
 function defaults(v4: string, v6: string): string[] {
@@ -168,7 +169,7 @@ function beyond(side: Side): string {
 /** Gives the side another outside address. What its NAT knew is void: nothing that was open goes on. */
 export function moveOutside(side: Side): void {
   const carrier = carrierRouter(side)
-  ip(carrier, [`addr del ${outside(side)}/28 dev up`, `addr add ${outside(side, true)}/28 dev up`, `route replace default via ${beyond(side)}`])
+  ip(carrier, [`addr del ${outside(side)}/28 dev wan`, `addr add ${outside(side, true)}/28 dev wan`, `route replace default via ${beyond(side)}`])
   forget(carrier)
 }
 
@@ -176,16 +177,18 @@ export function moveOutside(side: Side): void {
 export function arrange(side: Side, n: Network): void {
   const i = index[side]
   const [client, home, carrier] = [clientSpace(side), homeRouter(side), carrierRouter(side)]
-  run(['ip', '-n', client, 'addr', 'flush', 'dev', 'up', 'scope', 'global'])
+  run(['ip', '-n', client, 'addr', 'flush', 'dev', 'wan', 'scope', 'global'])
+  // Of IPv4 the routes go with the address; of IPv6 they stay.
+  run(['ip', '-n', client, '-6', 'route', 'flush', 'exact', 'default'])
   const v4 = n.only !== 6
   const v6 = n.only !== 4 && !n.proxy
   ip(client, [
-    ...(v4 ? [`addr add 192.168.${i}.2/24 dev up`] : []),
-    ...(v6 ? [`addr add 2001:db8:${i}::2/64 dev up nodad`, `route add default via 2001:db8:${i}::1`] : []),
+    ...(v4 ? [`addr add 192.168.${i}.2/24 dev wan`] : []),
+    ...(v6 ? [`addr add 2001:db8:${i}::2/64 dev wan nodad`, `route add default via 2001:db8:${i}::1`] : []),
     ...(v4 && !n.proxy ? [`route add default via ${gateway(side)}`] : []),
   ])
-  run(['ip', '-n', carrier, '-4', 'addr', 'flush', 'dev', 'up'])
-  ip(carrier, [`addr add ${outside(side)}/28 dev up`, `route replace default via ${beyond(side)}`])
+  run(['ip', '-n', carrier, '-4', 'addr', 'flush', 'dev', 'wan'])
+  ip(carrier, [`addr add ${outside(side)}/28 dev wan`, `route replace default via ${beyond(side)}`])
   filter(home, [...(n.nat === 2 ? symmetricNat : []), ...(n.passes ? only[n.passes] : [])])
   filter(carrier, n.nat ? symmetricNat : [])
 }
@@ -199,7 +202,7 @@ export function cutUdp(side: Side, cut: boolean): void {
 const symmetricNat = [
   'table ip nat {',
   ' chain out { type nat hook postrouting priority srcnat; policy accept;',
-  '  oifname "up" masquerade random,fully-random',
+  '  oifname "wan" masquerade random,fully-random',
   ' }',
   '}',
 ]
