@@ -23,7 +23,7 @@ async function call(w: World): Promise<[Caller, Caller]> {
   const pair = await w.callers()
   const at = Date.now() + 300
   await Promise.all(pair.map((x) => x.start(at, true)))
-  for (const x of pair) await w.checks.reach(`${x.side} sees the other`, until(() => x.report(), (r) => r.picture !== undefined, 'a picture', 15_000))
+  for (const x of pair) await w.checks.reach(`${x.side} sees the other`, until(() => x.times(), (t) => t.picture !== undefined, 'a picture', 15_000))
   await pause(3_000)
   return pair
 }

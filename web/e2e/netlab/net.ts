@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 
 /** The two ends of a call. */
 export type Side = 'a' | 'b'
@@ -17,18 +18,17 @@ export interface Network {
   proxy?: true
 }
 
+/** Public-looking, since Chromium ignores private addresses on port 443. */
 const server = { v4: '203.0.113.10', v6: '2001:db8::10' }
 
 /** The port of the CONNECT proxy on a client's router. */
 export const proxyPort = 3128
 
-/** Where the server is, as a client of this network has to write it in a URL. Public-looking, since Chromium ignores private addresses on port 443. */
-export function serverHost(n: Network): string {
-  return n.only === 6 ? `[${server.v6}]` : server.v4
-}
+/** The server's name. Firefox asks no TURN server over TLS that is named by its address alone. */
+export const serverName = 'smalltalk.test'
 
-/** The addresses of the server, for its certificate. */
-export const serverAddresses: readonly string[] = [server.v4, server.v6]
+/** What the certificate has to say. */
+export const serverNames = `DNS:${serverName},IP:${server.v4},IP:${server.v6}`
 
 const index = { a: 1, b: 2 } as const
 
@@ -102,6 +102,19 @@ export function tearDown(): void {
     }
     run(['ip', 'netns', 'del', space])
   }
+  for (const space of spaces) rmSync(etc(space), { recursive: true, force: true })
+}
+
+/** `ip netns exec` puts the files of this folder in place of those of /etc. */
+function etc(space: string): string {
+  return `/etc/netns/${space}`
+}
+
+/** Lets programs in a namespace find the server by its name, and nothing else by any. */
+function resolve(space: string): void {
+  mkdirSync(etc(space), { recursive: true })
+  writeFileSync(`${etc(space)}/hosts`, `127.0.0.1 localhost\n::1 localhost\n${server.v4} ${serverName}\n${server.v6} ${serverName}\n`)
+  writeFileSync(`${etc(space)}/resolv.conf`, '')
 }
 
 /** Builds client - home router - carrier router - internet on both sides, and the server on the internet. */
@@ -109,6 +122,7 @@ export function setUp(): void {
   tearDown()
   for (const space of spaces) {
     run(['ip', 'netns', 'add', space])
+    resolve(space)
     run([...within(space), 'sysctl', '-qw', 'net.ipv4.ip_forward=1', 'net.ipv6.conf.all.forwarding=1', 'net.ipv6.conf.default.accept_dad=0', 'net.ipv6.conf.all.accept_dad=0'])
     ip(space, ['link set dev lo up'])
   }

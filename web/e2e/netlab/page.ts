@@ -16,11 +16,15 @@ export interface Start {
   turn: boolean
 }
 
-/** How far a client has come. Times are in milliseconds since its first `createOffer`. */
-export interface Report {
-  connected: number | undefined
+/** How far a client has come, in milliseconds since its first `createOffer`. */
+export interface Times {
+  connected?: number | undefined
   /** The first frame in the partner's colour. */
-  picture: number | undefined
+  picture?: number | undefined
+}
+
+/** What a client is doing. */
+export interface Report {
   call: string
   /** For people, when something has gone wrong. */
   story: string
@@ -44,10 +48,11 @@ export interface Path {
 /** What the laboratory asks of a page. */
 export interface LabPage {
   start(o: Start): void
+  times(): Times
   report(): Report
   path(): Promise<Path>
   /** The partner's frames that were presented after a moment. */
-  frames(since: number): Frame[]
+  frames(from: number): Frame[]
   close(): void
 }
 
@@ -200,8 +205,8 @@ async function path(): Promise<Path> {
   return { kind, text: `${kind}/${detail} ${family}` }
 }
 
-function ended(from: number | undefined, to: number | undefined): number | undefined {
-  return from === undefined || to === undefined ? undefined : Math.round(to - from)
+function since(t: number | undefined): number | undefined {
+  return t === undefined || times.offer === undefined ? undefined : Math.round(t - times.offer)
 }
 
 globalThis.netlab = {
@@ -211,13 +216,12 @@ globalThis.netlab = {
     void client.setMedia({ audio: tone() ?? null, video: paint(o.colour) })
     setTimeout(() => void client.connect(), Math.max(0, o.at - Date.now()))
   },
+  times: () => ({ connected: since(times.connected), picture: since(times.picture) }),
   report: () => ({
-    connected: ended(times.offer, times.connected),
-    picture: ended(times.offer, times.picture),
     call: client.state.call?.id ?? '',
     story: `${client.state.link}, ${client.state.phase}, media ${client.state.rtc}; ${story.slice(-12).join('; ')}`,
   }),
   path,
-  frames: (since) => seen.filter((f) => f.at > since),
+  frames: (from) => seen.filter((f) => f.at > from),
   close: () => client.close(),
 }

@@ -22,7 +22,7 @@ function obey(t: Tunnel): void {
 }
 
 function target(head: string): { host: string; port: number } | undefined {
-  const [, h, p] = /^CONNECT \[?([0-9a-fA-F.:]+?)\]?:(\d+) HTTP\/1\.[01]\r\n/.exec(head) ?? []
+  const [, h, p] = /^CONNECT \[?([\w.:-]+?)\]?:(\d+) HTTP\/1\.[01]\r\n/.exec(head) ?? []
   return h && p ? { host: h, port: Number(p) } : undefined
 }
 

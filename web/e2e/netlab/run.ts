@@ -66,13 +66,14 @@ async function walk(t: Trial, setting: Setting, runs: number, checks: Checks): P
 function table(results: readonly Result[]): void {
   const row = (r: Result): Record<string, string | number> => {
     const all = times(r, 'picture')
+    const number = (ms: number): number | string => (Number.isFinite(ms) ? ms : '-')
     return {
       case: r.name,
       browsers: r.browsers.a === r.browsers.b ? r.browsers.a : `${r.browsers.a}, ${r.browsers.b}`,
       met: `${r.meetings.filter((m) => !('failure' in m)).length}/${r.meetings.length}`,
-      connected: median(times(r, 'connected')),
-      picture: median(all),
-      range: `${Math.min(...all)}-${Math.max(...all)}`,
+      connected: number(median(times(r, 'connected'))),
+      picture: number(median(all)),
+      range: all.length > 0 ? `${Math.min(...all)}-${Math.max(...all)}` : '-',
       'path a': paths(r, 'a'),
       'path b': paths(r, 'b'),
     }

@@ -6,8 +6,8 @@ import type { Checks } from '../lib/checks.js'
 import { Server } from '../lib/server.js'
 import { looks, type Look } from '../lib/visitor.js'
 import { start, type ClientBrowser, type Engine, type Tab } from './clients.js'
-import { arrange, gateway, homeRouter, proxyPort, serverAddresses, serverHost, serverSpace, sides, within, type Network, type Side } from './net.js'
-import type { Frame, LabPage, Path, Report } from './page.js'
+import { arrange, gateway, homeRouter, proxyPort, serverName, serverNames, serverSpace, sides, within, type Network, type Side } from './net.js'
+import type { Frame, LabPage, Path, Report, Times } from './page.js'
 
 declare const netlab: LabPage
 
@@ -30,11 +30,10 @@ export interface Setting {
   readonly folder: string
 }
 
-/** Makes a certificate for the server's addresses, which nobody has signed. */
+/** Makes a certificate for the server, which nobody else has signed. */
 export function certify(folder: string): void {
-  const names = serverAddresses.map((a) => `IP:${a}`).join(',')
   const args = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj', '/CN=netlab']
-  execFileSync('openssl', [...args, '-addext', `subjectAltName=${names}`, '-keyout', join(folder, 'key.pem'), '-out', join(folder, 'cert.pem')], { stdio: 'pipe' })
+  execFileSync('openssl', [...args, '-addext', `subjectAltName=${serverNames}`, '-keyout', join(folder, 'key.pem'), '-out', join(folder, 'cert.pem')], { stdio: 'pipe' })
 }
 
 /** One end of a call. */
@@ -51,6 +50,10 @@ export class Caller {
   start(at: number, turn: boolean): Promise<void> {
     const partner = look[this.side === 'a' ? 'b' : 'a']
     return this.tab.ask((o) => netlab.start(o), { at, turn, colour: looks[look[this.side]].colour, partner: looks[partner].colour })
+  }
+
+  times(): Promise<Times> {
+    return this.tab.ask(() => netlab.times())
   }
 
   report(): Promise<Report> {
@@ -77,15 +80,13 @@ export class World {
   readonly checks: Checks
   readonly server: Server
   readonly browsers: Record<Side, ClientBrowser>
-  readonly networks: Record<Side, Network>
   readonly proxies: Record<Side, ChildProcess | undefined>
   readonly #setting: Setting
   #second: Server | undefined
 
-  private constructor(setting: Setting, checks: Checks, networks: Record<Side, Network>, server: Server, browsers: Record<Side, ClientBrowser>, proxies: World['proxies']) {
+  private constructor(setting: Setting, checks: Checks, server: Server, browsers: Record<Side, ClientBrowser>, proxies: World['proxies']) {
     this.#setting = setting
     this.checks = checks
-    this.networks = networks
     this.server = server
     this.browsers = browsers
     this.proxies = proxies
@@ -100,7 +101,7 @@ export class World {
     }
     const server = await serve(setting, onePort)
     const [a, b] = await Promise.all([start(engine, 'a', networks.a, setting.folder), start('chromium', 'b', networks.b, setting.folder)])
-    return new World(setting, checks, networks, server, { a, b }, proxies)
+    return new World(setting, checks, server, { a, b }, proxies)
   }
 
   /** Opens a page on each side: of the server with one port number or, when `port` says so, with two. */
@@ -113,7 +114,7 @@ export class World {
 
   async #caller(side: Side, port: number): Promise<Caller> {
     // A page of the server's origin without scripts of its own: what is not there.
-    const tab = await this.browsers[side].open(`https://${serverHost(this.networks[side])}:${port}/netlab.txt`)
+    const tab = await this.browsers[side].open(`https://${serverName}:${port}/netlab.txt`)
     await tab.load(this.#setting.script)
     return new Caller(side, tab)
   }
