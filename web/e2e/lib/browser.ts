@@ -27,7 +27,10 @@ export function launch(): Promise<Browser> {
   return chromium.launch({ executablePath: executable(), args: [...flags, '--allow-loopback-in-peer-connection'], headless: true })
 }
 
+/** Several pages are on screen at once, and none of them is to be slowed down for being behind another. */
+const wakeful = ['--disable-renderer-backgrounding', '--disable-background-timer-throttling', '--disable-backgrounding-occluded-windows']
+
 /** Starts the program at `path`, which becomes Chromium, with more flags. Signals to this process are left to the caller. */
 export function launchAs(path: string, more: readonly string[]): Promise<Browser> {
-  return chromium.launch({ executablePath: path, args: [...flags, ...more], headless: true, handleSIGINT: false, handleSIGTERM: false, handleSIGHUP: false })
+  return chromium.launch({ executablePath: path, args: [...flags, ...wakeful, ...more], headless: true, handleSIGINT: false, handleSIGTERM: false, handleSIGHUP: false })
 }

@@ -1,8 +1,7 @@
-import { until } from '../lib/visitor.js'
 import { cutUdp, moveOutside, type Network } from './net.js'
-import { type Caller, type World } from './world.js'
+import { begin, type Caller, type World } from './world.js'
 
-/** A network that changes in mid-call. */
+/** A call during which something happens to a network. */
 export interface Change {
   readonly name: string
   readonly a: Network
@@ -14,16 +13,15 @@ export interface Change {
 const backMs = 5_000
 
 /** How long the pictures are watched after a change. */
-const watchMs = 10_000
+const watchMs = 12_000
 
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
 /** Two people who have looked at each other for a while. */
 async function call(w: World): Promise<[Caller, Caller]> {
   const pair = await w.callers()
-  const at = Date.now() + 300
-  await Promise.all(pair.map((x) => x.start(at, true)))
-  for (const x of pair) await w.checks.reach(`${x.side} sees the other`, until(() => x.times(), (t) => t.picture !== undefined, 'a picture', 15_000))
+  await begin(pair)
+  for (const x of pair) await w.checks.reach(`${x.side} sees the other`, x.sees())
   await pause(3_000)
   return pair
 }
@@ -44,7 +42,8 @@ async function survive(w: World, pair: readonly Caller[], what: string, change: 
   for (const x of pair) {
     const ms = await gap(x, since)
     const { text } = await x.path()
-    w.checks.check(`${x.side} has the picture back after ${what}`, ms < backMs, `away for ${ms >= watchMs ? `more than ${watchMs}` : ms} ms; now ${text}`)
+    const detail = `away for ${ms >= watchMs ? `more than ${watchMs}` : ms} ms; now ${text}`
+    w.checks.check(`${x.side} has the picture back after ${what}`, ms < backMs, ms < backMs ? detail : `${detail}; ${(await x.report()).story}`)
   }
   const after = await Promise.all(pair.map((x) => x.report()))
   const kept = after.every((r, i) => r.call !== '' && r.call === before[i]?.call) && after[0]?.call === after[1]?.call

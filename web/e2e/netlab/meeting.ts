@@ -1,8 +1,7 @@
 import { firstLine } from '../lib/checks.js'
-import { until } from '../lib/visitor.js'
 import { sides, type Side } from './net.js'
 import type { Case } from './cases.js'
-import { onePort, secondPort, type Caller, type World } from './world.js'
+import { begin, onePort, secondPort, type Caller, type World } from './world.js'
 
 /** What was measured at one end of one meeting; times in milliseconds since the page's `createOffer`. */
 export interface Measured {
@@ -20,12 +19,6 @@ export interface Result {
   browsers: Record<Side, string>
   meetings: Meeting[]
 }
-
-/** How long people wait for each other. */
-const patience = 15_000
-
-/** Time for both pages to be ready before they start in the same moment. */
-const leadMs = 300
 
 /** A case with fewer meetings says nothing about how much slower one server is than the other. */
 const enough = 5
@@ -56,8 +49,7 @@ async function meetOnce(w: World, c: Case, port: number): Promise<Meeting> {
     callers = await w.callers(port)
     const [a, b] = callers
     if (!a || !b) throw new Error('two callers are needed')
-    const at = Date.now() + leadMs
-    await Promise.all([a, b].map((x) => x.start(at, !c.noTurn)))
+    await begin(callers, !c.noTurn)
     const [ma, mb] = await Promise.all([measure(a, c), measure(b, c)])
     if (port === onePort) provePort(w)
     return { a: ma, b: mb }
@@ -71,7 +63,7 @@ async function meetOnce(w: World, c: Case, port: number): Promise<Meeting> {
 
 /** Waits for the partner's picture, and sees that it came on a way that this network leaves open. */
 async function measure(x: Caller, c: Case): Promise<Measured> {
-  const { connected, picture } = await until(() => x.times(), (t) => t.picture !== undefined, `${x.side} to see the other`, patience)
+  const { connected, picture } = await x.sees()
   if (connected === undefined || picture === undefined) throw new Error(`${x.side} has a picture without a connection`)
   const path = await x.path()
   const allowed = c.paths[sides.indexOf(x.side)] ?? []

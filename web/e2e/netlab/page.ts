@@ -119,7 +119,7 @@ const client = createClient({
   url: location.origin,
   name: 'netlab',
   version: '0.1.0',
-  log: (text) => story.push(text),
+  log: (text) => story.push(`${(performance.now() / 1000).toFixed(1)} ${text}`),
   platform: {
     ...platform,
     createPeer(servers, events) {
@@ -219,7 +219,7 @@ globalThis.netlab = {
   times: () => ({ connected: since(times.connected), picture: since(times.picture) }),
   report: () => ({
     call: client.state.call?.id ?? '',
-    story: `${client.state.link}, ${client.state.phase}, media ${client.state.rtc}; ${story.slice(-12).join('; ')}`,
+    story: `${client.state.link}, ${client.state.phase}, media ${client.state.rtc} at ${(performance.now() / 1000).toFixed(1)} s; ${story.slice(-12).join('; ')}`,
   }),
   path,
   frames: (from) => seen.filter((f) => f.at > from),

@@ -16,6 +16,7 @@ import { cases, type Case } from './cases.js'
 import { changes, type Change } from './changes.js'
 import { meet, median, paths, times, type Result } from './meeting.js'
 import { setUp, tearDown } from './net.js'
+import { stall } from './stall.js'
 import { certify, World, type Setting } from './world.js'
 
 const here = fileURLToPath(new URL('.', import.meta.url))
@@ -23,7 +24,7 @@ const out = join(here, '../out')
 
 type Trial = Case | Change
 
-const trials: readonly Trial[] = [...cases, ...changes]
+const trials: readonly Trial[] = [...cases, ...changes, stall]
 
 function chosen(list: string | undefined): readonly Trial[] {
   if (!list) return trials

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { join } from 'node:path'
 import type { Checks } from '../lib/checks.js'
 import { Server } from '../lib/server.js'
-import { looks, type Look } from '../lib/visitor.js'
+import { looks, until, type Look } from '../lib/visitor.js'
 import { start, type ClientBrowser, type Engine, type Tab } from './clients.js'
 import { arrange, gateway, homeRouter, proxyPort, serverName, serverNames, serverSpace, sides, within, type Network, type Side } from './net.js'
 import type { Frame, LabPage, Path, Report, Times } from './page.js'
@@ -17,8 +17,14 @@ export const onePort = 443
 /** The ports of the server beside it that has its media on a second port number. */
 const twoPorts = { https: 8443, media: 8444 }
 
-/** How everybody looks. The first two are those whom a case is about. */
-const look: Record<Side, Look> = { a: 'red', b: 'green' }
+/** How the two whom a case is about look. */
+const pair: Record<Side, Look> = { a: 'red', b: 'green' }
+
+/** How long people wait for each other. */
+const patience = 15_000
+
+/** Time for both pages to be ready before they start in the same moment. */
+const leadMs = 300
 
 /** What is the same for every case. */
 export interface Setting {
@@ -40,16 +46,24 @@ export function certify(folder: string): void {
 export class Caller {
   readonly side: Side
   readonly tab: Tab
+  readonly #look: Look
+  readonly #partner: Look
 
-  constructor(side: Side, tab: Tab) {
+  constructor(side: Side, tab: Tab, look: Look, partner: Look) {
     this.side = side
     this.tab = tab
+    this.#look = look
+    this.#partner = partner
   }
 
   /** Connects at a moment and asks for a partner. */
   start(at: number, turn: boolean): Promise<void> {
-    const partner = look[this.side === 'a' ? 'b' : 'a']
-    return this.tab.ask((o) => netlab.start(o), { at, turn, colour: looks[look[this.side]].colour, partner: looks[partner].colour })
+    return this.tab.ask((o) => netlab.start(o), { at, turn, colour: looks[this.#look].colour, partner: looks[this.#partner].colour })
+  }
+
+  /** Waits until the partner's colour is there. */
+  sees(): Promise<Times> {
+    return until(() => this.times(), (t) => t.picture !== undefined, `${this.side} to see the other`, patience)
   }
 
   times(): Promise<Times> {
@@ -73,6 +87,12 @@ export class Caller {
     await this.tab.ask(() => netlab.close())
     await this.tab.close()
   }
+}
+
+/** Lets people connect in the same moment; `turn` false has them throw the server's relays away. */
+export async function begin(callers: readonly Caller[], turn = true): Promise<void> {
+  const at = Date.now() + leadMs
+  await Promise.all(callers.map((x) => x.start(at, turn)))
 }
 
 /** What a case works with: two networks, a browser in each, and a server that nobody else uses. */
@@ -107,16 +127,19 @@ export class World {
   /** Opens a page on each side: of the server with one port number or, when `port` says so, with two. */
   async callers(port = onePort): Promise<[Caller, Caller]> {
     if (port !== onePort) this.#second ??= await serve(this.#setting, twoPorts.https, ['--media-listen', `:${twoPorts.media}`])
-    const [a, b] = await Promise.all(sides.map((side) => this.#caller(side, port)))
-    if (!a || !b) throw new Error('two sides are needed')
-    return [a, b]
+    return Promise.all([this.#caller('a', port, pair.a, pair.b), this.#caller('b', port, pair.b, pair.a)])
   }
 
-  async #caller(side: Side, port: number): Promise<Caller> {
+  /** Opens two pages more on the second side, for others than the two whom the case is about. */
+  others(): Promise<[Caller, Caller]> {
+    return Promise.all([this.#caller('b', onePort, 'blue', 'yellow'), this.#caller('b', onePort, 'yellow', 'blue')])
+  }
+
+  async #caller(side: Side, port: number, look: Look, partner: Look): Promise<Caller> {
     // A page of the server's origin without scripts of its own: what is not there.
     const tab = await this.browsers[side].open(`https://${serverName}:${port}/netlab.txt`)
     await tab.load(this.#setting.script)
-    return new Caller(side, tab)
+    return new Caller(side, tab, look, partner)
   }
 
   /** The local port numbers of everything that the server has open, of both protocols, whether it listens or not. */
