@@ -4,7 +4,7 @@
  * those, and `--runs 5` as many meetings in each. Needs root and leaves nothing behind. One line per check, then a table; the same as JSON in
  * out/netlab.json; the last line is `N passed, N failed`; the exit code says the same.
  */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -37,6 +37,33 @@ function chosen(list: string | undefined): readonly Trial[] {
 async function bundle(): Promise<string> {
   const { outputFiles } = await build({ entryPoints: [join(here, 'page.ts')], bundle: true, write: false, format: 'iife', target: 'es2022' })
   return outputFiles[0]?.text ?? ''
+}
+
+/** Holds the number of the process that has the laboratory: there is one on a machine, since its namespaces have fixed names. */
+const owner = '/run/st-netlab.pid'
+
+/** What the names of folders for a while begin with. */
+const prefix = 'st-netlab-'
+
+function claim(): void {
+  const pid = existsSync(owner) ? readFileSync(owner, 'utf8').trim() : ''
+  if (pid && existsSync(`/proc/${pid}`)) throw new Error(`process ${pid} is using the laboratory; if that is something else, remove ${owner}`)
+  writeFileSync(owner, String(process.pid))
+}
+
+/** Leaves nothing behind, however the program ends. Returns a folder for everything that is needed for a while. */
+function open(): string {
+  claim()
+  for (const left of readdirSync(tmpdir()).filter((f) => f.startsWith(prefix))) rmSync(join(tmpdir(), left), { recursive: true, force: true })
+  const folder = mkdtempSync(join(tmpdir(), prefix))
+  process.env['TMPDIR'] = folder // for the browsers' profiles too
+  process.once('exit', () => {
+    tearDown()
+    rmSync(folder, { recursive: true, force: true })
+    rmSync(owner, { force: true })
+  })
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(130))
+  return folder
 }
 
 /** Runs one case in a world of its own. */
@@ -88,13 +115,7 @@ async function main(): Promise<void> {
   const list = chosen(values.cases)
   if (process.getuid?.() !== 0) throw new Error('network namespaces need root')
   mkdirSync(out, { recursive: true })
-  const folder = mkdtempSync(join(tmpdir(), 'st-netlab-'))
-  process.env['TMPDIR'] = folder // for the browsers' profiles too
-  process.once('exit', () => {
-    tearDown()
-    rmSync(folder, { recursive: true, force: true })
-  })
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(130))
+  const folder = open()
   setUp()
   certify(folder)
   const setting = { folder, bin: await program(folder), script: await bundle() }
@@ -107,4 +128,10 @@ async function main(): Promise<void> {
   process.exitCode = checks.failed > 0 || checks.passed === 0 ? 1 : 0
 }
 
-await main()
+try {
+  await main()
+} catch (err) {
+  console.error(`netlab: ${firstLine(err)}`)
+  process.exitCode = 1
+}
+process.exit() // a driver that lost its browser may keep a socket open
