@@ -31,19 +31,23 @@ export async function meet(w: World, c: Case, runs: number): Promise<Result[]> {
   const browsers = { a: w.browsers.a.name, b: w.browsers.b.name }
   const one: Result = { name: c.name, browsers, meetings: [] }
   const two: Result = { name: `${c.name}, two ports`, browsers, meetings: [] }
+  const ports = new Set<string>()
   for (let i = 0; i < (c.compare ? Math.max(runs, enough) : runs); i++) {
-    one.meetings.push(await meetOnce(w, c, onePort))
+    one.meetings.push(await meetOnce(w, c, onePort, () => w.sockets().forEach((x) => ports.add(x))))
     if (c.compare) two.meetings.push(await meetOnce(w, c, secondPort))
   }
   for (const r of c.compare ? [one, two] : [one]) {
     const failures = r.meetings.flatMap((m) => ('failure' in m ? [m.failure] : []))
     w.checks.check(`both see each other in ${r.meetings.length} meetings${r === two ? ' with two ports' : ''}`, failures.length === 0, failures[0] || summary(r))
   }
+  const expected = ['tcp', 'udp'].map((p) => `${p} ${onePort}`)
+  w.checks.check('every socket of the server has the one port number', [...ports].sort().join() === expected.join(), [...ports].sort().join(', '))
   if (c.compare) compare(w, one, two)
   return c.compare ? [one, two] : [one]
 }
 
-async function meetOnce(w: World, c: Case, port: number): Promise<Meeting> {
+/** `during` is called while the two are in their call. */
+async function meetOnce(w: World, c: Case, port: number, during?: () => void): Promise<Meeting> {
   let callers: Caller[] = []
   try {
     callers = await w.callers(port)
@@ -51,7 +55,7 @@ async function meetOnce(w: World, c: Case, port: number): Promise<Meeting> {
     if (!a || !b) throw new Error('two callers are needed')
     await begin(callers, !c.noTurn)
     const [ma, mb] = await Promise.all([measure(a, c), measure(b, c)])
-    if (port === onePort) provePort(w)
+    during?.()
     return { a: ma, b: mb }
   } catch (err) {
     const stories = await Promise.all(callers.map((x) => x.report().then((r) => `${x.side}: ${r.story}`, () => `${x.side}: no answer`)))
@@ -69,14 +73,6 @@ async function measure(x: Caller, c: Case): Promise<Measured> {
   const allowed = c.paths[sides.indexOf(x.side)] ?? []
   if (!allowed.includes(path.kind)) throw new Error(`${x.side} sees the other over ${path.text}, where only ${allowed.join(' and ')} should work`)
   return { connected, picture, path: path.text }
-}
-
-/** Sees that the server has no socket with another port number, while a call is on. */
-function provePort(w: World): void {
-  const all = w.sockets()
-  const others = all.filter((s) => !s.endsWith(` ${onePort}`))
-  const both = ['tcp', 'udp'].every((p) => all.includes(`${p} ${onePort}`))
-  if (others.length > 0 || !both) throw new Error(`the server's sockets are not all on TCP and UDP ${onePort}: ${[...new Set(all)].join(', ')}`)
 }
 
 function compare(w: World, one: Result, two: Result): void {
