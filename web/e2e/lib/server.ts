@@ -7,29 +7,52 @@ import { fileURLToPath } from 'node:url'
 
 const repo = fileURLToPath(new URL('../../..', import.meta.url))
 
-/** The real program on free ports, with a data folder of its own. It can be killed and started again on the same ports. */
+/** How a server is started. */
+export interface ServerOptions {
+  /** The words before the program's name. */
+  within?: readonly string[]
+  /** HOST:PORT; free ports of localhost by default. */
+  listen?: string
+  /** More flags. */
+  flags?: readonly string[]
+}
+
+/** Makes the program in a folder, unless SMALLTALK_BIN names a built one; returns its path. */
+export async function program(folder: string): Promise<string> {
+  const given = process.env['SMALLTALK_BIN']
+  const bin = given ?? join(folder, 'smalltalk')
+  if (!given) await promisify(execFile)('go', ['build', '-o', bin, './cmd/smalltalk'], { cwd: repo })
+  return bin
+}
+
+/** The real program, with a data folder of its own. It can be killed and started again on the same ports. */
 export class Server {
-  readonly #bin: string
+  readonly #command: readonly string[]
+  readonly #flags: readonly string[]
   readonly #folder: string
   #child: ChildProcess | undefined
-  #listen = 'localhost:0'
+  #listen: string
   #log = ''
   url = ''
 
-  private constructor(bin: string, folder: string) {
-    this.#bin = bin
+  private constructor(bin: string, folder: string, options: ServerOptions) {
+    this.#command = [...(options.within ?? []), bin]
+    this.#flags = options.flags ?? []
+    this.#listen = options.listen ?? 'localhost:0'
     this.#folder = folder
   }
 
-  /** Starts the program named by SMALLTALK_BIN, or a fresh build. */
-  static async start(): Promise<Server> {
+  /** Starts the program at `bin`, by default the one named by SMALLTALK_BIN or a fresh build. */
+  static async start(bin?: string, options: ServerOptions = {}): Promise<Server> {
     const folder = await mkdtemp(join(tmpdir(), 'smalltalk-e2e-'))
-    const given = process.env['SMALLTALK_BIN']
-    const bin = given ?? join(folder, 'smalltalk')
-    if (!given) await promisify(execFile)('go', ['build', '-o', bin, './cmd/smalltalk'], { cwd: repo })
-    const server = new Server(bin, folder)
+    const server = new Server(bin ?? (await program(folder)), folder, options)
     await server.run()
     return server
+  }
+
+  /** The process's number, while it runs. */
+  get pid(): number | undefined {
+    return this.#child?.pid
   }
 
   /** What the program has written to its standard error. */
@@ -39,20 +62,22 @@ export class Server {
 
   /** Starts the program (again) and waits until it says that it is ready. */
   async run(): Promise<void> {
-    const child = spawn(this.#bin, ['serve', '--listen', this.#listen, '--data', join(this.#folder, 'data')])
+    const [first = '', ...rest] = [...this.#command, 'serve', '--listen', this.#listen, '--data', join(this.#folder, 'data'), ...this.#flags]
+    const child = spawn(first, rest, { stdio: ['ignore', 'pipe', 'pipe'] })
     this.#child = child
     child.stderr.on('data', (d: Buffer) => (this.#log += d.toString()))
     this.url = await new Promise<string>((resolve, reject) => {
       let out = ''
       child.stdout.on('data', (d: Buffer) => {
         out += d.toString()
-        const url = /open (http:\/\/\S+)/.exec(out)?.[1]
+        const url = /open (https?:\/\/\S+)/.exec(out)?.[1]
         if (url) resolve(url)
       })
       child.on('error', reject)
       child.on('exit', (code) => reject(new Error(`smalltalk ended with ${code}: ${out}${this.#log}`)))
     })
-    this.#listen = new URL(this.url).host
+    // On free ports: from now on on those that it was given.
+    if (this.#listen.endsWith(':0')) this.#listen = new URL(this.url).host
   }
 
   /** Ends the program as a power cut would. */
