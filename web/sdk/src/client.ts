@@ -2,6 +2,7 @@ import type { Clock } from './machine.js'
 import { initialModel, reduce, type Action, type Effect, type Model, type TimerName } from './machine.js'
 import { Media } from './media.js'
 import type { MediaStreamLike, MediaTrackLike, Platform } from './platform/types.js'
+import { beat, beatMs, type Pulse } from './pulse.js'
 import { Session } from './socket.js'
 import type { State } from './state.js'
 import { readStats, type CallStats, type StatTotals } from './stats.js'
@@ -79,6 +80,10 @@ export function createClient(opts: ClientOptions): Client {
 /** The storage key of what survives a reload of the tab. */
 const storageKey = 'smalltalk'
 
+interface Heart {
+  cancel: () => void
+}
+
 /** Runs the reducer: turns effects into calls of the platform and what the platform reports into actions. */
 class Runner implements Client {
   readonly #platform: Platform
@@ -93,6 +98,8 @@ class Runner implements Client {
   #lines = 0
   #totals: StatTotals | undefined
   #unwatch: (() => void)[] = []
+  /** The present watch over the path; readings of an earlier one that come late are not its own. */
+  #heart: Heart | undefined
   readonly #prefix: string
 
   constructor(opts: ClientOptions) {
@@ -242,7 +249,33 @@ class Runner implements Client {
     } finally {
       this.#running = false
     }
+    this.#listen()
     if (this.#model.view !== before) for (const fn of [...this.#listeners]) fn(this.#model.view)
+  }
+
+  /** Feels the pulse of the path while a call lasts, when it should be beating. */
+  #listen(): void {
+    const { phase, rtc, link } = this.#model.view
+    const on = phase === 'call' && rtc === 'connected' && link === 'online'
+    if (on === (this.#heart !== undefined)) return
+    this.#heart?.cancel()
+    this.#heart = on ? { cancel: () => undefined } : undefined
+    if (this.#heart) this.#await(this.#heart, undefined)
+  }
+
+  #await(heart: Heart, last: Pulse | undefined): void {
+    heart.cancel = this.#platform.setTimer(beatMs, () => void this.#feel(heart, last))
+  }
+
+  async #feel(heart: Heart, last: Pulse | undefined): Promise<void> {
+    const entries = await this.#media.stats().catch(() => [])
+    if (heart !== this.#heart) return
+    const now = this.#platform.now()
+    const { pulse, dead } = beat(last, readStats(entries, undefined, now).totals.received, now)
+    this.#await(heart, pulse)
+    if (!dead) return
+    this.#log('nothing comes any more')
+    this.#dispatch({ type: 'rtc', state: 'failed' })
   }
 
   #run(e: Effect): void {
