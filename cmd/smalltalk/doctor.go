@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/netip"
 	"os"
 	"time"
 )
@@ -41,22 +42,30 @@ type doctor struct {
 	local    bool     // the server is on this machine
 	target   target
 	roots    *x509.CertPool // whom to trust; nil for the system's
+	limit    time.Duration  // for each check
 	tell     func(finding)
+
+	named []netip.Addr // where the server's names lead, as far as that was looked up
 }
 
-// runDoctor examines a server and prints what it found. It returns the exit code.
-func runDoctor(ctx context.Context, flags doctorFlags, s settings, stdout, stderr io.Writer) int {
+// newDoctor prepares an examination. Its error is one of usage.
+func newDoctor(ctx context.Context, flags doctorFlags, s settings) (*doctor, error) {
 	roots, err := trustedRoots(flags.CA)
 	if err != nil {
-		fmt.Fprintf(stderr, "smalltalk: %v\n", err)
-		return exitUsage
+		return nil, err
 	}
-	d := &doctor{settings: s, local: flags.URL == "", roots: roots}
+	d := &doctor{settings: s, local: flags.URL == "", roots: roots, limit: checkTime}
 	if d.local {
 		d.target, err = localTarget(ctx, s)
 	} else {
 		d.target, err = urlTarget(flags.URL)
 	}
+	return d, err
+}
+
+// runDoctor examines a server and prints what it found. It returns the exit code.
+func runDoctor(ctx context.Context, flags doctorFlags, s settings, stdout, stderr io.Writer) int {
+	d, err := newDoctor(ctx, flags, s)
 	if err != nil {
 		fmt.Fprintf(stderr, "smalltalk: %v\n", err)
 		return exitUsage
@@ -107,6 +116,7 @@ func trustedRoots(file string) (*x509.CertPool, error) {
 
 // examine runs the checks in the order in which one needs the other.
 func (d *doctor) examine(ctx context.Context) {
+	d.checkNames(ctx)
 	reached := d.checkReach(ctx)
 	if d.local {
 		d.checkMachine(ctx, reached)
@@ -146,8 +156,8 @@ func within[T any](ctx context.Context, limit time.Duration, check func(context.
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	out, err := check(ctx)
-	if err != nil && ctx.Err() != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		err = fmt.Errorf("no answer in time: %w", err)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("no answer in %v: %w", limit, err)
 	}
 	return out, err
 }

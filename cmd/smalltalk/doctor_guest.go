@@ -21,7 +21,7 @@ const clockOff = 30 * time.Second
 func (d *doctor) checkAPI(ctx context.Context, client *http.Client) bool {
 	for _, path := range []string{"healthz", "readyz"} {
 		start := time.Now()
-		date, err := within(ctx, checkTime, func(ctx context.Context) (time.Time, error) {
+		date, err := within(ctx, d.limit, func(ctx context.Context) (time.Time, error) {
 			return ask(ctx, client, d.target.String()+"/api/v1/"+path)
 		})
 		if err != nil {
@@ -117,7 +117,7 @@ type guestSession struct {
 
 // enter connects as a new guest.
 func (d *doctor) enter(ctx context.Context, client *http.Client) (*guestSession, error) {
-	return within(ctx, checkTime, func(ctx context.Context) (*guestSession, error) {
+	return within(ctx, d.limit, func(ctx context.Context) (*guestSession, error) {
 		base := d.target.String()
 		ws, resp, err := websocket.Dial(ctx, base+"/api/v1/ws", &websocket.DialOptions{HTTPClient: client})
 		if err != nil {

@@ -165,7 +165,7 @@ func (d *doctor) checkPublicAddress(ctx context.Context, socks sockets, ownPort 
 		return
 	}
 	ask := slices.DeleteFunc(slices.Clone(socks.media), func(c net.PacketConn) bool { return udpAddr(c).Addr().IsLoopback() })
-	seen, _ := within(ctx, checkTime, func(ctx context.Context) ([]mapping, error) {
+	seen, _ := within(ctx, d.limit, func(ctx context.Context) ([]mapping, error) {
 		return askSTUN(ctx, ask, d.settings.STUN, stunWait), nil
 	})
 	if len(seen) == 0 {
@@ -214,7 +214,7 @@ func (d *doctor) checkClock(ctx context.Context) {
 		d.tell(finding{Verdict: isFailure, What: "ACME", Detail: err.Error(), Change: "look at --acme-ca"})
 		return
 	}
-	ahead, err := within(ctx, checkTime, func(ctx context.Context) (time.Duration, error) {
+	ahead, err := within(ctx, d.limit, func(ctx context.Context) (time.Duration, error) {
 		return aheadOf(ctx, d.settings.acmeURL(), roots)
 	})
 	if err != nil {

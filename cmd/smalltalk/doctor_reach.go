@@ -17,25 +17,40 @@ import (
 	"time"
 )
 
-// checkReach resolves the name and connects to each address. It returns whether
-// one of them answered.
-func (d *doctor) checkReach(ctx context.Context) bool {
-	if len(d.target.addresses) == 0 {
-		ips, err := within(ctx, checkTime, func(ctx context.Context) ([]netip.Addr, error) {
-			return net.DefaultResolver.LookupNetIP(ctx, "ip", d.target.host())
+// checkNames looks up where the server's names lead. On the server itself that
+// is of interest only for those that it gets certificates for.
+func (d *doctor) checkNames(ctx context.Context) {
+	names := d.settings.Domain
+	if !d.local {
+		if len(d.target.addresses) > 0 {
+			return // it was given as an address
+		}
+		names = []string{d.target.host()}
+	}
+	for _, name := range names {
+		ips, err := within(ctx, d.limit, func(ctx context.Context) ([]netip.Addr, error) {
+			return net.DefaultResolver.LookupNetIP(ctx, "ip", name)
 		})
 		if err != nil {
 			d.tell(finding{Verdict: isFailure, What: "name", Detail: err.Error(),
-				Change: "make an A record (and AAAA, for IPv6) for " + d.target.host() + " that has the server's address, and wait until it is known"})
-			return false
+				Change: "make an A record (and AAAA, for IPv6) for " + name + " that has the server's address, and wait until it is known"})
+			continue
 		}
-		for _, ip := range ips {
-			d.target.addresses = append(d.target.addresses, ip.Unmap())
+		for i, ip := range ips {
+			ips[i] = ip.Unmap()
 		}
-		slices.SortFunc(d.target.addresses, netip.Addr.Compare)
-		d.target.addresses = slices.Compact(d.target.addresses)
-		d.tell(nameFinding(d.target.host(), d.target.addresses))
+		slices.SortFunc(ips, netip.Addr.Compare)
+		ips = slices.Compact(ips)
+		d.named = append(d.named, ips...)
+		d.tell(nameFinding(name, ips))
 	}
+	if !d.local {
+		d.target.addresses = d.named
+	}
+}
+
+// checkReach connects to each address. It returns whether one of them answered.
+func (d *doctor) checkReach(ctx context.Context) bool {
 	for _, ip := range d.target.addresses {
 		at := netip.AddrPortFrom(ip, d.target.port())
 		what := family("TCP", ip)
@@ -117,7 +132,7 @@ func (d *doctor) checkPlain() {
 
 // checkCertificate looks at the certificate as a browser does, and at TLS itself.
 func (d *doctor) checkCertificate(ctx context.Context) {
-	state, err := within(ctx, checkTime, d.handshake)
+	state, err := within(ctx, d.limit, d.handshake)
 	if err != nil {
 		d.tell(finding{Verdict: isFailure, What: "certificate", Detail: err.Error(),
 			Change: "look into the server's log: with --domain there is no certificate until the ACME server has reached TCP port 443 under this name"})
@@ -206,7 +221,7 @@ func namesOf(c *x509.Certificate) string {
 // checkRedirect asks the TLS port in the clear, as somebody does who writes the
 // port and forgets the s of https.
 func (d *doctor) checkRedirect(ctx context.Context) {
-	answer, err := within(ctx, checkTime, d.askPlain)
+	answer, err := within(ctx, d.limit, d.askPlain)
 	f := finding{Verdict: isWarning, What: "redirect", Change: "it only helps who forgets the s of https; if a proxy stands in front, let it redirect"}
 	switch {
 	case err != nil:

@@ -63,12 +63,8 @@ func (d *doctor) dialRelay(ctx context.Context, server relayAccess, offered []ic
 	return c, nil
 }
 
-// connectRelay connects through TURN only.
-func (n *negotiation) connectRelay(ctx context.Context, w wayIn, server relayAccess, dial func(context.Context) (net.Conn, error)) (wayFound, error) {
-	conn, err := dial(ctx)
-	if err != nil {
-		return wayFound{}, err
-	}
+// connectRelay connects through TURN only, and closes the connection to it.
+func (n *negotiation) connectRelay(ctx context.Context, w wayIn, server relayAccess, conn net.Conn) (wayFound, error) {
 	defer conn.Close()
 	// Closing the connection is the only way to end an allocation that hangs.
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()

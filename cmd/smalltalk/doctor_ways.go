@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -54,12 +53,12 @@ func directWays() []wayIn {
 
 // checkWays looks at what the server offers and tries it all, one after another.
 func (d *doctor) checkWays(ctx context.Context, g *guestSession) {
-	first, err := within(ctx, checkTime, func(ctx context.Context) (*negotiation, error) { return negotiate(ctx, g) })
+	first, err := within(ctx, d.limit, func(ctx context.Context) (*negotiation, error) { return negotiate(ctx, g) })
 	if err != nil {
 		d.tell(finding{Verdict: isFailure, What: "candidates", Detail: "the server does not answer an offer: " + err.Error(), Change: "look into the server's log"})
 		return
 	}
-	for _, f := range judgeCandidates(first.candidates, d.outside()) {
+	for _, f := range judgeCandidates(first.candidates, d.outside(), d.named) {
 		d.tell(f)
 	}
 	for _, w := range directWays() {
@@ -68,7 +67,7 @@ func (d *doctor) checkWays(ctx context.Context, g *guestSession) {
 			continue
 		}
 		// The server answers few offers at once: the first is used, not wasted.
-		d.tell(d.try(ctx, g, w, first, nil))
+		d.tell(d.try(ctx, g, w, first, func(ctx context.Context, n *negotiation) (wayFound, error) { return n.connect(ctx, w) }))
 		first = first.spent()
 	}
 	d.checkRelay(ctx, g, first)
@@ -85,20 +84,25 @@ func (d *doctor) checkRelay(ctx context.Context, g *guestSession, n *negotiation
 	if !ok {
 		f := finding{Verdict: isWarning, What: w.String(), Detail: "not offered: it takes TLS",
 			Change: "serve HTTPS with --domain or --cert: without this way nobody gets in whose network lets only TLS pass"}
-		if d.target.encrypted() {
+		if d.target.encrypted() || len(d.settings.proxies) > 0 {
 			f.Change = "a proxy in front takes TLS off, so it cannot be had on its port: give Small Talk its own TLS (--cert, --media-listen)"
 		}
 		d.tell(f)
 		return
 	}
-	d.tell(d.try(ctx, g, w, n, func(ctx context.Context) (net.Conn, error) {
-		return d.dialRelay(ctx, server, w.of(n.candidates))
+	d.tell(d.try(ctx, g, w, n, func(ctx context.Context, n *negotiation) (wayFound, error) {
+		conn, err := d.dialRelay(ctx, server, w.of(n.candidates))
+		if err != nil {
+			return wayFound{}, err
+		}
+		return n.connectRelay(ctx, w, server, conn)
 	}))
 }
 
-// try connects by one way and says how that went.
-func (d *doctor) try(ctx context.Context, g *guestSession, w wayIn, n *negotiation, relay func(context.Context) (net.Conn, error)) finding {
-	found, err := within(ctx, checkTime, func(ctx context.Context) (wayFound, error) {
+// try connects by one way and says how that went. A negotiation that was used is
+// made anew.
+func (d *doctor) try(ctx context.Context, g *guestSession, w wayIn, n *negotiation, connect func(context.Context, *negotiation) (wayFound, error)) finding {
+	found, err := within(ctx, d.limit, func(ctx context.Context) (wayFound, error) {
 		if n.used {
 			fresh, err := negotiate(ctx, g)
 			if err != nil {
@@ -106,14 +110,13 @@ func (d *doctor) try(ctx context.Context, g *guestSession, w wayIn, n *negotiati
 			}
 			n = fresh
 		}
-		if relay == nil {
-			return n.connect(ctx, w)
-		}
-		server, _ := relayServer(g.welcome.ICEServers) // it is there, else there would be no relay
-		return n.connectRelay(ctx, w, server, relay)
+		return connect(ctx, n)
 	})
 	if err != nil {
-		return wayFailed(w, w.of(n.candidates), err)
+		if ctx.Err() != nil {
+			return finding{Verdict: isWarning, What: w.String(), Detail: "not tried: the time for all checks is over", Change: "see to the failures above and run the doctor again"}
+		}
+		return wayFailed(w, w.of(n.candidates), d.outside(), err)
 	}
 	return finding{Verdict: isFine, What: w.String(), Way: &found,
 		Detail: fmt.Sprintf("connected in %d ms: %s to %s, %s", found.Milliseconds, found.Local, found.Remote, found.SRTP)}
@@ -163,11 +166,12 @@ func notTried(w wayIn, offered bool) finding {
 }
 
 // wayFailed says what to do about a way that did not work.
-func wayFailed(w wayIn, offered []ice.Candidate, err error) finding {
+func wayFailed(w wayIn, offered []ice.Candidate, outside bool, err error) finding {
 	f := finding{Verdict: isFailure, What: w.String(), Detail: err.Error()}
 	places, port := make([]string, 0, len(offered)), 0
 	for _, c := range offered {
 		places, port = append(places, addressOf(c).String()), c.Port()
+		outside = outside && private(addressOf(c).Addr())
 	}
 	at := strings.Join(places, ", ")
 	var bad *tls.CertificateVerificationError
@@ -181,6 +185,8 @@ func wayFailed(w wayIn, offered []ice.Candidate, err error) finding {
 		f.Change = "whoever stands in front of this port must pass TLS on as it is, not take it off (a proxy or CDN in front does)"
 	case errors.Is(err, errDTLS):
 		f.Change = "small packets pass and large ones do not, or the way is cut at once: look at the MTU and at what inspects traffic"
+	case outside:
+		f.Change = fmt.Sprintf("the server names only addresses of its own network (%s): give the public one with --public-address", at)
 	case w.network.IsTCP():
 		f.Change = fmt.Sprintf("open TCP port %d to %s, in the firewall and that of the hosting provider, and forward it behind NAT; nothing may take TLS off there", port, at)
 	default:
@@ -199,8 +205,9 @@ func (d *doctor) outside() bool {
 }
 
 // judgeCandidates lists what is offered, and what is wrong with that. outside
-// says that there are clients in other networks.
-func judgeCandidates(list []ice.Candidate, outside bool) []finding {
+// says that there are clients in other networks; named is where the server's
+// name leads, nil if it has none.
+func judgeCandidates(list []ice.Candidate, outside bool, named []netip.Addr) []finding {
 	var (
 		udp     []netip.Addr
 		useless []string
@@ -225,6 +232,9 @@ func judgeCandidates(list []ice.Candidate, outside bool) []finding {
 	case len(useless) == len(udp):
 		f.Verdict = isWarning
 		f.Change = "clients elsewhere cannot reach " + strings.Join(useless, ", ") + ": give the address under which they reach the server with --public-address"
+	case outside && len(named) > 0 && !slices.ContainsFunc(udp, func(ip netip.Addr) bool { return slices.Contains(named, ip) }):
+		f.Verdict = isWarning
+		f.Change = fmt.Sprintf("the server's name leads elsewhere, to %s: that is right only if a proxy stands in front; else correct DNS or --public-address", named[0])
 	}
 	all := []finding{f}
 	if ignoredByChromium(udp, port) {
