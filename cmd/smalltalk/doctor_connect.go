@@ -124,14 +124,9 @@ func (n *negotiation) run(ctx context.Context, w wayIn, options ...ice.AgentOpti
 	options = append(options,
 		ice.WithLocalCredentials(n.ufrag, n.password), ice.WithMulticastDNSMode(ice.MulticastDNSModeDisabled),
 		ice.WithCandidateTypes([]ice.CandidateType{ice.CandidateTypeHost}), ice.WithLoggerFactory(noLogs()),
-		ice.WithCheckInterval(checkEvery), ice.WithMaxBindingRequests(uint16(checkTime/checkEvery)))
+		ice.WithCheckInterval(checkEvery), ice.WithMaxBindingRequests(uint16(checkTime/checkEvery)),
+		ice.WithIncludeLoopback()) // the server may be on this machine
 	remote := w.of(n.candidates)
-	for _, c := range remote {
-		if addressOf(c).Addr().IsLoopback() {
-			options = append(options, ice.WithIncludeLoopback())
-			break
-		}
-	}
 	agent, err := ice.NewAgentWithOptions(options...)
 	if err != nil {
 		return wayFound{}, fmt.Errorf("start ICE: %w", err)

@@ -66,7 +66,11 @@ func (d *doctor) checkReach(ctx context.Context) bool {
 			d.tell(unreachable(what, at, err))
 		}
 	}
-	return len(d.target.reached) > 0
+	reached := len(d.target.reached) > 0
+	if !reached && !d.local && len(d.target.addresses) > 0 {
+		d.tell(finding{Verdict: isFailure, What: "server", Detail: "not reached from here: the rest was not tried", Change: "see to the lines above first"})
+	}
+	return reached
 }
 
 // family names a protocol with the family of an address.
@@ -94,9 +98,10 @@ func nameFinding(name string, list []netip.Addr) finding {
 func unreachable(what string, at netip.AddrPort, err error) finding {
 	f := finding{Verdict: isFailure, What: what, Detail: err.Error()}
 	switch {
-	case at.Addr().Is6() && noRoute(at):
-		f.Verdict, f.Detail = isWarning, "not tried: this machine has no way to IPv6 addresses"
-		f.Change = "run the doctor from a machine with IPv6 as well"
+	case noRoute(at):
+		ip := family("", at.Addr())
+		f.Verdict, f.Detail = isWarning, "not tried: this machine has no way to"+ip+" addresses"
+		f.Change = "run the doctor from a machine with" + ip + " as well"
 	case errors.Is(err, syscall.ECONNREFUSED):
 		f.Change = fmt.Sprintf("nothing listens on %s: start the server, look at --listen, and at what the address belongs to", at)
 	default:

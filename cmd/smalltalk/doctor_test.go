@@ -272,7 +272,7 @@ func TestDoctorServerDown(t *testing.T) {
 	at := free.Addr().String()
 	_ = free.Close()
 	r, code := doctorSays(t, "http://"+at)
-	if f := r.of(t, "TCP IPv4"); code != exitFailure || f.Verdict != isFailure || !strings.Contains(f.Change, "start the server") || len(r.Checks) != 1 {
+	if f := r.of(t, "TCP IPv4"); code != exitFailure || f.Verdict != isFailure || !strings.Contains(f.Change, "start the server") || r.of(t, "server").Verdict != isFailure || len(r.Checks) != 2 {
 		t.Errorf("exit code %d: %+v", code, r)
 	}
 	r, code = doctorSays(t, "--listen", at, "--media-listen", "127.0.0.1:0", "--data", filepath.Join(t.TempDir(), "none"))

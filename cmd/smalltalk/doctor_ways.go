@@ -151,10 +151,9 @@ func addressOf(c ice.Candidate) netip.AddrPort {
 func notTried(w wayIn, offered bool) finding {
 	f := finding{Verdict: isWarning, What: w.String()}
 	switch {
-	case offered && w.network.IsIPv6():
-		f.Detail, f.Change = "not tried: this machine has no way to IPv6 addresses", "run the doctor from a machine with IPv6 as well"
 	case offered:
-		f.Detail, f.Change = "not tried: this machine has no way to IPv4 addresses", "run the doctor from a machine with IPv4 as well"
+		ip := map[bool]string{false: "IPv4", true: "IPv6"}[w.network.IsIPv6()]
+		f.Detail, f.Change = "not tried: this machine has no way to "+ip+" addresses", "run the doctor from a machine with "+ip+" as well"
 	case w.network.IsTCP():
 		f.Detail, f.Change = "not offered", "let --listen and --media-listen have the same port and addresses, so that calls get in over TCP where UDP is blocked"
 	case w.network.IsIPv6():
