@@ -39,6 +39,7 @@ func TestDoctorText(t *testing.T) {
 		want string
 	}{
 		{finding{Verdict: isFine, What: "TLS", Detail: "TLS 1.3"}, "pass  TLS               TLS 1.3\n"},
+		{finding{Verdict: isFine, What: "w", Detail: wayFound{5, "relay", "a", "b", "c", "AEAD_AES_128_GCM"}.text()}, "pass  w                 connected in 5 ms: a through TLS to b to c, AEAD_AES_128_GCM\n"},
 		{finding{Verdict: isFailure, What: "way ICE-TCP IPv4", Detail: "a\nb", Change: "open it"}, "fail  way ICE-TCP IPv4  a; b\n      -> open it\n"},
 	} {
 		if got := tc.f.text(); got != tc.want {
@@ -198,6 +199,17 @@ func TestDoctorAdvice(t *testing.T) {
 				t.Errorf("%+v", f)
 			}
 		}
+	}
+}
+
+// TestDoctorInsideNAT: a public address that is not the machine's own may not be
+// reachable from the machine.
+func TestDoctorInsideNAT(t *testing.T) {
+	if allForeign(candidates(t, "203.0.113.5:443", "127.0.0.1:443")) || !allForeign(candidates(t, "203.0.113.250:443")) {
+		t.Error("own addresses are not told apart")
+	}
+	if f := fromInside(wayIn{network: ice.NetworkTypeUDP4}, errors.New("x")); f.Verdict != isWarning || !strings.Contains(f.Change, "elsewhere") {
+		t.Errorf("%+v", f)
 	}
 }
 

@@ -95,8 +95,7 @@ func (n *negotiation) connectRelay(ctx context.Context, w wayIn, server relayAcc
 	mux := ice.NewUDPMuxDefault(ice.UDPMuxParams{UDPConn: relayed, Logger: noLogs().NewLogger("ice")})
 	defer mux.Close()
 	found, err := n.run(ctx, w, ice.WithUDPMux(mux), ice.WithNetworkTypes([]ice.NetworkType{w.network}))
-	if err == nil {
-		found.Local += " through TLS to " + conn.RemoteAddr().String()
-	}
+	// The relayed address means nothing outside of the server.
+	found.Local, found.Relay = conn.LocalAddr().String(), conn.RemoteAddr().String()
 	return found, err
 }

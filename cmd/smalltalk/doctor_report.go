@@ -32,8 +32,18 @@ type wayFound struct {
 	Milliseconds int64  `json:"ms"`   // from the offer to the end of the DTLS handshake
 	Path         string `json:"path"` // udp, tcp or relay
 	Local        string `json:"local"`
+	Relay        string `json:"relay,omitempty"` // the TURN server, over TLS
 	Remote       string `json:"remote"`
 	SRTP         string `json:"srtp"` // the negotiated protection profile (RFC 5764, RFC 7714)
+}
+
+// text is the connection for people.
+func (w wayFound) text() string {
+	from := w.Local
+	if w.Relay != "" {
+		from += " through TLS to " + w.Relay
+	}
+	return fmt.Sprintf("connected in %d ms: %s to %s, %s", w.Milliseconds, from, w.Remote, w.SRTP)
 }
 
 // report is what the doctor found.

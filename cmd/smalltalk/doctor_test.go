@@ -86,7 +86,7 @@ func TestDoctorWaysIn(t *testing.T) {
 			}
 			for what, path := range ways {
 				f := r.of(t, what)
-				if f.Verdict != isFine || f.Way == nil || f.Way.Path != path || f.Way.Remote == "" || !strings.HasPrefix(f.Way.SRTP, "AE") {
+				if f.Verdict != isFine || f.Way == nil || f.Way.Path != path || (f.Way.Relay != "") != (path == "relay") || f.Way.Remote == "" || !strings.HasPrefix(f.Way.SRTP, "AE") {
 					t.Errorf("%+v, %+v", f, f.Way)
 				}
 			}

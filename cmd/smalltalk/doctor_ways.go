@@ -116,10 +116,12 @@ func (d *doctor) try(ctx context.Context, g *guestSession, w wayIn, n *negotiati
 		if ctx.Err() != nil {
 			return finding{Verdict: isWarning, What: w.String(), Detail: "not tried: the time for all checks is over", Change: "see to the failures above and run the doctor again"}
 		}
+		if d.local && !w.relay && allForeign(w.of(n.candidates)) {
+			return fromInside(w, err)
+		}
 		return wayFailed(w, w.of(n.candidates), d.outside(), err)
 	}
-	return finding{Verdict: isFine, What: w.String(), Way: &found,
-		Detail: fmt.Sprintf("connected in %d ms: %s to %s, %s", found.Milliseconds, found.Local, found.Remote, found.SRTP)}
+	return finding{Verdict: isFine, What: w.String(), Detail: found.text(), Way: &found}
 }
 
 // of lists the candidates that belong to a way.
@@ -136,6 +138,24 @@ func (w wayIn) of(list []ice.Candidate) []ice.Candidate {
 // allUnroutable says whether this machine has no way to any of the candidates.
 func allUnroutable(list []ice.Candidate) bool {
 	return !slices.ContainsFunc(list, func(c ice.Candidate) bool { return !noRoute(addressOf(c)) })
+}
+
+// allForeign says whether none of the candidates is an address of this machine.
+func allForeign(list []ice.Candidate) bool {
+	own, err := hostAddresses()
+	if err != nil {
+		return false
+	}
+	return !slices.ContainsFunc(list, func(c ice.Candidate) bool {
+		return slices.ContainsFunc(own, func(a hostAddress) bool { return a.ip == addressOf(c).Addr() })
+	})
+}
+
+// fromInside is about a way that the server itself does not find: that is no
+// proof, as a NAT need not lead back those who are behind it.
+func fromInside(w wayIn, err error) finding {
+	return finding{Verdict: isWarning, What: w.String(), Detail: err.Error() + ", from the server to its public address",
+		Change: "many NATs do not lead back from inside: run the doctor on a machine elsewhere, with the server's address"}
 }
 
 // addressOf is where a candidate is.
