@@ -46,6 +46,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case cmd.version:
 		fmt.Fprintln(stdout, version())
 		return exitOK
+	case cmd.doctor != nil:
+		return runDoctor(ctx, *cmd.doctor, cmd.serve, stdout, stderr)
 	}
 	if err := serve(ctx, cmd.serve, stdout, stderr); err != nil {
 		fmt.Fprintf(stderr, "smalltalk: %v\n", err)

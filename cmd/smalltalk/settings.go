@@ -25,8 +25,9 @@ type cli struct {
 
 	Settings settings `embed:""`
 
-	Serve   struct{} `cmd:"" default:"withargs" help:"Run the server (also the default)."`
-	Version struct{} `cmd:"" help:"Print the version and stop."`
+	Serve   struct{}    `cmd:"" default:"withargs" help:"Run the server (also the default)."`
+	Doctor  doctorFlags `cmd:"" help:"Examine the server on this machine, or the one at a URL, and say what to change."`
+	Version struct{}    `cmd:"" help:"Print the version and stop."`
 }
 
 // settings are all that an operator can choose. Order of precedence: flag,
@@ -68,6 +69,7 @@ const defaultTopics = "General,News,Sports,Movies & TV,Gaming"
 type command struct {
 	done    bool // help was printed: nothing is left to do
 	version bool
+	doctor  *doctorFlags // examine a server instead of running one
 	serve   settings
 }
 
@@ -102,7 +104,11 @@ func parse(args []string, stdout, stderr io.Writer) (command, error) {
 	}
 	out.version = k.Command() == "version"
 	out.serve = c.Settings
-	if !out.version {
+	if strings.HasPrefix(k.Command(), "doctor") {
+		out.doctor = &c.Doctor
+	}
+	// Against a URL the settings of this machine do not matter.
+	if !out.version && (out.doctor == nil || out.doctor.URL == "") {
 		if err := out.serve.check(); err != nil {
 			return out, err
 		}

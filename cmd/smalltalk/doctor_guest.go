@@ -1,0 +1,244 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/coder/websocket"
+)
+
+// clockOff is a difference between two clocks that is worth a warning, in either
+// direction: certificates and signed tokens have times in them.
+const clockOff = 30 * time.Second
+
+// checkAPI asks for the server's health. It returns whether the rest has a
+// server to talk to.
+func (d *doctor) checkAPI(ctx context.Context, client *http.Client) bool {
+	for _, path := range []string{"healthz", "readyz"} {
+		start := time.Now()
+		date, err := within(ctx, d.limit, func(ctx context.Context) (time.Time, error) {
+			return ask(ctx, client, d.target.String()+"/api/v1/"+path)
+		})
+		if err != nil {
+			d.tell(finding{Verdict: isFailure, What: "API " + path, Detail: err.Error(),
+				Change: "look at what answers on " + d.target.url.Host + ": another program, a proxy that does not pass on /api/v1, or a server that is stopping"})
+			return false
+		}
+		d.tell(finding{Verdict: isFine, What: "API " + path, Detail: "answers"})
+		if path == "healthz" && !d.local && !date.IsZero() {
+			now := start.Add(time.Since(start) / 2)
+			d.tell(judgeClock(date.Sub(now)))
+		}
+	}
+	return true
+}
+
+// ask makes one request that must be answered with JSON that has a status, and
+// returns the answer's date.
+func ask(ctx context.Context, client *http.Client, url string) (time.Time, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return time.Time{}, err
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return time.Time{}, err
+	}
+	defer resp.Body.Close()
+	var health struct {
+		Status string `json:"status"`
+	}
+	body := json.NewDecoder(io.LimitReader(resp.Body, 64<<10))
+	if err := body.Decode(&health); err != nil || resp.StatusCode != http.StatusOK || health.Status == "" {
+		return time.Time{}, fmt.Errorf("answered with %s, not as a Small Talk server does", resp.Status)
+	}
+	date, err := http.ParseTime(resp.Header.Get("Date"))
+	if err != nil {
+		return time.Time{}, nil // a proxy may leave it out; the clock is then not compared
+	}
+	return date, nil
+}
+
+// judgeClock looks at how far the server's clock is ahead of ours.
+func judgeClock(ahead time.Duration) finding {
+	// The header has whole seconds.
+	if ahead < clockOff && ahead > -clockOff {
+		return finding{Verdict: isFine, What: "clock", Detail: "within 30 s of this machine's"}
+	}
+	side := "ahead of"
+	if ahead < 0 {
+		side, ahead = "behind", -ahead
+	}
+	return finding{Verdict: isWarning, What: "clock", Detail: fmt.Sprintf("the server's is %v %s this machine's", ahead.Round(time.Second), side),
+		Change: "let both machines set their clocks by NTP, for example with systemd-timesyncd: certificates and sign-ins have times in them"}
+}
+
+// iceServer is a way in that the server names.
+type iceServer struct {
+	URLs       []string `json:"urls"`
+	Username   string   `json:"username"`
+	Credential string   `json:"credential"`
+}
+
+// said is a message of the server: the fields that the doctor reads.
+type said struct {
+	Type         string      `json:"type"`
+	Re           string      `json:"re"`
+	Code         string      `json:"code"`
+	Message      string      `json:"message"`
+	RetryAfterMS int64       `json:"retry_after_ms"`
+	Token        string      `json:"token"`
+	SDP          string      `json:"sdp"`
+	ICEServers   []iceServer `json:"ice_servers"`
+}
+
+// refusal is an error that the server names in the protocol's terms.
+type refusal struct{ code, message string }
+
+func (r *refusal) Error() string { return r.message + " (" + r.code + ")" }
+
+// guestSession is the doctor's own session with the server.
+type guestSession struct {
+	ws      *websocket.Conn
+	client  *http.Client
+	base    string
+	welcome said
+	gen     int
+
+	heard  chan said     // what the doctor waits for
+	ended  chan struct{} // closed when the socket has
+	cancel context.CancelFunc
+}
+
+// enter connects as a new guest.
+func (d *doctor) enter(ctx context.Context, client *http.Client) (*guestSession, error) {
+	return within(ctx, d.limit, func(ctx context.Context) (*guestSession, error) {
+		base := d.target.String()
+		ws, resp, err := websocket.Dial(ctx, base+"/api/v1/ws", &websocket.DialOptions{HTTPClient: client})
+		if err != nil {
+			return nil, fmt.Errorf("open a WebSocket: %w", err)
+		}
+		if resp.Body != nil {
+			_ = resp.Body.Close()
+		}
+		ws.SetReadLimit(1 << 20)
+		g := &guestSession{ws: ws, client: client, base: base, heard: make(chan said, 16), ended: make(chan struct{})}
+		// It lives until leave, longer than this check.
+		var life context.Context
+		life, g.cancel = context.WithCancel(context.WithoutCancel(ctx))
+		go g.listen(life)
+		g.welcome, err = g.ask(ctx, "welcome", map[string]any{
+			"type": "hello", "versions": []int{1}, "guest": map[string]any{"fresh": true},
+			"client": map[string]string{"name": "doctor", "version": version(), "platform": "go"},
+		})
+		if err != nil {
+			_ = g.leave(ctx) // err says more
+			return nil, fmt.Errorf("say hello: %w", err)
+		}
+		return g, nil
+	})
+}
+
+// enterFailed says why a guest was not let in.
+func enterFailed(err error) finding {
+	f := finding{Verdict: isFailure, What: "WebSocket", Detail: err.Error(),
+		Change: "if a proxy stands in front, let it pass on WebSockets (Upgrade and Connection headers) on /api/v1/ws"}
+	if refused := (*refusal)(nil); errors.As(err, &refused) {
+		f.Change = "the server answered, but lets no guest in now: see what it says"
+		if refused.code == "unauthorized" {
+			f.Verdict, f.Change = isWarning, "the ways in were not tried, since that takes a guest: allow guests for that time"
+		}
+	}
+	return f
+}
+
+// listen reads until the socket ends. Only what the doctor waits for is kept, so
+// that reading, which also answers pings, never stands still.
+func (g *guestSession) listen(ctx context.Context) {
+	defer close(g.ended)
+	for {
+		_, data, err := g.ws.Read(ctx)
+		if err != nil {
+			return
+		}
+		var m said
+		if json.Unmarshal(data, &m) != nil {
+			continue
+		}
+		switch m.Type {
+		case "welcome", "rtc.answer", "error":
+			select {
+			case g.heard <- m:
+			default: // nobody waits for so many
+			}
+		}
+	}
+}
+
+// ask sends a message and waits for the answer of a type, or an error.
+func (g *guestSession) ask(ctx context.Context, kind string, m map[string]any) (said, error) {
+	for len(g.heard) > 0 {
+		<-g.heard // of an earlier question, which was given up
+	}
+	data, err := json.Marshal(m)
+	if err != nil {
+		return said{}, err
+	}
+	if err := g.ws.Write(ctx, websocket.MessageText, data); err != nil {
+		return said{}, fmt.Errorf("the WebSocket broke: %w", err)
+	}
+	for {
+		select {
+		case answer := <-g.heard:
+			switch answer.Type {
+			case kind:
+				return answer, nil
+			case "error":
+				return said{}, &refusal{answer.Code, answer.Message}
+			}
+		case <-g.ended:
+			return said{}, errors.New("the server closed the WebSocket")
+		case <-ctx.Done():
+			return said{}, ctx.Err()
+		}
+	}
+}
+
+// offer has the server answer an offer of a new connection.
+func (g *guestSession) offer(ctx context.Context, sdp string) (string, error) {
+	g.gen++
+	answer, err := g.ask(ctx, "rtc.answer", map[string]any{"type": "rtc.offer", "sdp": sdp, "gen": g.gen})
+	return answer.SDP, err
+}
+
+// leave ends the session and signs the guest out, so that nothing of the doctor
+// is left on the server.
+func (g *guestSession) leave(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), connectTime)
+	defer cancel()
+	_ = g.ws.Close(websocket.StatusNormalClosure, "") // it may be closed already
+	g.cancel()
+	<-g.ended
+	if g.welcome.Token == "" {
+		return nil
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodDelete, g.base+"/api/v1/sessions", nil)
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Authorization", "Bearer "+g.welcome.Token)
+	resp, err := g.client.Do(req)
+	if err != nil {
+		return fmt.Errorf("sign out: %w", err)
+	}
+	_ = resp.Body.Close() // it is empty
+	if resp.StatusCode != http.StatusNoContent {
+		return fmt.Errorf("sign out: answered with %s", resp.Status)
+	}
+	return nil
+}
