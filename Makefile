@@ -79,6 +79,11 @@ bench-next: $(NODE_MODULES) build ## Time from a match to the new partner's pict
 	@.ci/need chromium
 	SMALLTALK_BIN=$(CURDIR)/bin/smalltalk npm run bench-next --prefix web/e2e
 
+.PHONY: netlab
+netlab: $(NODE_MODULES) build ## Two browsers behind NATs, firewalls and a proxy (root, Linux); table and JSON in web/e2e/out
+	@.ci/need chromium firefox ip nft conntrack sysctl openssl
+	SMALLTALK_BIN=$(CURDIR)/bin/smalltalk npm run netlab --prefix web/e2e
+
 .PHONY: ci
 ci: test lint e2e bench-next ## What continuous integration runs
 

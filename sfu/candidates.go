@@ -65,7 +65,7 @@ func (e *Engine) advertise(answer string) string {
 			}
 			priority := c.priority - uint64(i)<<8 // one less of the local preference
 			fmt.Fprintf(&b, "a=candidate:%s 1 udp %d %s %d %s\r\n", foundation, priority, a.Addr(), a.Port(), c.rest)
-			if e.tcp != nil {
+			if e.tcp != nil && e.takesTCP(c.address.Addr()) {
 				fmt.Fprintf(&b, "a=candidate:%st 1 tcp %d %s %d typ host tcptype passive\r\n",
 					foundation, tcpPriority-len(offered)+1, a.Addr(), e.tcpPort())
 			}
@@ -74,6 +74,10 @@ func (e *Engine) advertise(answer string) string {
 	e.hub.allow(offered)
 
 	return b.String()
+}
+
+func (e *Engine) takesTCP(own netip.Addr) bool {
+	return len(e.config.TCPAddresses) == 0 || slices.Contains(e.config.TCPAddresses, own)
 }
 
 // public returns what is offered for one of our own addresses.

@@ -44,6 +44,9 @@ type Config struct {
 	// ICE-TCP (RFC 6544), unread. A wrapper that has NetConn, as *tls.Conn, must
 	// wrap the same bytes. The Engine owns it and closes it.
 	TCP net.Listener
+	// TCPAddresses are those of our own on which TCP takes connections; empty
+	// means all on which UDP does.
+	TCPAddresses []netip.Addr
 	// TCPPort is offered for TCP; 0 means that of the listener.
 	TCPPort uint16
 	// TURN, if not nil, yields the connections of clients that only TLS lets

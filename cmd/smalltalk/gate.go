@@ -63,7 +63,7 @@ func (g *gate) media(socks sockets) sfu.Config {
 	if len(socks.tcpAddresses()) == 0 {
 		return c
 	}
-	c.TCP, c.TCPPort = g.ice, uint16(socks.mediaPort())
+	c.TCP, c.TCPAddresses, c.TCPPort = g.ice, socks.tcpAddresses(), uint16(socks.mediaPort())
 	if g.turn != nil {
 		c.TURN = g.turn
 	}
