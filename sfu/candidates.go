@@ -65,7 +65,7 @@ func (e *Engine) advertise(answer string) string {
 			}
 			priority := c.priority - uint64(i)<<8 // one less of the local preference
 			fmt.Fprintf(&b, "a=candidate:%s 1 udp %d %s %d %s\r\n", foundation, priority, a.Addr(), a.Port(), c.rest)
-			if e.tcp != nil && e.takesTCP(c.address.Addr()) {
+			if e.tcp != nil && e.takesTCP(a.Addr()) {
 				fmt.Fprintf(&b, "a=candidate:%st 1 tcp %d %s %d typ host tcptype passive\r\n",
 					foundation, tcpPriority-len(offered)+1, a.Addr(), e.tcpPort())
 			}
@@ -76,8 +76,20 @@ func (e *Engine) advertise(answer string) string {
 	return b.String()
 }
 
-func (e *Engine) takesTCP(own netip.Addr) bool {
-	return len(e.config.TCPAddresses) == 0 || slices.Contains(e.config.TCPAddresses, own)
+// takesTCP says whether TCP is offered at an address: one of our own on which we
+// listen, or a public one that leads to such.
+func (e *Engine) takesTCP(offered netip.Addr) bool {
+	listens := e.config.TCPAddresses
+	if len(listens) == 0 || slices.Contains(listens, offered) {
+		return true
+	}
+	isOwn := slices.ContainsFunc(e.config.UDP, func(c net.PacketConn) bool {
+		a, ok := c.LocalAddr().(*net.UDPAddr)
+
+		return ok && a.AddrPort().Addr().Unmap() == offered
+	})
+
+	return !isOwn && slices.ContainsFunc(listens, func(a netip.Addr) bool { return familyOf(a) == familyOf(offered) })
 }
 
 // public returns what is offered for one of our own addresses.

@@ -57,10 +57,15 @@ func newGate(s settings, socks sockets, log *slog.Logger) (*gate, error) {
 }
 
 // media is where the relay receives: the media sockets, and what the gate tells
-// apart for it.
+// apart for it. Where the relay is not told of TCP, nobody would take such
+// connections: their sinks are closed, so that they are refused and not held.
 func (g *gate) media(socks sockets) sfu.Config {
 	c := sfu.Config{UDP: socks.media, IncludeLoopback: anyLoopback(socks.media)}
 	if len(socks.tcpAddresses()) == 0 {
+		_ = g.ice.Close()
+		if g.turn != nil {
+			_ = g.turn.Close()
+		}
 		return c
 	}
 	c.TCP, c.TCPAddresses, c.TCPPort = g.ice, socks.tcpAddresses(), uint16(socks.mediaPort())

@@ -160,7 +160,7 @@ func newServer(s settings, media sfu.Config, log *slog.Logger) (_ *server, err e
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       requestTime, // a WebSocket is past these two
 		WriteTimeout:      requestTime,
-		IdleTimeout:       2 * time.Minute,
+		IdleTimeout:       30 * time.Second,
 		MaxHeaderBytes:    32 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
@@ -189,8 +189,9 @@ func openStore(folder string) (*store.DB, error) {
 }
 
 // turnTime is how long a client may begin to use TURN with the credentials of a
-// session; they end with the session in any case.
-const turnTime = 6 * time.Hour
+// session. They end with the session and with this process, and a client is
+// given new ones only when it connects again, so they must outlast a session.
+const turnTime = 30 * 24 * time.Hour
 
 // iceServers gives each session its own way in by TURN over TLS, which is on
 // the same host as everything else, on the TCP port of media.
@@ -255,11 +256,13 @@ func (s *server) stop(ctx context.Context) error {
 	if err := s.http.Shutdown(ctx); err != nil {
 		_ = s.http.Close()
 	}
-	if s.gate != nil {
-		s.gate.close()
-	}
 	closed := make(chan error, 1)
-	go func() { closed <- s.closeParts() }()
+	go func() {
+		if s.gate != nil {
+			s.gate.close()
+		}
+		closed <- s.closeParts()
+	}()
 	select {
 	case err := <-closed:
 		return err
