@@ -7,7 +7,6 @@ import (
 
 	"github.com/pion/ice/v4"
 	"github.com/pion/logging"
-	"github.com/pion/transport/v4"
 )
 
 // socket is one UDP socket under the shared mux, with the say over which
@@ -23,10 +22,6 @@ var _ ice.UDPMux = (*socket)(nil)
 // newMux puts all sockets, and the hub if there are streams, under one
 // ice.UDPMux, which owns them from then on.
 func newMux(c *Config, h *hub, logs logging.LoggerFactory) (ice.UDPMux, error) {
-	var network transport.Net
-	if c.Net != nil {
-		network = c.Net
-	}
 	muxes := make([]ice.UDPMux, 0, len(c.UDP)+1)
 	var has [families]bool
 	for _, conn := range c.UDP {
@@ -38,7 +33,7 @@ func newMux(c *Config, h *hub, logs logging.LoggerFactory) (ice.UDPMux, error) {
 		has[ipv4] = has[ipv4] || local.IP.IsUnspecified()
 		muxes = append(muxes, &socket{
 			UDPMuxDefault: ice.NewUDPMuxDefault(ice.UDPMuxParams{
-				Logger: logs.NewLogger("ice"), UDPConn: guarded(conn, &h.count), Net: network,
+				Logger: logs.NewLogger("ice"), UDPConn: guarded(conn, &h.count), Net: c.Net,
 			}),
 			addresses: c.Addresses, loopback: c.IncludeLoopback,
 		})
