@@ -49,7 +49,7 @@ func BenchmarkForward(b *testing.B) {
 				seq++
 				now += 10 * time.Millisecond // far from the limit
 				packet[2], packet[3] = byte(seq>>8), byte(seq)
-				publisher.receiveRTP(packet, now)
+				publisher.receiveRTP(packet, now, nil)
 			}
 		})
 	}
@@ -81,7 +81,7 @@ func BenchmarkForwardWithFeedback(b *testing.B) {
 		now += time.Second / 300
 		packet[2], packet[3] = byte(seq>>8), byte(seq)
 		packet[17], packet[18] = byte(seq>>8), byte(seq)
-		publisher.receiveRTP(packet, now)
+		publisher.receiveRTP(packet, now, nil)
 	}
 }
 

@@ -50,7 +50,7 @@ func (b buffer) Read([]byte) (int, error) { return 0, io.EOF }
 // Close implements io.Closer.
 func (b buffer) Close() error { return nil }
 
-func (p *Peer) receiveRTP(b []byte) { p.leg.receiveRTP(b, p.engine.now()) }
+func (p *Peer) receiveRTP(b []byte) { p.leg.receiveRTP(b, p.engine.now(), nil) }
 
 // receiveRTCP drops repeats: Pion splits compounds and hands each packet to
 // the buffer of every SSRC it mentions, one after the other, in one goroutine.
@@ -59,5 +59,5 @@ func (p *Peer) receiveRTCP(b []byte) {
 		return
 	}
 	p.lastRTCP = b // Pion made it for us and does not use it again
-	p.leg.receiveRTCP(b, p.engine.now())
+	p.leg.receiveRTCP(b, p.engine.now(), nil)
 }

@@ -15,7 +15,7 @@ const maxRepairs = 128
 
 // receiveRTCP takes one decrypted RTCP packet (not a compound) from the peer.
 // Only the peer's control goroutine calls it.
-func (l *leg) receiveRTCP(b []byte, now time.Duration) {
+func (l *leg) receiveRTCP(b []byte, now time.Duration, via *burst) {
 	var h rtcp.Header
 	if err := h.Unmarshal(b); err != nil {
 		l.count.dropped[dropMalformed].Add(1)
@@ -25,15 +25,15 @@ func (l *leg) receiveRTCP(b []byte, now time.Duration) {
 	var err error
 	switch h.Type {
 	case rtcp.TypeSenderReport:
-		err = l.handleSenderReport(b, now)
+		err = l.handleSenderReport(b, now, via)
 	case rtcp.TypeReceiverReport:
 		err = l.handleReceiverReport(b, now)
 	case rtcp.TypeTransportSpecificFeedback:
 		if h.Count == rtcp.FormatTLN {
-			err = l.handleNACK(b, now)
+			err = l.handleNACK(b, now, via)
 		}
 	case rtcp.TypePayloadSpecificFeedback:
-		err = l.handlePayloadFeedback(h.Count, b, now)
+		err = l.handlePayloadFeedback(h.Count, b, now, via)
 	default: // source descriptions and the rest say who somebody is
 	}
 	if err != nil {
@@ -41,11 +41,11 @@ func (l *leg) receiveRTCP(b []byte, now time.Duration) {
 	}
 }
 
-func (l *leg) handlePayloadFeedback(format uint8, b []byte, now time.Duration) error {
+func (l *leg) handlePayloadFeedback(format uint8, b []byte, now time.Duration, via *burst) error {
 	switch format {
 	case rtcp.FormatPLI, rtcp.FormatFIR:
 		l.count.plis.Add(1)
-		l.wantKeyFrame(now)
+		l.wantKeyFrame(now, via)
 	case rtcp.FormatREMB:
 		var remb rtcp.ReceiverEstimatedMaximumBitrate
 		if err := remb.Unmarshal(b); err != nil {
@@ -64,9 +64,9 @@ func (l *leg) handlePayloadFeedback(format uint8, b []byte, now time.Duration) e
 
 // wantKeyFrame asks the partner for a key frame for this peer, unless one was
 // asked for just now. Anybody may call it.
-func (l *leg) wantKeyFrame(now time.Duration) {
+func (l *leg) wantKeyFrame(now time.Duration, via *burst) {
 	if r := l.from.Load(); r != nil && r.wantsVideo() && r.key.ask(now) {
-		r.publisher.requestKeyFrame(r.in)
+		r.publisher.requestKeyFrame(r.in, via)
 	}
 }
 
@@ -106,7 +106,7 @@ func (l *leg) measure(reports []rtcp.ReceptionReport, now time.Duration) {
 
 // handleSenderReport keeps the publisher's report for our own receiver report
 // and passes it on, as a report of the stream we send.
-func (l *leg) handleSenderReport(b []byte, now time.Duration) error {
+func (l *leg) handleSenderReport(b []byte, now time.Duration, via *burst) error {
 	var sr rtcp.SenderReport
 	if err := sr.Unmarshal(b); err != nil {
 		return err
@@ -116,7 +116,7 @@ func (l *leg) handleSenderReport(b []byte, now time.Duration) error {
 		if ssrc := l.up.streams[k].ssrc.Load(); ssrc != 0 && ssrc == sr.SSRC {
 			l.seen[k].Store(pack(uint32(sr.NTPTime>>16), l.middle(now)))
 			if r := l.to.enter(); r != nil {
-				r.translateReport(k, &sr, now)
+				r.translateReport(k, &sr, now, via)
 			}
 			l.to.leave()
 		}
@@ -129,7 +129,7 @@ func (l *leg) handleSenderReport(b []byte, now time.Duration) error {
 // terms of the stream that the subscriber sees. The publisher's clock is
 // shifted by one constant, the same for its audio and its video: lips stay in
 // sync, and what its host believes the time to be does not leak.
-func (r *route) translateReport(k kind, sr *rtcp.SenderReport, now time.Duration) {
+func (r *route) translateReport(k kind, sr *rtcp.SenderReport, now time.Duration, via *burst) {
 	offset := r.timestamps[k].Load()
 	if offset == 0 {
 		return
@@ -142,7 +142,7 @@ func (r *route) translateReport(k kind, sr *rtcp.SenderReport, now time.Duration
 	d := &r.subscriber.down[k]
 	ntp := sr.NTPTime + uint64(shift)
 	d.sent.Store(pack(uint32(ntp>>16), r.subscriber.middle(now)))
-	r.subscriber.send(&rtcp.SenderReport{
+	r.subscriber.send(via, &rtcp.SenderReport{
 		SSRC: d.ssrc, NTPTime: ntp, RTPTime: sr.RTPTime + uint32(offset),
 		PacketCount: d.packets.Load(), OctetCount: d.octets.Load(),
 	}, &rtcp.SourceDescription{Chunks: []rtcp.SourceDescriptionChunk{{
@@ -151,7 +151,7 @@ func (r *route) translateReport(k kind, sr *rtcp.SenderReport, now time.Duration
 }
 
 // handleNACK sends again what the peer has lost, from the ring.
-func (l *leg) handleNACK(b []byte, now time.Duration) error {
+func (l *leg) handleNACK(b []byte, now time.Duration, via *burst) error {
 	var nack rtcp.TransportLayerNack
 	if err := nack.Unmarshal(b); err != nil {
 		return err
@@ -166,7 +166,7 @@ func (l *leg) handleNACK(b []byte, now time.Duration) error {
 	for i := range nack.Nacks {
 		nack.Nacks[i].Range(func(seq uint16) bool {
 			l.count.nacksReceived.Add(1)
-			l.resend(m, d, buffer, seq, now)
+			l.resend(m, d, buffer, seq, now, via)
 			left--
 
 			return left > 0
@@ -183,7 +183,7 @@ func (l *leg) handleNACK(b []byte, now time.Duration) error {
 // negotiated, else as it was, bit for bit. A packet's SSRC and sequence number
 // make the nonce of its encryption, so under the same ones nothing but the
 // same bytes may ever be sent: not even a newer send time.
-func (l *leg) resend(m *media, d *downTrack, buffer *ring, seq uint16, now time.Duration) {
+func (l *leg) resend(m *media, d *downTrack, buffer *ring, seq uint16, now time.Duration, via *burst) {
 	b, ok := buffer.fetch(seq, now, l.resendInterval(), d.plain[:0])
 	if !ok || len(b) < rtpHeaderSize {
 		return
@@ -194,7 +194,7 @@ func (l *leg) resend(m *media, d *downTrack, buffer *ring, seq uint16, now time.
 		}
 		d.repairSeq++
 	}
-	if l.out.sendRepair(b) == nil {
+	if l.out.sendRepair(via, b) == nil {
 		l.count.resent.Add(1)
 		l.count.sentPackets.Add(1)
 		l.count.sentBytes.Add(uint64(len(b)))

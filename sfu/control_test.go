@@ -34,7 +34,7 @@ func control(t *testing.T, l *leg, now time.Duration, packets ...rtcp.Packet) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		l.receiveRTCP(b, now)
+		l.receiveRTCP(b, now, nil)
 	}
 }
 
@@ -116,7 +116,7 @@ func TestResendInterval(t *testing.T) {
 func TestSenderReport(t *testing.T) {
 	publisher, subscriber, _, down, c := call(t)
 	sound := raw{pt: ptOpus, ssrc: 600, seq: 1, ts: 48000}
-	publisher.receiveRTP(sound.bytes(1, 2, 3), c.now)
+	publisher.receiveRTP(sound.bytes(1, 2, 3), c.now, nil)
 	const theirs = uint64(0xdeadbeef12345678) // the publisher's idea of the time
 	control(t, publisher, c.now,
 		&rtcp.SenderReport{SSRC: 500, NTPTime: theirs, RTPTime: c.raw.ts, PacketCount: 999},
@@ -255,8 +255,8 @@ func FuzzRTCP(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		publisher, subscriber := pairInMemory(t)
 		newCamera(publisher, 500).frame(keyFrame)
-		publisher.receiveRTCP(b, time.Second)
-		subscriber.receiveRTCP(b, time.Second)
+		publisher.receiveRTCP(b, time.Second, nil)
+		subscriber.receiveRTCP(b, time.Second, nil)
 		if limit := publisher.limit(publisher.to.to.Load()); limit > defaultMaxBitrate {
 			t.Fatalf("a limit of %d was lifted", limit)
 		}

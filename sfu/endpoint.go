@@ -160,6 +160,6 @@ func (e *endpoint) caughtUp(now time.Duration) {
 	e.mu.Unlock()
 	if client != nil {
 		e.hub.count.caughtUp.Add(1)
-		client.wantKeyFrame(now)
+		client.wantKeyFrame(now, nil)
 	}
 }

@@ -35,7 +35,7 @@ func TestKeyFrameRequests(t *testing.T) {
 	}
 	m := testMedia(10)
 	m.payloads[ptVP8].pli = false
-	publisher.requestKeyFrame(m)
+	publisher.requestKeyFrame(m, nil)
 	if _, ok := find[*rtcp.FullIntraRequest](up.takeControl()); !ok {
 		t.Error("a publisher that knows only FIR got none")
 	}
@@ -68,7 +68,7 @@ func TestLateKeyFrameStart(t *testing.T) {
 	publisher, up := newTestLeg(10)
 	subscriber, down := newTestLeg(20)
 	r := raw{pt: ptVP8, ssrc: 500, seq: 100, ts: 5}
-	publisher.receiveRTP(r.bytes(deltaFrame...), 0)
+	publisher.receiveRTP(r.bytes(deltaFrame...), 0, nil)
 	for _, l := range []*leg{publisher, subscriber} {
 		if _, err := rs.join(l, "room", 0); err != nil {
 			t.Fatal(err)
@@ -76,20 +76,20 @@ func TestLateKeyFrameStart(t *testing.T) {
 		rs.setReady(l, 0)
 	}
 	send := func(seq uint16, body ...byte) {
-		publisher.receiveRTP(raw{pt: ptVP8, ssrc: 500, seq: seq, ts: 3005}.bytes(body...), 40*time.Millisecond)
+		publisher.receiveRTP(raw{pt: ptVP8, ssrc: 500, seq: seq, ts: 3005}.bytes(body...), 40*time.Millisecond, nil)
 	}
 	send(102, 0, 0, 9)
 	send(103, 0, 0, 9)
 	up.takeControl()
 	repair := raw{pt: ptRTX, ssrc: 501, seq: 1, ts: 3005}
-	publisher.receiveRTP(repair.bytes(append([]byte{0, 101}, keyFrame...)...), 60*time.Millisecond)
+	publisher.receiveRTP(repair.bytes(append([]byte{0, 101}, keyFrame...)...), 60*time.Millisecond, nil)
 	nack, ok := find[*rtcp.TransportLayerNack](up.takeControl())
 	if !ok || !slices.Equal(nack.Nacks[0].PacketList(), []uint16{102, 103}) {
 		t.Fatalf("the rest was not asked for again: %v", nack)
 	}
 	for i, seq := range []byte{102, 103} {
 		repair.seq = uint16(2 + i)
-		publisher.receiveRTP(repair.bytes(0, seq, 0, 0, 9), 80*time.Millisecond)
+		publisher.receiveRTP(repair.bytes(0, seq, 0, 0, 9), 80*time.Millisecond, nil)
 	}
 	if got := down.sent(t, video); len(got) != 3 || got[2].seq != got[0].seq+2 || !vp8KeyFrame(got[0].payload) {
 		t.Errorf("%d packets arrived: %+v", len(got), got)
@@ -110,7 +110,7 @@ func TestOldRepairs(t *testing.T) {
 	old := c.raw.seq - 2*lossWindow
 	for i := range uint16(2 * restartAfter) {
 		b := append([]byte{byte((old + i) >> 8), byte(old + i)}, deltaFrame...)
-		publisher.receiveRTP(raw{pt: ptRTX, ssrc: 501, seq: i, ts: 3005}.bytes(b...), c.now)
+		publisher.receiveRTP(raw{pt: ptRTX, ssrc: 501, seq: i, ts: 3005}.bytes(b...), c.now, nil)
 	}
 	for range restartAfter {
 		c.frame(deltaFrame)

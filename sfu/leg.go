@@ -3,8 +3,6 @@ package sfu
 import (
 	"sync/atomic"
 	"time"
-
-	"github.com/pion/rtcp"
 )
 
 // sender is a peer's transport as the wiring sees it. The slices are not kept.
@@ -12,12 +10,12 @@ import (
 // and all others who join or leave wait for him (see rooms).
 type sender interface {
 	// sendRTP sends a media packet; one goroutine at a time calls it.
-	sendRTP(k kind, b []byte) error
+	sendRTP(via *burst, k kind, b []byte) error
 	// sendRepair sends a retransmission; only the peer's control goroutine
 	// calls it, at the same time as others call sendRTP.
-	sendRepair(b []byte) error
+	sendRepair(via *burst, b []byte) error
 	// sendRTCP may be called by anybody at any time.
-	sendRTCP(packets ...rtcp.Packet) error
+	sendRTCP(via *burst, b []byte) error
 }
 
 // leg is one peer in the relay: its uplink, its two downlinks, and where they
@@ -104,7 +102,7 @@ func (l *leg) roundTrip() time.Duration {
 
 // receiveRTP takes one decrypted packet from the peer; it is on the forwarding
 // path: no lock, no allocation, no goroutine.
-func (l *leg) receiveRTP(b []byte, now time.Duration) {
+func (l *leg) receiveRTP(b []byte, now time.Duration, via *burst) {
 	m := l.media.Load()
 	l.count.packets.Add(1)
 	l.count.bytes.Add(uint64(len(b)))
@@ -120,12 +118,12 @@ func (l *leg) receiveRTP(b []byte, now time.Duration) {
 		return
 	}
 	r := l.to.enter()
-	l.receive(m, &p, r, now)
-	l.feedback(r, now)
+	l.receive(m, &p, r, now, via)
+	l.feedback(r, now, via)
 	l.to.leave()
 }
 
-func (l *leg) receive(m *media, p *packet, r *route, now time.Duration) {
+func (l *leg) receive(m *media, p *packet, r *route, now time.Duration, via *burst) {
 	pl := &m.payloads[p.pt]
 	if pl.codec.name == codecNone {
 		l.count.dropped[dropUnknown].Add(1)
@@ -174,7 +172,7 @@ func (l *leg) receive(m *media, p *packet, r *route, now time.Duration) {
 
 		return
 	}
-	if r.forward(p, seq, pl.codec, now) {
+	if r.forward(p, seq, pl.codec, now, via) {
 		s.loss.begin(seq, now)
 	}
 }

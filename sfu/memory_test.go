@@ -18,7 +18,7 @@ type memory struct {
 	onMedia func(b []byte)
 }
 
-func (m *memory) sendRTP(k kind, b []byte) error {
+func (m *memory) sendRTP(_ *burst, k kind, b []byte) error {
 	if m.onMedia != nil {
 		m.onMedia(b)
 
@@ -31,7 +31,7 @@ func (m *memory) sendRTP(k kind, b []byte) error {
 	return nil
 }
 
-func (m *memory) sendRepair(b []byte) error {
+func (m *memory) sendRepair(_ *burst, b []byte) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.repairs = append(m.repairs, append([]byte(nil), b...))
@@ -39,7 +39,11 @@ func (m *memory) sendRepair(b []byte) error {
 	return nil
 }
 
-func (m *memory) sendRTCP(packets ...rtcp.Packet) error {
+func (m *memory) sendRTCP(_ *burst, b []byte) error {
+	packets, err := rtcp.Unmarshal(b)
+	if err != nil {
+		return err
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.control = append(m.control, packets...)
@@ -163,12 +167,12 @@ func (c *camera) frame(payload []byte) {
 	c.now += 33 * time.Millisecond
 	c.raw.seq++
 	c.raw.ts += 3000
-	c.leg.receiveRTP(c.raw.bytes(payload...), c.now)
+	c.leg.receiveRTP(c.raw.bytes(payload...), c.now, nil)
 }
 
 // discardSender is a transport that keeps nothing.
 type discardSender struct{}
 
-func (discardSender) sendRTP(kind, []byte) error    { return nil }
-func (discardSender) sendRepair([]byte) error       { return nil }
-func (discardSender) sendRTCP(...rtcp.Packet) error { return nil }
+func (discardSender) sendRTP(*burst, kind, []byte) error { return nil }
+func (discardSender) sendRepair(*burst, []byte) error    { return nil }
+func (discardSender) sendRTCP(*burst, []byte) error      { return nil }

@@ -342,16 +342,20 @@ func (p *Peer) setState(state string) {
 
 var _ sender = (*Peer)(nil)
 
-func (p *Peer) sendRTP(k kind, b []byte) error {
+func (p *Peer) sendRTP(_ *burst, k kind, b []byte) error {
 	t := p.tracks[k]
 
 	return t.write(&t.media, b)
 }
 
-func (p *Peer) sendRepair(b []byte) error {
+func (p *Peer) sendRepair(_ *burst, b []byte) error {
 	t := p.tracks[video]
 
 	return t.write(&t.repair, b)
 }
 
-func (p *Peer) sendRTCP(packets ...rtcp.Packet) error { return p.pc.WriteRTCP(packets) }
+func (p *Peer) sendRTCP(_ *burst, b []byte) error {
+	raw := rtcp.RawPacket(b)
+
+	return p.pc.WriteRTCP([]rtcp.Packet{&raw})
+}

@@ -107,14 +107,14 @@ func sendBadly(l *leg, random *rand.Rand, now time.Duration) time.Duration {
 		case 1:
 			held = append(held, b)
 		case 2:
-			l.receiveRTP(b, now)
-			l.receiveRTP(b, now)
+			l.receiveRTP(b, now, nil)
+			l.receiveRTP(b, now, nil)
 		default:
-			l.receiveRTP(b, now)
+			l.receiveRTP(b, now, nil)
 		}
 		if random.IntN(10) == 0 {
 			for _, b := range held {
-				l.receiveRTP(b, now)
+				l.receiveRTP(b, now, nil)
 			}
 			held = nil
 		}
@@ -179,7 +179,7 @@ func FuzzRewriteRTP(f *testing.F) {
 		now := time.Duration(0)
 		for len(stream) > 0 {
 			n := min(int(stream[0]), len(stream)-1)
-			publisher.receiveRTP(stream[1:1+n], now)
+			publisher.receiveRTP(stream[1:1+n], now, nil)
 			stream = stream[1+n:]
 			now += time.Duration(step) * time.Millisecond
 		}

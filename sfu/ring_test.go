@@ -83,7 +83,7 @@ func TestForwardingDoesNotAllocate(t *testing.T) {
 	if allocations := testing.AllocsPerRun(2000, func() {
 		seq++
 		packet[2], packet[3] = byte(seq>>8), byte(seq)
-		publisher.receiveRTP(packet, time.Duration(seq)*time.Millisecond)
+		publisher.receiveRTP(packet, time.Duration(seq)*time.Millisecond, nil)
 	}); allocations != 0 {
 		t.Errorf("%v allocations for each packet", allocations)
 	}

@@ -160,8 +160,8 @@ func (rs *rooms) counts() (rooms, pairs int) {
 func (p pair) greet(now time.Duration) {
 	for _, l := range p {
 		if r := l.to.enter(); r != nil {
-			l.repeatKeyRequest(r, now)
-			l.send(l.bitrateLimit(l.limit(r)))
+			l.repeatKeyRequest(r, now, nil)
+			l.send(nil, l.bitrateLimit(l.limit(r)))
 		}
 		l.to.leave()
 	}

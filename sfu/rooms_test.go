@@ -77,7 +77,7 @@ func (w *walker) send() {
 			r.seq++
 			r.ts += 900
 			b := binary.BigEndian.AppendUint32(append([]byte(nil), keyFrame...), w.id)
-			w.leg.receiveRTP(r.bytes(b...), now)
+			w.leg.receiveRTP(r.bytes(b...), now, nil)
 		}
 	}
 }

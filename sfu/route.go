@@ -45,7 +45,7 @@ func (r *route) wantsVideo() bool {
 
 // forward rewrites p, whose extended sequence number is seq, and sends it. It
 // returns true if a flow began with it.
-func (r *route) forward(p *packet, seq int64, c codec, now time.Duration) (began bool) {
+func (r *route) forward(p *packet, seq int64, c codec, now time.Duration, via *burst) (began bool) {
 	pt := r.payloads[p.pt]
 	if pt == noPayload {
 		r.publisher.count.dropped[dropCodec].Add(1)
@@ -73,12 +73,12 @@ func (r *route) forward(p *packet, seq int64, c codec, now time.Duration) (began
 		r.key.passed()
 		r.publisher.count.keyFrames.Add(1)
 	}
-	r.send(p, f, d, pt, now)
+	r.send(p, f, d, pt, now, via)
 
 	return began
 }
 
-func (r *route) send(p *packet, f *flow, d *downTrack, pt uint8, now time.Duration) {
+func (r *route) send(p *packet, f *flow, d *downTrack, pt uint8, now time.Duration, via *burst) {
 	k := f.kind
 	delay := f.rewrite(&d.tail, p, now)
 	p.pt, p.ssrc = pt, d.ssrc
@@ -91,7 +91,7 @@ func (r *route) send(p *packet, f *flow, d *downTrack, pt uint8, now time.Durati
 	if sent := d.ring.Load(); sent != nil {
 		sent.store(p.seq, b, now)
 	}
-	if err := r.subscriber.out.sendRTP(k, b); err != nil {
+	if err := r.subscriber.out.sendRTP(via, k, b); err != nil {
 		r.publisher.count.dropped[dropSend].Add(1)
 
 		return

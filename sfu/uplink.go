@@ -81,20 +81,20 @@ func (u *uplink) recordArrival(p *packet, id uint8, now time.Duration) {
 }
 
 // feedback sends the peer what is due at now; r is nil while it is alone.
-func (l *leg) feedback(r *route, now time.Duration) {
+func (l *leg) feedback(r *route, now time.Duration, via *burst) {
 	u := &l.up
 	if r != nil {
-		l.repeatKeyRequest(r, now)
+		l.repeatKeyRequest(r, now, via)
 	} else {
 		u.streams[video].loss.gaps = 0 // nobody misses anything
 	}
 	if u.pending && now >= u.nextArrivals {
 		u.pending, u.nextArrivals = false, now+arrivalInterval
-		l.send(u.arrivals.BuildFeedbackPacket()...)
+		l.send(via, u.arrivals.BuildFeedbackPacket()...)
 	}
 	if s := &u.streams[video]; s.loss.gaps > 0 && now >= u.nextNACK && r.in.repairs() {
 		u.nextNACK = now + nackInterval
-		l.requestMissing(s, now)
+		l.requestMissing(s, now, via)
 	}
 	limit := l.limit(r)
 	if r != nil {
@@ -104,10 +104,10 @@ func (l *leg) feedback(r *route, now time.Duration) {
 	}
 	if now >= u.nextReport {
 		u.nextReport, u.nextLimit, u.limit = now+reportInterval, now+limitInterval, limit
-		l.sendReports(limit, now)
+		l.sendReports(limit, now, via)
 	} else if limit != u.limit && now >= u.nextLimit {
 		u.nextLimit, u.limit = now+limitInterval, limit
-		l.send(l.bitrateLimit(limit))
+		l.send(via, l.bitrateLimit(limit))
 	}
 }
 
@@ -135,7 +135,7 @@ func (l *leg) bitrateLimit(limit uint64) rtcp.Packet {
 }
 
 // requestMissing asks the publisher for what is lost (RFC 4585 section 6.2.1).
-func (l *leg) requestMissing(s *stream, now time.Duration) {
+func (l *leg) requestMissing(s *stream, now time.Duration, via *burst) {
 	before := s.loss.lost
 	list := s.loss.due(now, l.roundTrip(), l.up.nacks[:0])
 	l.count.lost.Add(s.loss.lost - before)
@@ -143,12 +143,12 @@ func (l *leg) requestMissing(s *stream, now time.Duration) {
 		return
 	}
 	l.count.nacksSent.Add(uint64(len(list)))
-	l.send(&rtcp.TransportLayerNack{
+	l.send(via, &rtcp.TransportLayerNack{
 		SenderSSRC: l.self(), MediaSSRC: s.ssrc.Load(), Nacks: rtcp.NackPairsFromSequenceNumbers(list),
 	})
 }
 
-func (l *leg) sendReports(limit uint64, now time.Duration) {
+func (l *leg) sendReports(limit uint64, now time.Duration, via *burst) {
 	rr := &rtcp.ReceiverReport{SSRC: l.self()}
 	for k := range l.up.streams {
 		s := &l.up.streams[k]
@@ -165,20 +165,20 @@ func (l *leg) sendReports(limit uint64, now time.Duration) {
 		}
 		rr.Reports = append(rr.Reports, block)
 	}
-	l.send(rr, l.bitrateLimit(limit))
+	l.send(via, rr, l.bitrateLimit(limit))
 }
 
 // repeatKeyRequest asks the peer for the key frame that r waits for, if it is
 // time. Anybody may call it.
-func (l *leg) repeatKeyRequest(r *route, now time.Duration) {
+func (l *leg) repeatKeyRequest(r *route, now time.Duration, via *burst) {
 	if r.wantsVideo() && l.up.streams[video].ssrc.Load() != 0 && r.key.due(now) {
-		l.requestKeyFrame(r.in)
+		l.requestKeyFrame(r.in, via)
 	}
 }
 
 // requestKeyFrame asks the peer for a key frame (PLI, RFC 4585 section 6.3.1,
 // or FIR, RFC 5104 section 4.3.1, if that is all it knows). Anybody may call it.
-func (l *leg) requestKeyFrame(m *media) {
+func (l *leg) requestKeyFrame(m *media, via *burst) {
 	ssrc := l.up.streams[video].ssrc.Load()
 	if ssrc == 0 {
 		return // nothing sent yet
@@ -186,13 +186,13 @@ func (l *leg) requestKeyFrame(m *media) {
 	l.count.keyRequests.Add(1)
 	pl := &m.payloads[m.payloadFor(m.sends[video])&0x7f]
 	if !pl.pli && pl.fir {
-		l.send(&rtcp.FullIntraRequest{SenderSSRC: l.self(), MediaSSRC: ssrc, FIR: []rtcp.FIREntry{
+		l.send(via, &rtcp.FullIntraRequest{SenderSSRC: l.self(), MediaSSRC: ssrc, FIR: []rtcp.FIREntry{
 			{SSRC: ssrc, SequenceNumber: uint8(l.count.keyRequests.Load())},
 		}})
 
 		return
 	}
-	l.send(&rtcp.PictureLossIndication{SenderSSRC: l.self(), MediaSSRC: ssrc})
+	l.send(via, &rtcp.PictureLossIndication{SenderSSRC: l.self(), MediaSSRC: ssrc})
 }
 
 // self is the SSRC that our feedback comes from: one of our own streams.
@@ -206,8 +206,11 @@ func (l *leg) self() uint32 {
 
 // send sends feedback. An error means that the transport is going away, which
 // whoever owns it finds out by itself.
-func (l *leg) send(packets ...rtcp.Packet) {
-	if len(packets) > 0 {
-		_ = l.out.sendRTCP(packets...)
+func (l *leg) send(via *burst, packets ...rtcp.Packet) {
+	if len(packets) == 0 {
+		return
+	}
+	if b, err := rtcp.Marshal(packets); err == nil {
+		_ = l.out.sendRTCP(via, b)
 	}
 }
