@@ -50,7 +50,24 @@ func (b buffer) Read([]byte) (int, error) { return 0, io.EOF }
 // Close implements io.Closer.
 func (b buffer) Close() error { return nil }
 
-func (p *Peer) receiveRTP(b []byte) { p.leg.receiveRTP(b, p.engine.now(), nil) }
+func (p *Peer) receiveRTP(b []byte) {
+	if p.servedBy(planePion) {
+		p.leg.receiveRTP(b, p.engine.now(), nil)
+	}
+}
+
+// servedBy reports whether a plane serves the peer. What comes before that is
+// decided is dropped, and what comes to Pion while ICE tells the fast plane of
+// another address.
+func (p *Peer) servedBy(plane string) bool {
+	if served := p.served.Load(); served == nil || *served != plane {
+		p.engine.plane.count.early.Add(1)
+
+		return false
+	}
+
+	return true
+}
 
 // receiveRTCP drops repeats: Pion splits compounds and hands each packet to
 // the buffer of every SSRC it mentions, one after the other, in one goroutine.
@@ -59,5 +76,7 @@ func (p *Peer) receiveRTCP(b []byte) {
 		return
 	}
 	p.lastRTCP = b // Pion made it for us and does not use it again
-	p.leg.receiveRTCP(b, p.engine.now(), nil)
+	if p.servedBy(planePion) {
+		p.leg.receiveRTCP(b, p.engine.now(), nil)
+	}
 }

@@ -272,7 +272,7 @@ func TestStreamStorm(t *testing.T) {
 	a := newClient(t, e, clientConfig{})
 	<-a.connected // the server is a little earlier
 	for ssrc := range uint32(2 * maxRTCPStreams) {
-		if err := a.pc.WriteRTCP([]rtcp.Packet{&rtcp.PictureLossIndication{MediaSSRC: ssrc}}); err != nil {
+		if err := a.pc.WriteRTCP([]rtcp.Packet{&rtcp.PictureLossIndication{SenderSSRC: ssrc, MediaSSRC: ssrc}}); err != nil {
 			break // the server has said goodbye already
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -30,7 +31,8 @@ type endpoint struct {
 
 	mu       sync.Mutex // guards the rest
 	closed   bool
-	password string // empty until the answer is ready
+	lane     atomic.Pointer[lane] // takes media on the fast plane; nil before
+	password string               // empty until the answer is ready
 	leg      *leg
 	links    map[netip.AddrPort]link
 	streams  []*tcpLink // TCP connections among the links, the oldest first

@@ -31,11 +31,16 @@ const (
 // Config is what an Engine needs. Only UDP has no default.
 type Config struct {
 	// UDP are the sockets that media flows through, one at least. The Engine
-	// owns them and closes them; give them large kernel buffers.
+	// owns them and closes them; give them large kernel buffers. Sockets of one
+	// address (SO_REUSEPORT) share its clients, each with a worker of its own.
 	UDP []net.PacketConn
 	// Addresses are offered to clients where a socket is bound to the
 	// unspecified address; empty means those of the interfaces.
 	Addresses []netip.Addr
+	// MediaPlane says how media is forwarded: "fast", without Pion, "pion", by
+	// way of it, or "auto" and "", the first if it works here. Connections whose
+	// keys the fast one cannot have go by the other one each.
+	MediaPlane string
 	// MaxBitrate is the most that a client may send, in bit/s; 0 means 2.5 Mb/s.
 	MaxBitrate int
 	// IncludeLoopback also offers loopback addresses of the interfaces.
@@ -70,6 +75,8 @@ type Engine struct {
 	certificate webrtc.Certificate // of new peers; guarded by mu, see identity
 	epoch       time.Time
 	rooms       *rooms
+	plane       *plane
+	fast        bool // new peers are meant for the fast plane
 	hub         *hub
 	tcp         *tcpServer  // nil if there is none
 	turn        *turnServer // nil if there is none
@@ -106,9 +113,13 @@ func (e *Engine) start() error {
 	if _, err := e.identity(); err != nil {
 		return err
 	}
+	if err := e.choosePlane(); err != nil {
+		return err
+	}
 	var err error
 	e.hub = newHub(e.now)
-	if e.mux, err = newMux(&e.config, e.hub, pionLogs{e.log}); err != nil {
+	e.plane = &plane{now: e.now, hub: &e.hub.count}
+	if e.mux, err = newMux(e); err != nil {
 		return err
 	}
 	if e.config.TURN != nil {
@@ -212,6 +223,7 @@ func (e *Engine) Stats() Stats {
 		s.Traffic.add(p.leg.count.snapshot())
 	}
 	s.Hub = e.hub.count.snapshot()
+	s.Plane = e.plane.snapshot()
 	if e.tcp != nil {
 		s.TCP = e.tcp.stats()
 	}

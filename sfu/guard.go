@@ -18,14 +18,11 @@ type guard struct {
 // where the socket has one.
 func guarded(conn net.PacketConn, count *hubCounters) net.PacketConn {
 	g := guard{PacketConn: conn, count: count}
-	switch c := conn.(type) {
-	case *net.UDPConn:
-		return &addrPortGuard{guard: g, conn: udpConn{c}}
-	case ice.AddrPortReaderWriter:
+	if c, ok := portable(conn).(ice.AddrPortReaderWriter); ok {
 		return &addrPortGuard{guard: g, conn: c}
-	default:
-		return &g
 	}
+
+	return &g
 }
 
 // ReadFrom implements net.PacketConn.
@@ -79,6 +76,16 @@ func (g *addrPortGuard) WriteToAddrPort(b []byte, to netip.AddrPort) (int, error
 	}
 
 	return g.conn.WriteToAddrPort(b, to)
+}
+
+// portable gives a socket Pion's names for what needs no allocations, where it
+// can do that under others.
+func portable(conn net.PacketConn) net.PacketConn {
+	if c, ok := conn.(*net.UDPConn); ok {
+		return udpConn{c}
+	}
+
+	return conn
 }
 
 // udpConn gives a UDP socket the names that Pion has for its methods.

@@ -44,6 +44,12 @@ func (i *inbox) deliver(b []byte, from netip.AddrPort) {
 	if s == nil {
 		return // longer than what any stream takes
 	}
+	if l := i.end.lane.Load(); l != nil && isMedia(b) {
+		l.receive(s.datagram(), i.end.hub.now(), nil)
+		s.free()
+
+		return
+	}
 	i.mu.Lock()
 	if i.closed || len(i.waiting.items)-i.waiting.head >= inboxLimit {
 		i.mu.Unlock()

@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 
 	"github.com/pion/ice/v4"
-	"github.com/pion/logging"
 )
 
 // socket is one UDP socket under the shared mux, with the say over which
@@ -21,8 +21,8 @@ var _ ice.UDPMux = (*socket)(nil)
 
 // newMux puts all sockets, and the hub if there are streams, under one
 // ice.UDPMux, which owns them from then on.
-func newMux(c *Config, h *hub, logs logging.LoggerFactory) (ice.UDPMux, error) {
-	muxes := make([]ice.UDPMux, 0, len(c.UDP)+1)
+func newMux(e *Engine) (ice.UDPMux, error) {
+	c, h := &e.config, e.hub
 	var has [families]bool
 	for _, conn := range c.UDP {
 		local, ok := conn.LocalAddr().(*net.UDPAddr)
@@ -31,9 +31,12 @@ func newMux(c *Config, h *hub, logs logging.LoggerFactory) (ice.UDPMux, error) {
 		}
 		has[familyOf(local.AddrPort().Addr())] = true
 		has[ipv4] = has[ipv4] || local.IP.IsUnspecified()
+	}
+	var muxes []ice.UDPMux
+	for _, sockets := range byAddress(c.UDP) {
 		muxes = append(muxes, &socket{
 			UDPMuxDefault: ice.NewUDPMuxDefault(ice.UDPMuxParams{
-				Logger: logs.NewLogger("ice"), UDPConn: guarded(conn, &h.count), Net: c.Net,
+				Logger: pionLogs{e.log}.NewLogger("ice"), UDPConn: e.packetConn(sockets), Net: c.Net,
 			}),
 			addresses: c.Addresses, loopback: c.IncludeLoopback,
 		})
@@ -51,6 +54,31 @@ func newMux(c *Config, h *hub, logs logging.LoggerFactory) (ice.UDPMux, error) {
 	}
 
 	return ice.NewMultiUDPMuxDefault(muxes...), nil
+}
+
+// packetConn is what ICE reads and writes for the sockets of one address.
+func (e *Engine) packetConn(sockets []net.PacketConn) net.PacketConn {
+	if !e.fast && len(sockets) == 1 {
+		return guarded(sockets[0], &e.hub.count)
+	}
+
+	return newGroup(e.plane, sockets)
+}
+
+// byAddress puts the sockets of each address together, in their order.
+func byAddress(sockets []net.PacketConn) (groups [][]net.PacketConn) {
+	for _, s := range sockets {
+		at := slices.IndexFunc(groups, func(g []net.PacketConn) bool {
+			return g[0].LocalAddr().String() == s.LocalAddr().String()
+		})
+		if at < 0 {
+			groups = append(groups, []net.PacketConn{s})
+		} else {
+			groups[at] = append(groups[at], s)
+		}
+	}
+
+	return groups
 }
 
 // GetListenAddresses implements ice.UDPMux: the addresses to offer.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/pion/ice/v4"
 	"github.com/pion/stun/v4"
+	"github.com/pion/webrtc/v4"
 )
 
 // pathSilence is how long a path must be silent before a worse one may replace
@@ -62,7 +63,7 @@ func (p *Peer) path() string {
 	if state, _ := p.State(); state == stateNew { // Pion is still starting
 		return ""
 	}
-	pair, err := p.pc.SCTP().Transport().ICETransport().GetSelectedCandidatePair()
+	pair, err := p.ice().GetSelectedCandidatePair()
 	if err != nil || pair == nil {
 		return ""
 	}
@@ -73,6 +74,8 @@ func (p *Peer) path() string {
 
 	return pathOf(a)
 }
+
+func (p *Peer) ice() *webrtc.ICETransport { return p.pc.SCTP().Transport().ICETransport() }
 
 // openStreams lets the client in by TCP and TURN with the credentials that an
 // answer tells it.
@@ -89,6 +92,9 @@ func (p *Peer) openStreams(answer string) {
 	defer p.mu.Unlock()
 	if !p.closing {
 		p.end = p.engine.hub.arm(ufrag, password, p.leg)
+		if p.end != nil {
+			p.end.lane.Store(p.lane)
+		}
 	}
 }
 

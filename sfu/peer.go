@@ -8,7 +8,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/pion/dtls/v3"
 	"github.com/pion/ice/v4"
 	"github.com/pion/interceptor"
 	"github.com/pion/rtcp"
@@ -55,8 +54,13 @@ type Peer struct {
 	rtpStreams, rtcpStreams atomic.Int32
 	lastRTCP                []byte // SRTCP session goroutine
 
-	end       *endpoint // the hub's, guarded by mu
 	nominated nomination
+
+	end     *endpoint              // the hub's, guarded by mu
+	where   *destination           // what ICE has selected last, guarded by mu
+	lane    *lane                  // on the fast plane, guarded by mu
+	capture keyCapture             // wiped when a plane serves the peer
+	served  atomic.Pointer[string] // which that is
 }
 
 func newPeer(e *Engine) (*Peer, error) {
@@ -86,6 +90,7 @@ func newPeer(e *Engine) (*Peer, error) {
 	if err != nil {
 		return nil, err
 	}
+	p.ice().OnSelectedCandidatePairChange(p.selected)
 	p.pc.OnConnectionStateChange(func(webrtc.PeerConnectionState) { p.follow() })
 
 	return p, nil
@@ -106,7 +111,11 @@ func (p *Peer) settings() (webrtc.SettingEngine, error) {
 	s.SetICETimeouts(disconnectedAfter, failedAfter, keepAlive)
 	s.SetSRTPReplayProtectionWindow(replayWindow)
 	s.SetDTLSInsecureSkipHelloVerify(true)
-	s.SetSRTPProtectionProfiles(dtls.SRTP_AEAD_AES_128_GCM, dtls.SRTP_AES128_CM_HMAC_SHA1_80)
+	s.SetSRTPProtectionProfiles(srtpProfiles...)
+	if p.engine.fast {
+		s.SetDTLSKeyLogWriter(&p.capture)
+		s.SetDTLSServerHelloMessageHook(p.capture.hello)
+	}
 	s.SetDTLSConnectContextMaker(func() (context.Context, func()) {
 		return context.WithTimeout(context.Background(), handshakeTimeout)
 	})
@@ -259,6 +268,9 @@ func (p *Peer) Stats() PeerStats {
 	s.RTT = time.Duration(p.leg.rtt.Load())
 	s.Estimate = p.leg.estimate.Load()
 	s.Path = p.path()
+	if served := p.served.Load(); served != nil {
+		s.Plane = *served
+	}
 
 	return s
 }
@@ -278,6 +290,7 @@ func (p *Peer) Close() error {
 	}
 	p.engine.rooms.leave(p.leg)
 	p.closeStreams()
+	p.closeLane()
 	err := p.pc.GracefulClose()
 	p.engine.forget(p)
 	close(p.done)
@@ -320,6 +333,7 @@ func (p *Peer) follow() {
 	p.mu.Unlock()
 	switch state {
 	case webrtc.PeerConnectionStateConnected:
+		p.serve()
 		now := p.engine.now()
 		p.engine.rooms.setReady(p.leg, now).greet(now)
 	case webrtc.PeerConnectionStateFailed:

@@ -48,7 +48,9 @@ type PeerStats struct {
 	RTT                            time.Duration
 	// Path is how the peer comes to us now: "udp", "tcp", "tls", which is TURN
 	// over TLS, or "" before it has.
-	Path    string
+	Path string
+	// Plane serves the peer: "fast", "pion", or "" before it is connected.
+	Plane   string
 	Dropped Dropped
 }
 
@@ -59,6 +61,7 @@ type Stats struct {
 	Pairs int // wired
 	// Traffic sums the counters of the open peers (RTT, Estimate and Path are empty).
 	Traffic PeerStats
+	Plane   PlaneStats
 	Hub     HubStats
 	TCP     TCPStats
 	TURN    TURNStats

@@ -1,0 +1,181 @@
+//go:build linux && (amd64 || arm64)
+
+package sfu
+
+import (
+	"encoding/binary"
+	"errors"
+	"net"
+	"net/netip"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// maxSegments is how many datagrams the kernel takes as one (UDP_MAX_SEGMENTS
+// was 64 when it came), maxSegmented how many bytes.
+const (
+	maxSegments  = 64
+	maxSegmented = 65000
+)
+
+// mmsghdr is the kernel's struct mmsghdr.
+type mmsghdr struct {
+	hdr unix.Msghdr
+	n   uint32
+	_   [4]byte
+}
+
+// multi is a batchConn by recvmmsg and sendmmsg. Runs of datagrams of one size
+// to one client go to the kernel as one and are cut there (UDP_SEGMENT).
+type multi struct {
+	raw    syscall.RawConn
+	conn   *net.UDPConn
+	in     *reading
+	out    *writing
+	write1 func(fd uintptr)
+}
+
+var _ batchConn = (*multi)(nil)
+
+// reading is what one recvmmsg is told.
+type reading struct {
+	hdrs  [burstSize]mmsghdr
+	names [burstSize]unix.RawSockaddrInet6
+	iovs  [burstSize]unix.Iovec
+	ready bool
+	count int
+	errno syscall.Errno
+	try   func(fd uintptr) bool
+}
+
+// rawAddress is an address as the kernel wants it.
+type rawAddress struct {
+	sa   unix.RawSockaddrInet6 // or the shorter one for IPv4
+	size uint32
+}
+
+// newRawAddress encodes an address for a socket, of IPv6 if six.
+func newRawAddress(a netip.AddrPort, six bool) (r rawAddress) {
+	addr := a.Addr().Unmap()
+	port := (*[2]byte)(unsafe.Pointer(&r.sa.Port)) // at the same place for both families
+	binary.BigEndian.PutUint16(port[:], a.Port())
+	if six {
+		r.sa.Family, r.sa.Addr, r.size = unix.AF_INET6, addr.As16(), unix.SizeofSockaddrInet6
+
+		return r
+	}
+	four := (*unix.RawSockaddrInet4)(unsafe.Pointer(&r.sa))
+	four.Family, four.Addr, r.size = unix.AF_INET, addr.As4(), unix.SizeofSockaddrInet4
+
+	return r
+}
+
+// newBatchConn makes a batchConn of a socket.
+func newBatchConn(conn net.PacketConn) batchConn {
+	c, ok := conn.(*net.UDPConn)
+	if !ok {
+		return single{conn}
+	}
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return single{udpConn{c}}
+	}
+	m := &multi{raw: raw, conn: c, in: &reading{}}
+	m.in.try = m.in.receive
+
+	return m
+}
+
+// read implements batchConn. It is called with the same slice each time.
+func (m *multi) read(in []datagram) (int, error) {
+	r := m.in
+	if !r.ready {
+		r.prepare(in)
+	}
+	for i := range min(len(in), burstSize) {
+		r.hdrs[i].hdr.Namelen = unix.SizeofSockaddrInet6
+	}
+	for {
+		if err := m.raw.Read(r.try); err != nil {
+			return 0, err
+		}
+		switch r.errno {
+		case 0:
+			r.finish(in)
+
+			return r.count, nil
+		case unix.EBADF, unix.ENOTSOCK, unix.EINVAL:
+			return 0, r.errno
+		default: // of a datagram sent before: nothing that concerns reading
+		}
+	}
+}
+
+func (r *reading) prepare(in []datagram) {
+	r.ready = true
+	for i := range min(len(in), burstSize) {
+		r.iovs[i].Base = &in[i].b[0]
+		r.iovs[i].SetLen(len(in[i].b))
+		h := &r.hdrs[i].hdr
+		h.Name = (*byte)(unsafe.Pointer(&r.names[i]))
+		h.Iov = &r.iovs[i]
+		h.SetIovlen(1)
+	}
+}
+
+// receive tries once; it returns false if there is nothing to read yet.
+func (r *reading) receive(fd uintptr) bool {
+	n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&r.hdrs[0])),
+		burstSize, unix.MSG_DONTWAIT, 0, 0)
+	if errno == unix.EAGAIN || errno == unix.EINTR {
+		return false
+	}
+	r.count, r.errno = int(n), errno
+
+	return true
+}
+
+// finish reads what the kernel has filled in.
+func (r *reading) finish(in []datagram) {
+	for i := range r.count {
+		h, d := &r.hdrs[i], &in[i]
+		d.n = int(h.n)
+		if h.hdr.Flags&unix.MSG_TRUNC != 0 {
+			d.n = 0 // longer than anything that we take
+		}
+		port := (*[2]byte)(unsafe.Pointer(&r.names[i].Port))
+		addr := netip.AddrFrom16(r.names[i].Addr).Unmap()
+		if r.names[i].Family == unix.AF_INET {
+			addr = netip.AddrFrom4((*unix.RawSockaddrInet4)(unsafe.Pointer(&r.names[i])).Addr)
+		}
+		d.from = netip.AddrPortFrom(addr, binary.BigEndian.Uint16(port[:]))
+	}
+}
+
+// sending implements batchConn.
+func (m *multi) sending() batchConn {
+	w := &multi{raw: m.raw, conn: m.conn, out: &writing{}}
+	_ = m.raw.Control(func(fd uintptr) { w.out.segments = knowsSegments(int(fd)) })
+	w.write1 = w.out.send
+
+	return w
+}
+
+func knowsSegments(fd int) bool {
+	_, err := unix.GetsockoptInt(fd, unix.IPPROTO_UDP, unix.UDP_SEGMENT)
+
+	return err == nil
+}
+
+// write implements batchConn.
+func (m *multi) write(out []slotOut) (unsent int) {
+	w := m.out
+	w.load(out)
+	if err := m.raw.Control(m.write1); errors.Is(err, net.ErrClosed) {
+		return len(out)
+	}
+
+	return w.unsent
+}

@@ -1,0 +1,149 @@
+//go:build linux && (amd64 || arm64)
+
+package sfu
+
+import (
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// controlSize is the room for one control message with the segments' size.
+const controlSize = unix.SizeofCmsghdr + 8
+
+// writing is what one sendmmsg is told: messages, each of one datagram or of
+// several of one size to one client, of which the last may be shorter.
+type writing struct {
+	slots    []slotOut
+	messages int
+	hdrs     [burstSize]mmsghdr
+	iovs     [burstSize]unix.Iovec
+	controls [burstSize][controlSize]byte
+	chains   [burstSize]chain
+	next     [burstSize]int8 // the slot that follows in the same message, or -1
+	segments bool            // the kernel can cut
+	unsent   int
+}
+
+// chain is the slots of one message.
+type chain struct {
+	to          *destination
+	first, last int8
+	count       int
+	size, bytes int // of one segment, of all
+	closed      bool
+}
+
+// load sorts the slots into messages.
+func (w *writing) load(slots []slotOut) {
+	w.slots, w.messages, w.unsent = slots, 0, 0
+	for i := range slots {
+		w.next[i] = -1
+		if !w.join(int8(i)) {
+			w.chains[w.messages] = chain{
+				to: slots[i].to, first: int8(i), last: int8(i), count: 1, size: slots[i].n, bytes: slots[i].n,
+			}
+			w.messages++
+		}
+	}
+	iov := 0
+	for i := range w.messages {
+		iov = w.describe(i, iov)
+	}
+}
+
+// join puts a slot into the newest message to the same client, if it fits.
+func (w *writing) join(i int8) bool {
+	if !w.segments {
+		return false
+	}
+	s := &w.slots[i]
+	for m := w.messages - 1; m >= 0; m-- {
+		c := &w.chains[m]
+		if c.to != s.to {
+			continue
+		}
+		if c.closed || s.n > c.size || c.count == maxSegments || c.bytes+s.n > maxSegmented {
+			return false
+		}
+		w.next[c.last] = i
+		c.last = i
+		c.count++
+		c.bytes += s.n
+		c.closed = s.n < c.size
+
+		return true
+	}
+
+	return false
+}
+
+// describe fills in the header of message m, whose parts begin at iov.
+func (w *writing) describe(m, iov int) int {
+	c, h := &w.chains[m], &w.hdrs[m].hdr
+	h.Name = (*byte)(unsafe.Pointer(&c.to.raw.sa))
+	h.Namelen = c.to.raw.size
+	h.Iov = &w.iovs[iov]
+	h.SetIovlen(c.count)
+	for i := c.first; i >= 0; i = w.next[i] {
+		w.iovs[iov].Base = &w.slots[i].b[0]
+		w.iovs[iov].SetLen(w.slots[i].n)
+		iov++
+	}
+	h.Control = nil
+	h.SetControllen(0)
+	if c.count > 1 {
+		control := &w.controls[m]
+		cmsg := (*unix.Cmsghdr)(unsafe.Pointer(&control[0]))
+		cmsg.Level, cmsg.Type = unix.IPPROTO_UDP, unix.UDP_SEGMENT
+		cmsg.SetLen(unix.CmsgLen(2))
+		*(*uint16)(unsafe.Pointer(&control[unix.SizeofCmsghdr])) = uint16(c.size)
+		h.Control = &control[0]
+		h.SetControllen(controlSize)
+	}
+
+	return iov
+}
+
+// send sends the messages. What the kernel refuses is lost, as a datagram may
+// be on any network; nobody waits for a full queue.
+func (w *writing) send(fd uintptr) {
+	for m := 0; m < w.messages; {
+		n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&w.hdrs[m])),
+			uintptr(w.messages-m), unix.MSG_DONTWAIT, 0, 0)
+		switch {
+		case errno == 0:
+			m += int(n)
+		case errno == unix.EINTR:
+		case errno == unix.EAGAIN || errno == unix.ENOBUFS:
+			for ; m < w.messages; m++ {
+				w.unsent += w.chains[m].count
+			}
+		default:
+			w.refused(fd, m, errno)
+			m++
+		}
+	}
+}
+
+// refused handles a message that the kernel did not take: a run of segments
+// may be too much for the network device, then they go one by one, now and in
+// future.
+func (w *writing) refused(fd uintptr, m int, errno syscall.Errno) {
+	c := &w.chains[m]
+	if c.count == 1 || errno != unix.EIO && errno != unix.EINVAL && errno != unix.EOPNOTSUPP {
+		w.unsent += c.count
+
+		return
+	}
+	w.segments = false
+	for i := c.first; i >= 0; i = w.next[i] {
+		s := &w.slots[i]
+		_, _, errno := unix.Syscall6(unix.SYS_SENDTO, fd, uintptr(unsafe.Pointer(&s.b[0])), uintptr(s.n),
+			unix.MSG_DONTWAIT, uintptr(unsafe.Pointer(&c.to.raw.sa)), uintptr(c.to.raw.size))
+		if errno != 0 {
+			w.unsent++
+		}
+	}
+}

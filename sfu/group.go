@@ -1,0 +1,193 @@
+package sfu
+
+import (
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/pion/ice/v4"
+)
+
+// controlLimit is how many handshakes and connectivity checks may wait for ICE.
+const controlLimit = 1024
+
+// group is the sockets of one address, one for each worker: the kernel gives
+// each client to one of them (SO_REUSEPORT). To ICE it is one net.PacketConn,
+// from which it reads what is not for the workers themselves. Its methods may
+// be called by anybody.
+type group struct {
+	plane   *plane
+	sockets []net.PacketConn
+	conns   []batchConn
+	local   netip.AddrPort
+	six     bool // the sockets are of IPv6, which may take IPv4 too
+	control chan *parcel
+	workers sync.WaitGroup
+}
+
+var (
+	_ net.PacketConn           = (*group)(nil)
+	_ ice.AddrPortReaderWriter = (*group)(nil)
+)
+
+// newGroup starts a worker for each socket; they end with Close.
+func newGroup(p *plane, sockets []net.PacketConn) *group {
+	g := &group{plane: p, sockets: sockets, control: make(chan *parcel, controlLimit)}
+	if u, ok := sockets[0].LocalAddr().(*net.UDPAddr); ok {
+		a := u.AddrPort()
+		g.local, g.six = netip.AddrPortFrom(a.Addr().Unmap(), a.Port()), u.IP.To4() == nil
+	}
+	for _, s := range sockets {
+		g.conns = append(g.conns, newBatchConn(s))
+	}
+	for i := range g.conns {
+		w := &worker{group: g, conn: g.conns[i], burst: burst{worker: i, count: &p.count}}
+		g.workers.Go(w.run)
+	}
+	go func() {
+		g.workers.Wait()
+		close(g.control)
+	}()
+	p.groups = append(p.groups, g)
+
+	return g
+}
+
+// worker handles what one socket receives.
+type worker struct {
+	group *group
+	conn  batchConn
+	burst burst
+	in    [burstSize]datagram
+}
+
+func (w *worker) run() {
+	for {
+		n, err := w.conn.read(w.in[:])
+		if err != nil {
+			return
+		}
+		now := w.group.plane.now()
+		for i := range n {
+			w.handle(&w.in[i], now)
+		}
+		w.burst.flush()
+	}
+}
+
+// handle takes a datagram: media goes to its client's lane, all else to ICE.
+// What is not from an address that ICE has selected costs no more than the
+// look for it.
+func (w *worker) handle(d *datagram, now time.Duration) {
+	b, p := d.b[:d.n], w.group.plane
+	if isVirtual(d.from.Addr()) {
+		p.hub.forged.Add(1)
+
+		return
+	}
+	if isMedia(b) {
+		if l := p.table.find(d.from); l != nil {
+			l.receive(b, now, &w.burst)
+
+			return
+		}
+	}
+	w.group.pass(b, d.from)
+}
+
+// pass copies a datagram for ICE.
+func (g *group) pass(b []byte, from netip.AddrPort) {
+	s := newParcel(b, from)
+	if s == nil {
+		return
+	}
+	select {
+	case g.control <- s:
+	default:
+		g.plane.count.crowded.Add(1)
+		s.free()
+	}
+}
+
+// ReadFromAddrPort implements ice.AddrPortReaderWriter.
+func (g *group) ReadFromAddrPort(b []byte) (int, netip.AddrPort, error) {
+	s, ok := <-g.control
+	if !ok {
+		return 0, netip.AddrPort{}, net.ErrClosed
+	}
+	n, from := copy(b, s.datagram()), s.addr
+	s.free()
+
+	return n, from, nil
+}
+
+// WriteToAddrPort implements ice.AddrPortReaderWriter for ICE and DTLS. Media
+// to a client of the fast plane does not pass: its lane holds the same keys,
+// and nonces must not repeat.
+func (g *group) WriteToAddrPort(b []byte, to netip.AddrPort) (int, error) {
+	if isVirtual(to.Addr()) {
+		g.plane.hub.unreachable.Add(1)
+
+		return len(b), nil
+	}
+	if isMedia(b) && g.plane.table.find(to) != nil {
+		g.plane.count.pionMedia.Add(1)
+
+		return len(b), nil
+	}
+	if !g.write(b, to) {
+		g.plane.count.unsent.Add(1)
+	}
+
+	return len(b), nil
+}
+
+// write sends a datagram at once.
+func (g *group) write(b []byte, to netip.AddrPort) bool {
+	return writeOne(portable(g.sockets[0]), b, to)
+}
+
+// ReadFrom implements net.PacketConn.
+func (g *group) ReadFrom(b []byte) (int, net.Addr, error) {
+	n, from, err := g.ReadFromAddrPort(b)
+	if err != nil {
+		return 0, nil, err
+	}
+
+	return n, net.UDPAddrFromAddrPort(from), nil
+}
+
+// WriteTo implements net.PacketConn.
+func (g *group) WriteTo(b []byte, to net.Addr) (int, error) {
+	if u, ok := to.(*net.UDPAddr); ok {
+		return g.WriteToAddrPort(b, u.AddrPort())
+	}
+
+	return 0, &net.AddrError{Err: "not a UDP address", Addr: to.String()}
+}
+
+// LocalAddr implements net.PacketConn.
+func (g *group) LocalAddr() net.Addr { return g.sockets[0].LocalAddr() }
+
+// SetDeadline implements net.PacketConn. ICE sets none but to abort a write,
+// which does not wait here.
+func (g *group) SetDeadline(time.Time) error { return nil }
+
+// SetReadDeadline implements net.PacketConn; see SetDeadline.
+func (g *group) SetReadDeadline(time.Time) error { return nil }
+
+// SetWriteDeadline implements net.PacketConn; see SetDeadline.
+func (g *group) SetWriteDeadline(time.Time) error { return nil }
+
+// Close implements net.PacketConn. It returns when the workers have ended.
+func (g *group) Close() (err error) {
+	for _, s := range g.sockets {
+		if bad := s.Close(); bad != nil {
+			err = bad
+		}
+	}
+	g.workers.Wait()
+
+	return err
+}

@@ -1,0 +1,120 @@
+package sfu
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+
+	"github.com/pion/webrtc/v4"
+)
+
+var errNotSelected = errors.New("ICE has selected no pair")
+
+// serve decides, once, which plane a connected peer's media takes. By then the
+// client's fingerprint has been compared, so the keys are good to use.
+func (p *Peer) serve() {
+	pair, err := p.ice().GetSelectedCandidatePair()
+	if err == nil && pair == nil {
+		err = errNotSelected
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.served.Load() != nil || p.closing {
+		return
+	}
+	by := planePion
+	if p.engine.fast {
+		if err == nil {
+			err = p.enterLane(pair)
+		}
+		if err == nil {
+			by = planeFast
+		} else {
+			p.capture.wipeAll()
+			p.engine.plane.count.fallenBack.Add(1)
+			p.engine.log.Warn("a connection takes the slow media plane", "error", err)
+		}
+	}
+	p.engine.plane.serving(by, 1)
+	p.served.Store(&by)
+}
+
+// enterLane makes the peer's lane and puts it where its client is; p.mu is held.
+func (p *Peer) enterLane(pair *webrtc.ICECandidatePair) error {
+	keys, err := p.capture.take()
+	if err != nil {
+		return err
+	}
+	if p.where == nil { // we come before the news
+		if p.where, err = p.place(pair); err != nil {
+			return err
+		}
+	}
+	l, err := newLane(p.leg, keys, &p.engine.plane.count, func() { p.closeSoon("too many streams") })
+	if err != nil {
+		return err
+	}
+	p.lane = l
+	p.leg.out = l // nobody has seen it yet: the leg is not ready
+	l.move(&p.engine.plane.table, p.where)
+	if p.end != nil {
+		p.end.lane.Store(l)
+	}
+
+	return nil
+}
+
+// place is where a pair of candidates leads; p.mu is held.
+func (p *Peer) place(pair *webrtc.ICECandidatePair) (*destination, error) {
+	local, err := addressOf(pair.Local)
+	if err != nil {
+		return nil, err
+	}
+	remote, err := addressOf(pair.Remote)
+	if err != nil {
+		return nil, err
+	}
+
+	return p.engine.plane.destination(local, remote, p.end)
+}
+
+func addressOf(c *webrtc.ICECandidate) (netip.AddrPort, error) {
+	a, err := netip.ParseAddr(c.Address)
+	if err != nil {
+		return netip.AddrPort{}, fmt.Errorf("read a candidate: %w", err)
+	}
+
+	return netip.AddrPortFrom(a, c.Port), nil
+}
+
+// selected is told by ICE that the client is somewhere else from now on.
+func (p *Peer) selected(pair *webrtc.ICECandidatePair) {
+	if pair == nil || !p.engine.fast {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	to, err := p.place(pair)
+	if err != nil {
+		p.engine.log.Warn("a client has moved to where media cannot follow", "error", err)
+
+		return
+	}
+	p.where = to
+	if p.lane != nil {
+		p.lane.move(&p.engine.plane.table, to)
+	}
+}
+
+// closeLane ends what serve began.
+func (p *Peer) closeLane() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.lane != nil {
+		p.lane.close(&p.engine.plane.table)
+	}
+	p.capture.wipeAll()
+	if served := p.served.Load(); served != nil {
+		p.engine.plane.serving(*served, -1)
+	}
+}
