@@ -27,7 +27,8 @@ type TURNStats struct {
 	Allocations        int    // now
 	Connections        int    // now
 	Allocated          uint64 // since New
-	RefusedConnections uint64 // too many
+	Evicted            uint64 // connections without an allocation, the oldest, closed for new ones
+	RefusedConnections uint64 // too many with an allocation from one address
 	RefusedCredentials uint64 // unknown, expired, revoked or wrong
 	RefusedAllocations uint64 // too many, or not of UDP
 	RefusedPermissions uint64 // for a host that is not ours, or too many
@@ -52,7 +53,8 @@ type tcpCounters struct {
 }
 
 type turnCounters struct {
-	allocations, refusedConnections, refusedCredentials  atomic.Uint64
+	allocations, evicted                                 atomic.Uint64
+	refusedConnections, refusedCredentials               atomic.Uint64
 	refusedAllocations, refusedPermissions, refusedSends atomic.Uint64
 	queue                                                queueCounters
 }
