@@ -18,6 +18,7 @@ type TCPStats struct {
 	Strangers int    // now, that have not proved yet who they are
 	Accepted  uint64 // proved who they are
 	Refused   uint64 // did not
+	Displaced uint64 // of those, the oldest strangers, closed for new ones
 	Evicted   uint64 // the client's oldest, closed for a new one
 	Dropped   uint64 // datagrams that a client did not read in time
 }
@@ -48,8 +49,8 @@ func (c *hubCounters) snapshot() HubStats {
 }
 
 type tcpCounters struct {
-	accepted, refused atomic.Uint64
-	queue             queueCounters
+	accepted, refused, displaced atomic.Uint64
+	queue                        queueCounters
 }
 
 type turnCounters struct {
