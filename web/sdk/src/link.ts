@@ -169,6 +169,7 @@ function shut(m: Model, closedBy: ClosedBy, error?: ClientError): Step {
       peerTyping: false,
       chat: chat.failAll(m.view.chat),
       error: error ?? m.view.error,
+      notice: undefined,
     },
     ...stop('dial', 'welcome', 'ping', 'probe', 'ice', 'answer', 'rtc', 'typing', 'queue'),
     { type: 'hangup', code: CloseCode.normal },

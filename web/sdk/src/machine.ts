@@ -95,7 +95,7 @@ export function reduce(m: Model, a: Action, clock: Clock): Step {
     case 'watch':
       return step(m, { watching: a.on }, ...link.watch(m, a.on))
     case 'dismiss':
-      return show(m, { error: undefined })
+      return show(m, { [a.what]: undefined })
     case 'offer':
       return rtc.offered(m, a)
     case 'rtc':
@@ -161,8 +161,9 @@ function onMessage(before: Model, msg: ServerMessage, clock: Clock): Step {
       return stay(m, { type: 'send', message: { type: 'pong', t: msg.t } })
     case 'error':
       return link.error(m, msg, clock)
-    case 'pong':
     case 'notice':
+      return show(m, { notice: { code: msg.code, text: msg.text } })
+    case 'pong':
       return stay(m)
   }
 }

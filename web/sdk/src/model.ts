@@ -39,7 +39,7 @@ export type Action =
   | { type: 'resend'; cid: string }
   | { type: 'typing'; on: boolean }
   | { type: 'watch'; on: boolean }
-  | { type: 'dismiss' }
+  | { type: 'dismiss'; what: 'error' | 'notice' }
   | { type: 'media'; has: { audio?: boolean; video?: boolean } }
   | { type: 'enable'; on: { audio?: boolean; video?: boolean } }
   | { type: 'opened' }

@@ -31,6 +31,26 @@ const inCall: Action[] = [...ticketed, from(match('c1'))]
 const media: Action = { type: 'media', has: { audio: true, video: true } }
 const gone = (reason: 'next' | 'left', requeued = false): Action => from({ type: 'call.end', call: 'c1', reason, requeued })
 
+describe('notices', () => {
+  const lost = from({ type: 'notice', level: 'info', code: 'ticket_expired', text: 'At the end.' })
+
+  test('a lost place in line is told, and the search goes on', () => {
+    const { model, effects } = run(fresh(), ...queued, lost)
+    expect(model.view).toMatchObject({ phase: 'queued', notice: { code: 'ticket_expired', text: 'At the end.' } })
+    expect(effects).toEqual([])
+  })
+
+  const table: { name: string; action: Action }[] = [
+    { name: 'the person has read it', action: { type: 'dismiss', what: 'notice' } },
+    { name: 'a partner is found', action: from(match('c1')) },
+    { name: 'the person gives up waiting', action: { type: 'cancel' } },
+    { name: 'the connection is closed for good', action: { type: 'closed', code: 4409 } },
+  ]
+  test.each(table)('it goes when $name', ({ action }) => {
+    expect(run(fresh(), ...queued, lost, action).model.view.notice).toBeUndefined()
+  })
+})
+
 describe('queue and call', () => {
   const table: { name: string; actions: Action[]; phase: string; sends?: unknown[] }[] = [
     { name: 'join sends the topics', actions: queued, phase: 'queued', sends: [{ type: 'queue.join', id: 'queue:', topics: ['news'] }] },
