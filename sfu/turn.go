@@ -71,6 +71,8 @@ func newTURNServer(h *hub, listener net.Listener, log *slog.Logger) (*turnServer
 		Realm: turnRealm, LoggerFactory: pionLogs{log}, InboundMTU: 2 << 10,
 		AuthHandler: t.authenticate, QuotaHandler: t.mayAllocate,
 		EventHandler: turn.EventHandler{
+			// It is told of wrong passwords, and not of what authenticate has
+			// refused and counted.
 			OnAuth: func(_, _ net.Addr, _, _, _, _ string, ok bool) {
 				if !ok {
 					t.count.refusedCredentials.Add(1)
