@@ -49,11 +49,16 @@ func program(args ...string) *exec.Cmd {
 
 var ready = regexp.MustCompile(`open (https?)://[a-z.]+:(\d+)`)
 
-// start runs the server on free ports and waits until it says where it is.
+// start runs the server on free ports.
 func start(t *testing.T, data string, args ...string) *process {
 	t.Helper()
-	p := &process{t: t, done: make(chan struct{})}
-	p.cmd = program(append([]string{"--listen", "localhost:0", "--data", data}, args...)...)
+	return await(t, program(append([]string{"--listen", "localhost:0", "--data", data}, args...)...))
+}
+
+// await starts the program and waits until it says where it is.
+func await(t *testing.T, cmd *exec.Cmd) *process {
+	t.Helper()
+	p := &process{t: t, cmd: cmd, done: make(chan struct{})}
 	p.cmd.Stderr = p
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {
