@@ -166,6 +166,14 @@ func TestClearErrors(t *testing.T) {
 		}
 		return dir
 	}
+	folder := filepath.Join(t.TempDir(), "smalltalk.db")
+	if err := os.Mkdir(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	cert, key, otherKey := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem"), filepath.Join(dir, "other.pem")
+	writePair(t, testCertificate(t, "other.example.org"), cert, otherKey)
+	writePair(t, testCertificate(t, "chat.example.org"), cert, key)
 	for _, tc := range []struct {
 		name string
 		args []string
@@ -174,7 +182,11 @@ func TestClearErrors(t *testing.T) {
 		{"TCP port in use", []string{"--listen", taken}, []string{"in use", "--listen"}},
 		{"UDP port in use", []string{"--media-listen", udp.LocalAddr().String()}, []string{"in use", "--media-listen"}},
 		{"address of another machine", []string{"--listen", "203.0.113.9:8080", "--insecure-http"}, []string{"203.0.113.9", "--listen"}},
-		{"data folder is a file", []string{"--data", filepath.Join(write("f", nil), "f")}, []string{"data folder", "--data"}},
+		{"data folder is a file", []string{"--data", filepath.Join(write("f", nil), "f")}, []string{"there is a file", "--data"}},
+		{"database is a folder", []string{"--data", filepath.Dir(folder)}, []string{"smalltalk.db", "is a directory", "--data"}},
+		{"key of another certificate", []string{"--cert", cert, "--key", otherKey}, []string{"does not match", "--key"}},
+		{"key is a folder", []string{"--cert", cert, "--key", filepath.Dir(cert)}, []string{"--key", "can read"}},
+		{"no such certificate", []string{"--cert", cert + "x", "--key", key}, []string{"no such file", "--cert"}},
 		{"data folder cannot be made", []string{"--data", "/proc/smalltalk"}, []string{"data folder", "--data"}},
 		{"damaged database", []string{"--data", write("smalltalk.db", bytes.Repeat([]byte("garbage "), 4096))}, []string{"damaged", "smalltalk.db", "backup"}},
 		{"cut database", []string{"--data", write("smalltalk.db", []byte("x"))}, []string{"damaged", "smalltalk.db", "backup"}},

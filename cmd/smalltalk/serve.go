@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -183,7 +184,10 @@ func (s *server) serveHTTP(c settings) {
 // openStore opens the database in the data folder and says what to do when it
 // cannot.
 func openStore(folder string) (*store.DB, error) {
-	if err := os.MkdirAll(folder, 0o700); err != nil {
+	switch err := os.MkdirAll(folder, 0o700); {
+	case errors.Is(err, syscall.ENOTDIR):
+		return nil, fmt.Errorf("data folder: %w: there is a file of that name, so choose another folder with --data", err)
+	case err != nil:
 		return nil, fmt.Errorf("data folder: %w: make it writable for this user, or choose another with --data", err)
 	}
 	path := filepath.Join(folder, "smalltalk.db")
@@ -197,8 +201,10 @@ func openStore(folder string) (*store.DB, error) {
 		return nil, fmt.Errorf("%w: run the newer version of Small Talk that wrote it", err)
 	case errors.Is(err, fs.ErrPermission):
 		return nil, fmt.Errorf("data folder: %w: make it writable for this user, or choose another with --data", err)
+	case err != nil:
+		return nil, fmt.Errorf("%w: see to it, or choose another folder with --data", err)
 	}
-	return db, err
+	return db, nil
 }
 
 // turnTime is how long a client may begin to use TURN with the credentials of a
