@@ -236,7 +236,7 @@ class Runner implements Client {
 
   #watch(): void {
     if (this.#unwatch.length > 0) return
-    this.#unwatch = [this.#platform.onNetwork(() => this.#dispatch({ type: 'network' })), this.#platform.onGone(() => this.close())]
+    this.#unwatch = [this.#platform.onNetwork((up) => this.#dispatch({ type: 'network', up })), this.#platform.onGone(() => this.close())]
   }
 
   /** Actions that effects cause are run after the present one, in order. */

@@ -223,8 +223,8 @@ describe('media connection', () => {
     { name: 'failed without a session: wait for it', actions: [...answered, { type: 'closed', code: 1006 }, { type: 'rtc', state: 'failed' }], effect: undefined, rtc: 'failed' },
     { name: 'disconnected: patience first', actions: [...answered, { type: 'rtc', state: 'disconnected' }], effect: undefined, rtc: 'disconnected' },
     { name: 'disconnected for long: an ICE restart', actions: [...answered, { type: 'rtc', state: 'disconnected' }, { type: 'timer', name: 'ice' }], effect: 'pc.restart', rtc: 'connecting' },
-    { name: 'disconnected and a new network: an ICE restart at once', actions: [...answered, { type: 'rtc', state: 'disconnected' }, { type: 'network' }], effect: 'pc.restart', rtc: 'connecting' },
-    { name: 'a new network that media survived: nothing', actions: [...answered, { type: 'network' }], effect: undefined, rtc: 'connected' },
+    { name: 'disconnected and a new network: an ICE restart at once', actions: [...answered, { type: 'rtc', state: 'disconnected' }, { type: 'network', up: true }], effect: 'pc.restart', rtc: 'connecting' },
+    { name: 'a new network that media survived: nothing', actions: [...answered, { type: 'network', up: true }], effect: undefined, rtc: 'connected' },
     { name: 'the restart did not help: a new one', actions: [...answered, { type: 'rtc', state: 'disconnected' }, { type: 'timer', name: 'ice' }, { type: 'timer', name: 'ice' }], effect: 'pc.open', rtc: 'connecting' },
     { name: 'the server has no peer to restart: a new one', actions: [...answered, { type: 'rtc', state: 'disconnected' }, { type: 'timer', name: 'ice' }, from({ type: 'error', re: 'offer:2', code: 'media_failed', message: '', retry: 'same' })], effect: 'pc.open', rtc: 'connecting' },
     { name: 'no answer: a new one', actions: [...online, { type: 'offer', gen: 1, sdp: 'o', restart: false }, { type: 'timer', name: 'answer' }], effect: 'pc.open', rtc: 'connecting' },
@@ -317,7 +317,7 @@ describe('closing for good', () => {
     const { model, effects } = run(fresh(), ...actions)
     expect(model.view).toMatchObject({ link: 'closed', closedBy: by, phase: 'idle', rtc: 'none' })
     expect(effects.map((e) => e.type)).toContain('pc.close')
-    const late = run(model, { type: 'timer', name: 'dial' }, { type: 'network' })
+    const late = run(model, { type: 'timer', name: 'dial' }, { type: 'network', up: true })
     expect(late.effects.filter((e) => e.type === 'send')).toEqual([])
     expect(run(model, { type: 'connect' }).model.view.link).toBe('connecting')
   })
