@@ -238,7 +238,7 @@ func TestKill(t *testing.T) {
 			c.call = c.expect("match").Call
 		}
 		guest(t, http.DefaultClient, p.base).queue("news") // one is left waiting
-		if round > 0 { // at first it is killed while rooms are being written
+		if round > 0 {                                     // at first it is killed while rooms are being written
 			waitStored(t, data, calls[0].call)
 		}
 		p.stop(syscall.SIGKILL, 5*time.Second)
