@@ -26,8 +26,9 @@ type lab struct {
 }
 
 // newLab makes a network with the given delay each way, which loses the given
-// share of all datagrams from the moment that lossy returns true.
-func newLab(t *testing.T, delay time.Duration, loss float64, lossy func() bool) *lab {
+// share of all datagrams from the moment that lossy returns true. Each change is
+// made to the Engine's configuration.
+func newLab(t *testing.T, delay time.Duration, loss float64, lossy func() bool, changes ...func(*Config)) *lab {
 	t.Helper()
 	router, err := vnet.NewRouter(&vnet.RouterConfig{
 		CIDR: "10.0.0.0/24", MinDelay: delay, LoggerFactory: pionLogs{discard}, QueueSize: 10_000,
@@ -52,7 +53,11 @@ func newLab(t *testing.T, delay time.Duration, loss float64, lossy func() bool) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	if l.engine, err = New(Config{UDP: []net.PacketConn{conn}, Net: host}); err != nil {
+	config := Config{UDP: []net.PacketConn{conn}, Net: host}
+	for _, change := range changes {
+		change(&config)
+	}
+	if l.engine, err = New(config); err != nil {
 		t.Fatal(err)
 	}
 

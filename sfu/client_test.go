@@ -23,7 +23,9 @@ type clientConfig struct {
 	codecs func(*webrtc.MediaEngine) error // nil means Pion's default ones
 	// repairs gives the client Pion's interceptors: NACK both ways, reports.
 	repairs bool
-	extra   func(*webrtc.SettingEngine)
+	// wrap, if not nil, stands before the transport of the client's peer.
+	wrap  func(sender) sender
+	extra func(*webrtc.SettingEngine)
 	// offer changes the offer before it is used, answer the answer.
 	offer, answer func(string) string
 	connection    webrtc.Configuration
@@ -58,6 +60,9 @@ func newClient(t testing.TB, e *Engine, c clientConfig) *client {
 	peer, err := e.NewPeer()
 	if err != nil {
 		t.Fatal(err)
+	}
+	if c.wrap != nil {
+		peer.leg.out = c.wrap(peer.leg.out)
 	}
 	cl := &client{t: t, change: c.answer, peer: peer, arrived: make(chan struct{}), connected: make(chan struct{})}
 	cl.wantKey.Store(true)

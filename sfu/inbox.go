@@ -51,7 +51,7 @@ func (i *inbox) deliver(b []byte, from netip.AddrPort) {
 		return
 	}
 	i.mu.Lock()
-	if i.closed || len(i.waiting.items)-i.waiting.head >= inboxLimit {
+	if i.closed || i.waiting.len() >= inboxLimit {
 		i.mu.Unlock()
 		s.free()
 		i.end.hub.count.overflowed.Add(1)

@@ -12,6 +12,9 @@ const (
 	// second; what is older is of no use to a conversation.
 	queueLimit = 64 << 10
 	queueAge   = 500 * time.Millisecond
+	// queueParcels is how many datagrams that may be: a small one has the memory
+	// of a large one. In half a second a call has not so many.
+	queueParcels = 256
 	// headroom is for the length that frames have on TCP.
 	headroom = 2
 	// parcelSize is what one datagram may have, with headroom: RTP of maxPacket
@@ -54,6 +57,7 @@ type fifo struct {
 }
 
 func (f *fifo) empty() bool { return f.head == len(f.items) }
+func (f *fifo) len() int    { return len(f.items) - f.head }
 
 func (f *fifo) push(s *parcel) {
 	if len(f.items) == cap(f.items) && f.head > 0 {
@@ -130,7 +134,7 @@ func (q *sendQueue) push(b []byte, addr netip.AddrPort, video bool, now time.Tim
 // room makes room for n bytes. It returns false if a video packet would have
 // to displace anything but video. q.mu is held.
 func (q *sendQueue) room(n int, video bool) bool {
-	for q.bytes+n > queueLimit {
+	for q.bytes+n > queueLimit || q.video.len()+q.other.len() >= queueParcels {
 		switch {
 		case !q.video.empty():
 			q.drop(&q.video)

@@ -73,6 +73,21 @@ func TestSendQueue(t *testing.T) {
 	}
 }
 
+// TestTinyDatagramsFillMemory: small datagrams, each of which has the memory of
+// a large one, do not make a queue larger than large ones do.
+func TestTinyDatagramsFillMemory(t *testing.T) {
+	for _, isVideo := range []bool{true, false} {
+		var count queueCounters
+		q := newSendQueue(&count)
+		for range 10_000 {
+			q.push(make([]byte, 20), netip.AddrPort{}, isVideo, time.Now())
+		}
+		if n := q.video.len() + q.other.len(); n != queueParcels || count.dropped.Load() != 10_000-queueParcels {
+			t.Errorf("video %v: %d wait, %d were dropped", isVideo, n, count.dropped.Load())
+		}
+	}
+}
+
 // TestFifo: a queue that is never empty does not grow.
 func TestFifo(t *testing.T) {
 	var f fifo

@@ -18,6 +18,7 @@ type TCPStats struct {
 	Strangers int    // now, that have not proved yet who they are
 	Accepted  uint64 // proved who they are
 	Refused   uint64 // did not
+	Displaced uint64 // of those, the oldest strangers, closed for new ones
 	Evicted   uint64 // the client's oldest, closed for a new one
 	Dropped   uint64 // datagrams that a client did not read in time
 }
@@ -27,7 +28,8 @@ type TURNStats struct {
 	Allocations        int    // now
 	Connections        int    // now
 	Allocated          uint64 // since New
-	RefusedConnections uint64 // too many
+	Evicted            uint64 // connections without an allocation, the oldest, closed for new ones
+	RefusedConnections uint64 // too many with an allocation from one address
 	RefusedCredentials uint64 // unknown, expired, revoked or wrong
 	RefusedAllocations uint64 // too many, or not of UDP
 	RefusedPermissions uint64 // for a host that is not ours, or too many
@@ -47,12 +49,13 @@ func (c *hubCounters) snapshot() HubStats {
 }
 
 type tcpCounters struct {
-	accepted, refused atomic.Uint64
-	queue             queueCounters
+	accepted, refused, displaced atomic.Uint64
+	queue                        queueCounters
 }
 
 type turnCounters struct {
-	allocations, refusedConnections, refusedCredentials  atomic.Uint64
+	allocations, evicted                                 atomic.Uint64
+	refusedConnections, refusedCredentials               atomic.Uint64
 	refusedAllocations, refusedPermissions, refusedSends atomic.Uint64
 	queue                                                queueCounters
 }

@@ -2,8 +2,9 @@ package sfu
 
 import (
 	"bufio"
-	"container/list"
+	"maps"
 	"net"
+	"slices"
 	"sync"
 	"time"
 )
@@ -15,9 +16,10 @@ const (
 	proofTime   = 8 * time.Second
 	proofFrames = 2000
 	minProof    = 12
-	// maxStrangers is how many may be at that at once. The oldest goes: who is
-	// what it says needs no longer than a round trip.
-	maxStrangers = 1024
+	// maxStrangers is how many may be at that at once, maxSourceStrangers how
+	// many of one address; see lobby for who goes then.
+	maxStrangers       = 1024
+	maxSourceStrangers = 256
 	// clientSilence is how long a client may send nothing at all; browsers check
 	// that we are still there every 2.5 to 5 s.
 	clientSilence = 40 * time.Second
@@ -34,14 +36,14 @@ type tcpServer struct {
 
 	mu        sync.Mutex // guards the rest
 	closed    bool
-	conns     map[net.Conn]struct{}
-	strangers *list.List // of net.Conn, the oldest first
+	conns     map[net.Conn]struct{} // those put out of the lobby excepted
+	strangers *lobby
 }
 
 func newTCPServer(h *hub, listener net.Listener) *tcpServer {
 	t := &tcpServer{
 		hub: h, listener: listener, done: make(chan struct{}),
-		conns: map[net.Conn]struct{}{}, strangers: list.New(),
+		conns: map[net.Conn]struct{}{}, strangers: newLobby(maxStrangers, maxSourceStrangers),
 	}
 	t.running.Go(t.run)
 
@@ -54,42 +56,55 @@ func (t *tcpServer) run() {
 		if err != nil {
 			return
 		}
-		if e := t.admit(conn); e != nil {
-			t.running.Go(func() { t.serve(conn, e) })
+		v, out := t.admit(conn)
+		if out != nil {
+			t.count.displaced.Add(1)
+			sever(out.conn) // its reader does the rest
 		}
+		if v == nil {
+			sever(conn)
+
+			continue
+		}
+		t.running.Go(func() { t.serve(conn, v) })
 	}
 }
 
-// admit notes a stranger; it returns nil if the server is closed.
-func (t *tcpServer) admit(conn net.Conn) *list.Element {
+// admit notes a stranger, and who has to go for it; both are nil if the server
+// is closed.
+func (t *tcpServer) admit(conn net.Conn) (v, out *visitor) {
+	v = newVisitor(conn)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed {
-		sever(conn)
-
-		return nil
+		return nil, nil
+	}
+	out, ok := t.strangers.enter(v)
+	if !ok {
+		return nil, nil
 	}
 	t.conns[conn] = struct{}{}
-	if t.strangers.Len() >= maxStrangers {
-		oldest := t.strangers.Front()
-		sever(t.strangers.Remove(oldest).(net.Conn)) //nolint:forcetypeassert // there is nothing else in the list
+	if out != nil {
+		delete(t.conns, out.conn)
 	}
 
-	return t.strangers.PushBack(conn)
+	return v, out
 }
 
-// known says that a stranger is none any more.
-func (t *tcpServer) known(e *list.Element) {
+// known says that a stranger is none any more. It returns false if it was put
+// out.
+func (t *tcpServer) known(v *visitor) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.strangers.Remove(e)
+
+	return t.strangers.leave(v)
 }
 
-func (t *tcpServer) serve(conn net.Conn, e *list.Element) {
+func (t *tcpServer) serve(conn net.Conn, v *visitor) {
 	defer func() {
 		sever(conn)
-		t.known(e)
 		t.mu.Lock()
+		t.strangers.leave(v)
 		delete(t.conns, conn)
 		t.mu.Unlock()
 	}()
@@ -97,12 +112,11 @@ func (t *tcpServer) serve(conn net.Conn, e *list.Element) {
 	b := make([]byte, maxDatagram)
 	_ = conn.SetReadDeadline(time.Now().Add(proofTime))
 	end, n := t.identify(r, b)
-	if end == nil {
+	if end == nil || !t.known(v) {
 		t.count.refused.Add(1)
 
 		return
 	}
-	t.known(e)
 	l := newTCPLink(t, conn, end)
 	if l == nil {
 		t.count.refused.Add(1)
@@ -134,13 +148,14 @@ func (t *tcpServer) identify(r *bufio.Reader, b []byte) (_ *endpoint, n int) {
 
 func (t *tcpServer) stats() TCPStats {
 	t.mu.Lock()
-	strangers, open := t.strangers.Len(), len(t.conns)
+	strangers, open := t.strangers.waiting.Len(), len(t.conns)
 	t.mu.Unlock()
 
 	return TCPStats{
 		Open: open - strangers, Strangers: strangers,
 		Accepted: t.count.accepted.Load(), Refused: t.count.refused.Load(),
-		Evicted: t.hub.count.evicted.Load(), Dropped: t.count.queue.dropped.Load(),
+		Displaced: t.count.displaced.Load(),
+		Evicted:   t.hub.count.evicted.Load(), Dropped: t.count.queue.dropped.Load(),
 	}
 }
 
@@ -151,10 +166,11 @@ func (t *tcpServer) close() error {
 		close(t.done)
 	}
 	t.closed = true
-	for conn := range t.conns {
+	open := slices.Collect(maps.Keys(t.conns))
+	t.mu.Unlock()
+	for _, conn := range open {
 		sever(conn)
 	}
-	t.mu.Unlock()
 	err := t.listener.Close()
 	t.running.Wait()
 

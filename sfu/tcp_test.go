@@ -2,6 +2,7 @@ package sfu
 
 import (
 	"net"
+	"net/netip"
 	"strings"
 	"testing"
 )
@@ -158,6 +159,26 @@ func TestHalfOpenConnections(t *testing.T) {
 	waitFor(t, "the strangers are gone", func() bool { return e.Stats().TCP.Strangers == 0 })
 	a.close()
 	b.close()
+}
+
+// TestStrangersOfOneSource: connections of one address that prove nothing do
+// not push out another's that has yet to.
+func TestStrangersOfOneSource(t *testing.T) {
+	e := newStreamEngine(t, func(config *Config) {
+		config.TCP = &disguise{Listener: config.TCP, source: func(i int) netip.Addr { return host(min(i, 1)) }}
+	})
+	p := newRawPeer(t, e)
+	slow := dialTCP(t, e)
+	idle := flood(t, e.config.TCP.Addr(), maxStrangers)
+	waitEnd(t, idle[0])
+	slow.send(p.check(t, p.password))
+	slow.mapped()
+	waitFor(t, "all but a source's share are displaced", func() bool {
+		return e.Stats().TCP.Displaced == maxStrangers-maxSourceStrangers
+	})
+	if err := p.Close(); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // TestSpoofedDatagram: a datagram that really comes from a virtual address is

@@ -22,7 +22,8 @@ const (
 	// maxTURNSource is how many connections one address may have: an office
 	// behind one address fits in, a flood does not.
 	maxTURNSource = 256
-	// maxTURNConns is how many there may be in all without an allocation.
+	// maxTURNConns is how many there may be in all without an allocation; see
+	// lobby for who goes then.
 	maxTURNConns = 1024
 )
 
@@ -49,8 +50,7 @@ type turnServer struct {
 	byName   map[string]*turnSession // by what Engine.TURNCredentials was given
 	swept    time.Time
 	conns    map[string]*turnConn // by the client's address
-	sources  map[netip.Addr]int
-	idle     int // connections without an allocation
+	lobby    *lobby               // of them; those with an allocation have settled
 }
 
 // turnSession is what one session may use; guarded by turnServer.mu.
@@ -64,13 +64,15 @@ func newTURNServer(h *hub, listener net.Listener, log *slog.Logger) (*turnServer
 	t := &turnServer{
 		hub: h, done: make(chan struct{}), credentials: newCredentials(),
 		sessions: map[string]*turnSession{}, byName: map[string]*turnSession{},
-		conns: map[string]*turnConn{}, sources: map[netip.Addr]int{},
+		conns: map[string]*turnConn{}, lobby: newLobby(maxTURNConns, maxTURNSource),
 	}
 	var err error
 	t.server, err = turn.NewServer(turn.ServerConfig{
 		Realm: turnRealm, LoggerFactory: pionLogs{log}, InboundMTU: 2 << 10,
 		AuthHandler: t.authenticate, QuotaHandler: t.mayAllocate,
 		EventHandler: turn.EventHandler{
+			// It is told of wrong passwords, and not of what authenticate has
+			// refused and counted.
 			OnAuth: func(_, _ net.Addr, _, _, _, _ string, ok bool) {
 				if !ok {
 					t.count.refusedCredentials.Add(1)
@@ -100,10 +102,14 @@ func (t *turnServer) close() error {
 		close(t.done)
 	}
 	t.closed = true
+	open := make([]net.Conn, 0, len(t.conns))
 	for _, c := range t.conns {
-		sever(c.Conn)
+		open = append(open, c.Conn)
 	}
 	t.mu.Unlock()
+	for _, conn := range open {
+		sever(conn)
+	}
 	err := t.server.Close()
 	t.running.Wait()
 
@@ -198,6 +204,7 @@ func (t *turnServer) forget(r *relay) {
 func (t *turnServer) stats() TURNStats {
 	s := TURNStats{
 		Allocated: t.count.allocations.Load(), Dropped: t.count.queue.dropped.Load(),
+		Evicted:            t.count.evicted.Load(),
 		RefusedConnections: t.count.refusedConnections.Load(), RefusedCredentials: t.count.refusedCredentials.Load(),
 		RefusedAllocations: t.count.refusedAllocations.Load(), RefusedPermissions: t.count.refusedPermissions.Load(),
 		RefusedSends: t.count.refusedSends.Load(),

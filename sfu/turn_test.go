@@ -187,6 +187,80 @@ func TestTURNCredentials(t *testing.T) {
 	}
 }
 
+// rawTURN is a TURN client made by hand: it sends each request once.
+type rawTURN struct {
+	t    testing.TB
+	conn net.Conn
+}
+
+// ask sends a request and returns the answer to it.
+func (c rawTURN) ask(method stun.Method, attributes ...stun.Setter) *stun.Message {
+	c.t.Helper()
+	request := append([]stun.Setter{stun.TransactionID, stun.NewType(method, stun.ClassRequest)}, attributes...)
+	m, err := stun.Build(request...)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	if _, err := c.conn.Write(m.Raw); err != nil {
+		c.t.Fatal(err)
+	}
+	answer := &stun.Message{Raw: make([]byte, maxDatagram)}
+	if _, err := answer.ReadFrom(c.conn); err != nil {
+		c.t.Fatal(err)
+	}
+
+	return answer
+}
+
+// TestRefusedCredentialsCountOnce: each request with credentials that are
+// refused, for whichever reason, counts once, and no other one does.
+func TestRefusedCredentialsCountOnce(t *testing.T) {
+	e := newStreamEngine(t, nil)
+	user, pass := e.TURNCredentials("me", time.Minute)
+	expiredUser, expiredPass := e.TURNCredentials("me", -time.Minute)
+	udp := stun.RawAttribute{Type: stun.AttrRequestedTransport, Value: []byte{17, 0, 0, 0}}
+	conn, err := insecureTLS{}.Dial("tcp4", e.config.TURN.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	c := rawTURN{t, conn}
+	var nonce stun.Nonce
+	if err := nonce.GetFrom(c.ask(stun.MethodAllocate, udp)); err != nil { // refused, but had none
+		t.Fatal(err)
+	}
+	for _, r := range []struct {
+		name       string
+		user, pass string
+		nonce      stun.Nonce
+		counts     uint64
+		code       stun.ErrorCode // 0 is success
+	}{
+		{"an unknown session", "9999999999:nobody", pass, nonce, 1, stun.CodeBadRequest},
+		{"expired", expiredUser, expiredPass, nonce, 1, stun.CodeBadRequest},
+		{"a wrong password", user, expiredPass, nonce, 1, stun.CodeBadRequest},
+		{"no user name to speak of", "", "", nonce, 1, stun.CodeBadRequest},
+		{"an old nonce", user, pass, stun.NewNonce("old"), 0, stun.CodeStaleNonce},
+		{"right", user, pass, nonce, 0, 0},
+	} {
+		for _, method := range []stun.Method{stun.MethodAllocate, stun.MethodRefresh, stun.MethodCreatePermission} {
+			if r.code == 0 && method == stun.MethodCreatePermission {
+				continue // it lacks an address
+			}
+			before := e.Stats().TURN.RefusedCredentials
+			answer := c.ask(method, stun.NewUsername(r.user), stun.NewRealm(turnRealm), r.nonce, udp,
+				stun.NewLongTermIntegrity(r.user, turnRealm, r.pass))
+			var code stun.ErrorCodeAttribute
+			if err := code.GetFrom(answer); (err == nil) != (r.code != 0) || code.Code != r.code {
+				t.Errorf("%s, %s: answer %s", r.name, method, answer)
+			}
+			if got := e.Stats().TURN.RefusedCredentials - before; got != r.counts {
+				t.Errorf("%s, %s: counted %d times, want %d", r.name, method, got, r.counts)
+			}
+		}
+	}
+}
+
 // TestTURNFlood: a session has a limited number of allocations, and none of TCP.
 func TestTURNFlood(t *testing.T) {
 	e := newStreamEngine(t, nil)

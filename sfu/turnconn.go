@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/netip"
 	"sync"
 	"time"
 )
@@ -53,52 +52,48 @@ type turnConn struct {
 	net.Conn
 	server *turnServer
 	key    string
-	source netip.Addr
 	r      *bufio.Reader
 	left   int // of the frame that was begun
 	once   sync.Once
 
-	allocated bool // guarded by turnServer.mu, as the rest
-	grants    float64
-	granted   time.Time
+	visitor *visitor // settled while it has an allocation; guarded by turnServer.mu, as the rest
+	grants  float64
+	granted time.Time
 }
 
-// sourceOf is who a connection comes from: for IPv6 a network, because one
-// person has all of it.
-func sourceOf(a net.Addr) netip.Addr {
-	t, ok := a.(*net.TCPAddr)
-	if !ok {
-		return netip.Addr{}
-	}
-	ip := t.AddrPort().Addr().Unmap()
-	if ip.Is6() {
-		if p, err := ip.Prefix(64); err == nil {
-			return p.Addr()
-		}
-	}
-
-	return ip
-}
-
-// admit takes a connection in, or returns nil.
+// admit takes a connection in, or returns nil. At a bound the oldest one that
+// has no allocation goes.
 func (t *turnServer) admit(conn net.Conn) *turnConn {
-	c := &turnConn{
-		Conn: conn, server: t, key: conn.RemoteAddr().String(), source: sourceOf(conn.RemoteAddr()),
-		r: bufio.NewReaderSize(conn, 4<<10), grants: maxGrants, granted: time.Now(),
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.closed || t.idle >= maxTURNConns || t.sources[c.source] >= maxTURNSource || t.conns[c.key] != nil {
-		return nil
-	}
-	t.idle++
-	t.sources[c.source]++
-	t.conns[c.key] = c
-	t.running.Add(1)
 	tune(conn)
 	_ = conn.SetReadDeadline(time.Now().Add(turnPatience))
+	c := &turnConn{
+		Conn: conn, server: t, key: conn.RemoteAddr().String(), visitor: newVisitor(conn),
+		r: bufio.NewReaderSize(conn, 4<<10), grants: maxGrants, granted: time.Now(),
+	}
+	out, ok := t.enter(c)
+	if out != nil {
+		t.count.evicted.Add(1)
+		sever(out.conn) // its reader does the rest
+	}
+	if !ok {
+		return nil
+	}
 
 	return c
+}
+
+func (t *turnServer) enter(c *turnConn) (out *visitor, ok bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed || t.conns[c.key] != nil {
+		return nil, false
+	}
+	if out, ok = t.lobby.enter(c.visitor); ok {
+		t.conns[c.key] = c
+		t.running.Add(1)
+	}
+
+	return out, ok
 }
 
 // allocated follows whether a connection has an allocation; its deadline
@@ -107,15 +102,11 @@ func (t *turnServer) allocated(client net.Addr, has bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	c := t.conns[client.String()]
-	if c == nil || c.allocated == has {
-		return
-	}
-	c.allocated = has
-	if has {
-		t.idle--
+	switch {
+	case c == nil:
+	case has && t.lobby.settle(c.visitor):
 		_ = c.SetReadDeadline(time.Time{}) // the allocation's lifetime is the limit
-	} else {
-		t.idle++
+	case !has && t.lobby.unsettle(c.visitor):
 		_ = c.SetReadDeadline(time.Now().Add(turnFarewell))
 	}
 }
@@ -206,12 +197,7 @@ func (c *turnConn) Close() error {
 		t := c.server
 		t.mu.Lock()
 		delete(t.conns, c.key)
-		if t.sources[c.source]--; t.sources[c.source] <= 0 {
-			delete(t.sources, c.source)
-		}
-		if !c.allocated {
-			t.idle--
-		}
+		t.lobby.leave(c.visitor)
 		t.mu.Unlock()
 		t.running.Done()
 	})

@@ -25,7 +25,7 @@ const (
 	pebbleAt     = "@v2.10.1"
 	// certLife is how long the test's certificates last. They are renewed when a
 	// third of it is left.
-	certLife = 30 * time.Second
+	certLife = 18 * time.Second
 )
 
 // TestACME gets certificates from a real ACME server, which checks the domain by

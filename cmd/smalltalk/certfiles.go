@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -55,9 +57,12 @@ func (f *certFiles) load() error {
 	var err error
 	// The stamp comes first: a change while reading is then a change to come.
 	if f.seen, err = f.stat(); err != nil {
-		return fmt.Errorf("certificate files: %w: see --cert and --key", err)
+		return fmt.Errorf("certificate files: %w: look at --cert and --key", err)
 	}
 	pair, err := tls.LoadX509KeyPair(f.cert, f.key)
+	if pathErr := (*fs.PathError)(nil); errors.As(err, &pathErr) {
+		return fmt.Errorf("certificate files: %w: --cert and --key must be files that this user can read", err)
+	}
 	if err != nil {
 		return fmt.Errorf("--cert %s with --key %s cannot be used: %w: both must be PEM files, the certificate first in its file, and the key must be its own", f.cert, f.key, err)
 	}

@@ -20,10 +20,6 @@ import (
 	"smalltalk/store"
 )
 
-// fewFiles is a number of open files that a busy server runs out of: each client
-// has at least one.
-const fewFiles = 4096
-
 // checkMachine looks at the machine that the doctor runs on, with the settings
 // of its server. running says that the server takes connections.
 func (d *doctor) checkMachine(ctx context.Context, running bool) {
@@ -74,9 +70,9 @@ func (d *doctor) checkOpenFiles() {
 	case errors.Is(err, errors.ErrUnsupported):
 	case err != nil:
 		d.tell(finding{Verdict: isWarning, What: "open files", Detail: err.Error(), Change: "look at the limit yourself: ulimit -n"})
-	case limit < fewFiles:
+	case tooFewFiles(limit, d.settings.MaxClients):
 		d.tell(finding{Verdict: isWarning, What: "open files", Detail: fmt.Sprintf("at most %d here", limit),
-			Change: "set LimitNOFILE=65536 in the service's unit, or ulimit -n 65536 where it is started: each client takes at least one"})
+			Change: raiseFiles + ": each client takes one or two"})
 	default:
 		d.tell(finding{Verdict: isFine, What: "open files", Detail: fmt.Sprintf("at most %d here", limit)})
 	}

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -37,14 +38,12 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.next.ServeHTTP(w, r)
 }
 
-func (f *front) trusts(ip netip.Addr) bool {
+func (f *front) trusts(ip netip.Addr) bool { return contains(f.proxies, ip) }
+
+// contains says whether an address is in one of the networks.
+func contains(networks []netip.Prefix, ip netip.Addr) bool {
 	ip = ip.Unmap().WithZone("")
-	for _, p := range f.proxies {
-		if p.Contains(ip) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(networks, func(p netip.Prefix) bool { return p.Contains(ip) })
 }
 
 // believe takes over what a trusted proxy says of the client's connection.

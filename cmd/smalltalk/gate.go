@@ -37,7 +37,7 @@ func newGate(s settings, socks sockets, log *slog.Logger) (*gate, error) {
 	}
 	addr := socks.http[0].Addr()
 	g := &gate{http: newSink(addr), ice: newSink(addr), certs: certs, log: log}
-	config := splitConfig{TLS: tlsConfig(certs), HTTP: g.http, ICE: g.ice, Logger: log}
+	config := splitConfig{TLS: tlsConfig(certs), HTTP: g.http, ICE: g.ice, MaxHalfOpen: halfOpenLimit(fileLimit()), Logger: log}
 	if certs != nil {
 		g.turn = newSink(addr)
 		config.TURN = g.turn

@@ -247,7 +247,7 @@ func explainListen(err error, network, addr, flag string) error {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return fmt.Errorf("%s port of %s is in use by another program: stop it, or choose another port with %s", network, addr, flag)
 	case errors.Is(err, syscall.EACCES):
-		return fmt.Errorf("not allowed to open %s port of %s: ports below 1024 need root or CAP_NET_BIND_SERVICE; or choose a higher port with %s", network, addr, flag)
+		return fmt.Errorf("not allowed to open %s port of %s: ports below 1024 need root or CAP_NET_BIND_SERVICE (AmbientCapabilities=CAP_NET_BIND_SERVICE in the service's unit, or setcap cap_net_bind_service=+ep on the program); or choose a higher port with %s", network, addr, flag)
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		return fmt.Errorf("%s is no address of this machine: choose one that is with %s", addr, flag)
 	}

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -49,11 +50,16 @@ func program(args ...string) *exec.Cmd {
 
 var ready = regexp.MustCompile(`open (https?)://[a-z.]+:(\d+)`)
 
-// start runs the server on free ports and waits until it says where it is.
+// start runs the server on free ports.
 func start(t *testing.T, data string, args ...string) *process {
 	t.Helper()
-	p := &process{t: t, done: make(chan struct{})}
-	p.cmd = program(append([]string{"--listen", "localhost:0", "--data", data}, args...)...)
+	return await(t, program(append([]string{"--listen", "localhost:0", "--data", data}, args...)...))
+}
+
+// await starts the program and waits until it says where it is.
+func await(t *testing.T, cmd *exec.Cmd) *process {
+	t.Helper()
+	p := &process{t: t, cmd: cmd, done: make(chan struct{})}
 	p.cmd.Stderr = p
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {
@@ -161,6 +167,14 @@ func TestClearErrors(t *testing.T) {
 		}
 		return dir
 	}
+	folder := filepath.Join(t.TempDir(), "smalltalk.db")
+	if err := os.Mkdir(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	cert, key, otherKey := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem"), filepath.Join(dir, "other.pem")
+	writePair(t, testCertificate(t, "other.example.org"), cert, otherKey)
+	writePair(t, testCertificate(t, "chat.example.org"), cert, key)
 	for _, tc := range []struct {
 		name string
 		args []string
@@ -169,7 +183,11 @@ func TestClearErrors(t *testing.T) {
 		{"TCP port in use", []string{"--listen", taken}, []string{"in use", "--listen"}},
 		{"UDP port in use", []string{"--media-listen", udp.LocalAddr().String()}, []string{"in use", "--media-listen"}},
 		{"address of another machine", []string{"--listen", "203.0.113.9:8080", "--insecure-http"}, []string{"203.0.113.9", "--listen"}},
-		{"data folder is a file", []string{"--data", filepath.Join(write("f", nil), "f")}, []string{"data folder", "--data"}},
+		{"data folder is a file", []string{"--data", filepath.Join(write("f", nil), "f")}, []string{"there is a file", "--data"}},
+		{"database is a folder", []string{"--data", filepath.Dir(folder)}, []string{"smalltalk.db", "is a directory", "--data"}},
+		{"key of another certificate", []string{"--cert", cert, "--key", otherKey}, []string{"does not match", "--key"}},
+		{"key is a folder", []string{"--cert", cert, "--key", filepath.Dir(cert)}, []string{"--key", "can read"}},
+		{"no such certificate", []string{"--cert", cert + "x", "--key", key}, []string{"no such file", "--cert"}},
 		{"data folder cannot be made", []string{"--data", "/proc/smalltalk"}, []string{"data folder", "--data"}},
 		{"damaged database", []string{"--data", write("smalltalk.db", bytes.Repeat([]byte("garbage "), 4096))}, []string{"damaged", "smalltalk.db", "backup"}},
 		{"cut database", []string{"--data", write("smalltalk.db", []byte("x"))}, []string{"damaged", "smalltalk.db", "backup"}},
@@ -217,22 +235,39 @@ func TestKill(t *testing.T) {
 			calls = append(calls, c)
 		}
 		for _, c := range calls {
-			c.expect("match")
+			c.call = c.expect("match").Call
 		}
 		guest(t, http.DefaultClient, p.base).queue("news") // one is left waiting
+		if round > 0 {                                     // at first it is killed while rooms are being written
+			waitStored(t, data, calls[0].call)
+		}
 		p.stop(syscall.SIGKILL, 5*time.Second)
-		checkStore(t, data, func(rooms int) bool { return rooms <= 3 })
+		rooms := checkStore(t, data)
+		if len(rooms) > 3 {
+			t.Errorf("%d rooms are left: %+v", len(rooms), rooms)
+		}
 
-		// Nobody comes back: after the grace the rooms are gone.
+		// One comes back and nobody else: after the grace the rooms are gone, all
+		// at once.
 		p = start(t, data, "--grace", "1s")
+		for _, c := range calls {
+			if len(rooms) > 0 && c.call == string(rooms[0].ID) {
+				back := dial(t, http.DefaultClient, p.base, map[string]any{"token": c.token, "resume": c.resume})
+				if strings.Contains(string(back.history[0].RTC), c.call) { // else the grace was over
+					back.expect("call.end")
+				}
+				break
+			}
+		}
 		late := guest(t, http.DefaultClient, p.base)
 		late.queue("gaming")
 		late.expect("queue.state")
-		time.Sleep(1500 * time.Millisecond) // the grace is real time in a real process
 		if code := p.stop(syscall.SIGTERM, 5*time.Second); code != exitOK {
 			t.Errorf("round %d: exit code %d, log:\n%s", round, code, p.logged())
 		}
-		checkStore(t, data, func(rooms int) bool { return rooms == 0 })
+		if rooms := checkStore(t, data); len(rooms) > 0 {
+			t.Errorf("round %d: %d rooms are left: %+v", round, len(rooms), rooms)
+		}
 	}
 }
 
@@ -248,7 +283,9 @@ func TestRestartAndResume(t *testing.T) {
 			b.queue("gaming")
 			call := a.expect("match").Call
 			b.expect("match")
-			waitStored(t, data)
+			if sig == syscall.SIGKILL {
+				waitStored(t, data, call)
+			}
 			p.stop(sig, 5*time.Second)
 
 			p = start(t, data)
@@ -264,31 +301,33 @@ func TestRestartAndResume(t *testing.T) {
 	}
 }
 
-// waitStored gives the room writer the time it may take: matching does not wait
-// for the disk, so a kill within these milliseconds may forget a room.
-func waitStored(t *testing.T, data string) {
+// waitStored waits until a room is in the database of a running server:
+// matching does not wait for the disk, so a kill within the next milliseconds may
+// forget it. The file is locked, so a copy is looked at; a torn one does not open.
+func waitStored(t *testing.T, data, room string) {
 	t.Helper()
-	path := filepath.Join(data, "smalltalk.db")
-	before, err := os.Stat(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	deadline := time.Now().Add(5 * time.Second)
-	quiet := time.Now()
-	for time.Since(quiet) < 300*time.Millisecond && time.Now().Before(deadline) {
-		time.Sleep(20 * time.Millisecond)
-		now, err := os.Stat(path)
+	folder := t.TempDir()
+	eventually(t, "the room is not stored", func() bool {
+		file, err := os.ReadFile(filepath.Join(data, "smalltalk.db"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !now.ModTime().Equal(before.ModTime()) {
-			before, quiet = now, time.Now()
+		if err := os.WriteFile(filepath.Join(folder, "smalltalk.db"), file, 0o600); err != nil {
+			t.Fatal(err)
 		}
-	}
+		db, err := store.Open(filepath.Join(folder, "smalltalk.db"))
+		if err != nil {
+			return false
+		}
+		defer db.Close()
+		rooms, err := db.Rooms()
+		return err == nil && slices.ContainsFunc(rooms, func(r store.Room) bool { return string(r.ID) == room })
+	})
 }
 
-// checkStore opens the database that a process left and looks at it.
-func checkStore(t *testing.T, data string, ok func(rooms int) bool) {
+// checkStore opens the database that a process left, looks at it and returns its
+// rooms.
+func checkStore(t *testing.T, data string) []store.Room {
 	t.Helper()
 	db, err := store.Open(filepath.Join(data, "smalltalk.db"))
 	if err != nil {
@@ -302,7 +341,5 @@ func checkStore(t *testing.T, data string, ok func(rooms int) bool) {
 	if err != nil {
 		t.Error(err)
 	}
-	if !ok(len(rooms)) {
-		t.Errorf("%d rooms are left: %+v", len(rooms), rooms)
-	}
+	return rooms
 }

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -43,6 +44,7 @@ type server struct {
 	matcher *matchmaker.Matcher
 	relay   *sfu.Engine
 	signal  *signaling.Server
+	conns   *httpConns // of http
 	http    *http.Server
 	gate    *gate // nil where the caller of run has listeners of its own
 }
@@ -50,6 +52,7 @@ type server struct {
 // serve runs the server until ctx is cancelled, and stops it in order.
 func serve(ctx context.Context, s settings, stdout, stderr io.Writer) error {
 	log := newLogger(s, stderr)
+	warnFewFiles(fileLimit(), s.MaxClients, log)
 	socks, err := openSockets(ctx, s, log)
 	if err != nil {
 		return err
@@ -154,23 +157,37 @@ func newServer(s settings, media sfu.Config, log *slog.Logger) (_ *server, err e
 	if err != nil {
 		return nil, fmt.Errorf("start signaling: %w", err)
 	}
-	srv.http = &http.Server{
-		Handler:           &front{next: srv.signal, proxies: s.proxies, hsts: len(s.Domain) > 0},
-		ConnContext:       markEncrypted,
+	srv.serveHTTP(s)
+	return srv, nil
+}
+
+// serveHTTP wires net/http. A connection is bounded in time here, and in number
+// by httpConns.
+func (s *server) serveHTTP(c settings) {
+	total, raise := httpTotal(fileLimit(), c.MaxClients)
+	s.conns = newHTTPConns(httpLimits{Total: total, Raise: raise, Proxies: c.proxies, Logger: s.log})
+	s.http = &http.Server{
+		Handler: s.conns.watch(&front{next: s.signal, proxies: c.proxies, hsts: len(c.Domain) > 0}),
+		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
+			return s.conns.admit(markEncrypted(ctx, conn), conn)
+		},
+		ConnState:         s.conns.state,
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       requestTime, // a WebSocket is past these two
 		WriteTimeout:      requestTime,
 		IdleTimeout:       30 * time.Second,
 		MaxHeaderBytes:    32 << 10,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
-	return srv, nil
 }
 
 // openStore opens the database in the data folder and says what to do when it
 // cannot.
 func openStore(folder string) (*store.DB, error) {
-	if err := os.MkdirAll(folder, 0o700); err != nil {
+	switch err := os.MkdirAll(folder, 0o700); {
+	case errors.Is(err, syscall.ENOTDIR):
+		return nil, fmt.Errorf("data folder: %w: there is a file of that name, so choose another folder with --data", err)
+	case err != nil:
 		return nil, fmt.Errorf("data folder: %w: make it writable for this user, or choose another with --data", err)
 	}
 	path := filepath.Join(folder, "smalltalk.db")
@@ -184,8 +201,10 @@ func openStore(folder string) (*store.DB, error) {
 		return nil, fmt.Errorf("%w: run the newer version of Small Talk that wrote it", err)
 	case errors.Is(err, fs.ErrPermission):
 		return nil, fmt.Errorf("data folder: %w: make it writable for this user, or choose another with --data", err)
+	case err != nil:
+		return nil, fmt.Errorf("%w: see to it, or choose another folder with --data", err)
 	}
-	return db, err
+	return db, nil
 }
 
 // turnTime is how long a client may begin to use TURN with the credentials of a
@@ -256,6 +275,7 @@ func (s *server) stop(ctx context.Context) error {
 	if err := s.http.Shutdown(ctx); err != nil {
 		_ = s.http.Close()
 	}
+	s.log.Info("HTTP ended", "connections", fmt.Sprintf("%+v", s.conns.stats()))
 	closed := make(chan error, 1)
 	go func() {
 		if s.gate != nil {

@@ -19,9 +19,9 @@ import (
 // cli is the command line. Each flag can also be given as an environment
 // variable (SMALLTALK_ and the flag's name) or as a key of the settings file.
 type cli struct {
-	Config kong.ConfigFlag `help:"Settings file (TOML). Its keys are the flags below without the dashes, for example: listen = \"localhost:8080\"." placeholder:"FILE"`
+	Config configFlag `help:"Settings file (TOML). Its keys are the flags below without the dashes, for example: listen = \"localhost:8080\"." placeholder:"FILE"`
 
-	PrintVersion kong.VersionFlag `name:"version" help:"Print the version and stop."`
+	PrintVersion kong.VersionFlag `name:"version" env:"-" help:"Print the version and stop."`
 
 	Settings settings `embed:""`
 
@@ -54,12 +54,26 @@ type settings struct {
 	MaxClients int           `default:"2000" help:"How many people may be connected at once."`
 	MaxBitrate int           `default:"2500" help:"Highest bitrate that a client is asked to send, in kbit/s."`
 	Grace      time.Duration `default:"30s" help:"How long a call or a place in line is held for somebody whose connection was lost."`
-	LogLevel   slog.Level    `default:"info" help:"debug, info, warn or error."`
+	LogLevel   logLevel      `default:"info" help:"debug, info, warn or error."`
 	LogFormat  string        `default:"text" enum:"text,json" help:"text or json."`
 
 	topics  []signaling.Topic
 	proxies []netip.Prefix
 	public  []netip.Addr
+}
+
+// logLevel is a slog.Level whose complaint is for people.
+type logLevel slog.Level
+
+// Level implements slog.Leveler.
+func (l logLevel) Level() slog.Level { return slog.Level(l) }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (l *logLevel) UnmarshalText(text []byte) error {
+	if (*slog.Level)(l).UnmarshalText(text) != nil {
+		return fmt.Errorf("%q is none of debug, info, warn and error", text)
+	}
+	return nil
 }
 
 // defaultTopics are the five of the original app.
@@ -83,7 +97,6 @@ func parse(args []string, stdout, stderr io.Writer) (command, error) {
 		kong.Description("A self-hosted random video chat: people pick topics, the server pairs strangers who share one, and relays their video."),
 		kong.DefaultEnvars("SMALLTALK"),
 		kong.Vars{"topics": defaultTopics, "stun": defaultSTUN, "version": version()},
-		kong.Configuration(loadTOML),
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(int) { out.done = true }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true, WrapUpperBound: 100}),
@@ -118,6 +131,11 @@ func parse(args []string, stdout, stderr io.Writer) (command, error) {
 
 // check completes the settings and refuses those that cannot work.
 func (s *settings) check() error {
+	for _, list := range [][]string{s.Domain, s.TrustProxy, s.PublicAddress, s.STUN, s.Origin} {
+		for i := range list {
+			list[i] = strings.TrimSpace(list[i]) // people write a space after a comma
+		}
+	}
 	if err := s.checkNetwork(); err != nil {
 		return err
 	}

@@ -68,6 +68,10 @@ func (s *settings) checkTLS() error {
 	return nil
 }
 
+// hostNames is what can be looked up in DNS: letters, digits and dashes, in
+// labels that are neither empty nor too long.
+var hostNames = idna.New(idna.MapForLookup(), idna.BidiRule(), idna.StrictDomainName(true), idna.VerifyDNSLength(true))
+
 // domainName is a name as certificates have it: lower case, punycode.
 func domainName(text string) (string, error) {
 	if _, err := netip.ParseAddr(text); err == nil {
@@ -76,8 +80,9 @@ func domainName(text string) (string, error) {
 	if strings.HasPrefix(text, "*.") {
 		return "", fmt.Errorf("--domain %q: the check by port 443 (TLS-ALPN-01) cannot prove a wildcard: list the names, or use --cert", text)
 	}
-	name, err := idna.Lookup.ToASCII(strings.TrimSuffix(text, "."))
-	if err != nil || !strings.Contains(strings.Trim(name, "."), ".") || strings.ContainsAny(name, "/:@ _") {
+	name, err := hostNames.ToASCII(strings.TrimSuffix(text, "."))
+	top := name[strings.LastIndexByte(name, '.')+1:]
+	if err != nil || top == name || strings.Trim(top, "0123456789") == "" {
 		return "", fmt.Errorf("--domain %q is not a host name, for example chat.example.org", text)
 	}
 	return name, nil

@@ -78,6 +78,9 @@ func TestNetworkSettings(t *testing.T) {
 		{"domain", []string{"--domain", "Chat.Example.org,bücher.example"}, ":443", func(s settings) bool {
 			return s.encrypted() && slices.Equal(s.Domain, []string{"chat.example.org", "xn--bcher-kva.example"}) && s.acmeURL() == acmeProduction
 		}},
+		{"spaces after commas", []string{"--domain", "a.example.org, b.example.org.", "--origin", "https://c.example.org, https://d.example.org"}, ":443", func(s settings) bool {
+			return slices.Equal(s.Domain, []string{"a.example.org", "b.example.org"}) && len(s.Origin) == 2
+		}},
 		{"domain and port", []string{"--domain", "chat.example.org", "--listen", ":8443", "--acme-directory", "staging"}, ":8443", func(s settings) bool { return s.acmeURL() == acmeStaging }},
 		{"files", []string{"--cert", "c", "--key", "k"}, ":443", func(s settings) bool { return s.encrypted() }},
 		{"loopback", []string{"--listen", "[::1]:8080"}, "[::1]:8080", nil},
@@ -157,8 +160,19 @@ func TestBadSettings(t *testing.T) {
 		{"topic twice", []string{"--topics", "News,news"}, "same ID"},
 		{"topic any", []string{"--topics", "Any"}, "any"},
 		{"no topic", []string{"--topics", ""}, "--topics"},
+		{"log level in words", []string{"--log-level", "loud"}, "debug, info, warn"},
 		{"missing file", []string{"--config", filepath.Join(dir, "none.toml")}, "none.toml"},
-		{"file is no TOML", []string{"--config", file("bad.toml", "listen = ")}, "settings file"},
+		{"file is no TOML", []string{"--config", file("bad.toml", "listen = ")}, "bad.toml is no TOML"},
+		{"file is a folder", []string{"--config", dir}, "--config"},
+		{"flag of the doctor in file", []string{"--config", file("doctor.toml", "ca = \"ca.pem\"\njson = true")}, "no such setting: ca, json"},
+		{"the file's own name in file", []string{"--config", file("self.toml", "config = \"x\"\nversion = true\nhelp = true")}, "no such setting: config, help, version"},
+		{"underscore in file", []string{"--config", file("under.toml", "max_clients = 5")}, "max-clients?"},
+		{"table in file", []string{"--config", file("table.toml", "[server]\nlisten = \"x:1\"")}, "no such setting: server"},
+		{"table as a value in file", []string{"--config", file("tablevalue.toml", "[listen]\nport = 1")}, "tablevalue.toml: it must be one value"},
+		{"list for one value in file", []string{"--config", file("list.toml", "listen = [\"localhost:1\"]")}, "list.toml: it must be one value"},
+		{"numbers in a list in file", []string{"--config", file("numbers.toml", "topics = [1, 2]")}, "topics = ["},
+		{"fraction in file", []string{"--config", file("fraction.toml", "max-clients = 7.5")}, "--max-clients"},
+		{"number without unit in file", []string{"--config", file("unit.toml", "grace = 30")}, "--grace"},
 		{"misspelt key", []string{"--config", file("typo.toml", "lisen = \"x:1\"")}, "lisen"},
 		{"plain HTTP for others", []string{"--listen", ":8080"}, "no camera"},
 		{"plain HTTP on an address", []string{"--listen", "192.168.1.5:8080"}, "--insecure-http"},
@@ -170,6 +184,10 @@ func TestBadSettings(t *testing.T) {
 		{"domain is a wildcard", []string{"--domain", "*.example.org"}, "wildcard"},
 		{"domain has one label", []string{"--domain", "localhost"}, "--domain"},
 		{"domain is a URL", []string{"--domain", "https://chat.example.org"}, "--domain"},
+		{"domain with an empty label", []string{"--domain", "chat..example.org"}, "--domain"},
+		{"domain is half an address", []string{"--domain", "203.0.113.500"}, "--domain"},
+		{"domain with an underscore", []string{"--domain", "my_chat.example.org"}, "--domain"},
+		{"domain with a long label", []string{"--domain", strings.Repeat("a", 64) + ".example.org"}, "--domain"},
 		{"domain has a port", []string{"--domain", "chat.example.org:443"}, "--domain"},
 		{"directory without domain", []string{"--acme-directory", "staging"}, "--domain"},
 		{"directory in the clear", []string{"--domain", "chat.example.org", "--acme-directory", "http://ca.example.org/dir"}, "--acme-directory"},
@@ -216,6 +234,30 @@ func TestHelp(t *testing.T) {
 		if !strings.Contains(help, want) {
 			t.Errorf("--help does not mention %q:\n%s", want, help)
 		}
+	}
+}
+
+// TestVersionVariable: a container image that says which version it holds, in a
+// variable of that name, starts the server all the same.
+func TestVersionVariable(t *testing.T) {
+	t.Setenv("SMALLTALK_VERSION", "1.2.3")
+	t.Setenv("SMALLTALK_HELP", "1")
+	cmd, err := parse(nil, &bytes.Buffer{}, &bytes.Buffer{})
+	if err != nil || cmd.done || cmd.version {
+		t.Errorf("got %+v, %v", cmd, err)
+	}
+}
+
+// TestDoctorFlags: they are flags of its own, and no settings.
+func TestDoctorFlags(t *testing.T) {
+	var out, errs bytes.Buffer
+	if code := run(t.Context(), []string{"doctor", "--help"}, &out, &errs); code != exitOK || !strings.Contains(out.String(), "--ca=FILE") || !strings.Contains(out.String(), "--json") {
+		t.Errorf("exit code %d, help:\n%s", code, out.String())
+	}
+	t.Setenv("SMALLTALK_CA", "ca.pem")
+	cmd, err := parse([]string{"doctor", "--json"}, &out, &errs)
+	if err != nil || cmd.doctor == nil || !cmd.doctor.JSON || cmd.doctor.CA != "" {
+		t.Errorf("got %+v, %v", cmd.doctor, err)
 	}
 }
 

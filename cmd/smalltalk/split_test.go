@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
@@ -22,6 +23,7 @@ type port struct {
 	t     *testing.T
 	addr  string
 	split *splitter
+	conns *httpConns // of the HTTP server
 	roots *x509.CertPool
 }
 
@@ -32,7 +34,7 @@ func newPort(t *testing.T, encrypted bool, change func(*splitConfig)) *port {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &port{t: t, addr: l.Addr().String()}
+	p := &port{t: t, addr: l.Addr().String(), conns: newHTTPConns(httpLimits{})}
 	ice, turn := newSink(l.Addr()), newSink(l.Addr())
 	c := splitConfig{HTTP: newSink(l.Addr()), ICE: ice, TURN: turn, Deadline: 5 * time.Second}
 	if encrypted {
@@ -58,7 +60,12 @@ func newPort(t *testing.T, encrypted bool, change func(*splitConfig)) *port {
 		}
 	})
 	if c.HTTP != nil {
-		web := &http.Server{Handler: &front{next: http.HandlerFunc(tell)}, ConnContext: markEncrypted, ReadHeaderTimeout: 5 * time.Second}
+		web := &http.Server{
+			Handler: p.conns.watch(&front{next: http.HandlerFunc(tell)}), ReadHeaderTimeout: 5 * time.Second, ConnState: p.conns.state,
+			ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
+				return p.conns.admit(markEncrypted(ctx, conn), conn)
+			},
+		}
 		t.Cleanup(func() { _ = web.Close() })
 		go func() { _ = web.Serve(c.HTTP) }()
 	}

@@ -6,10 +6,10 @@
  */
 import { mkdir, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
-import { build } from 'esbuild'
 import type { Browser, Page } from 'playwright-core'
 import type { BenchPage } from './bench/page.js'
 import { launch } from './lib/browser.js'
+import { bundle } from './lib/bundle.js'
 import { Server } from './lib/server.js'
 import { looks, until, type Look } from './lib/visitor.js'
 
@@ -86,12 +86,6 @@ class Rider {
   }
 }
 
-async function bundle(): Promise<string> {
-  const entry = fileURLToPath(new URL('./bench/page.ts', import.meta.url))
-  const { outputFiles } = await build({ entryPoints: [entry], bundle: true, write: false, format: 'iife', target: 'es2022' })
-  return outputFiles[0]?.text ?? ''
-}
-
 /** A client on the server's own page, without the user interface's scripts. */
 async function ride(browser: Browser, url: string, script: string, look: Look): Promise<Rider> {
   const context = await browser.newContext({ viewport: { width: 400, height: 300 } })
@@ -162,7 +156,7 @@ async function measure(a: Rider, b: Rider, c: Rider): Promise<Record<Mode, Times
 const server = await Server.start()
 const browser = await launch()
 try {
-  const script = await bundle()
+  const script = await bundle('bench/page.ts')
   const riders = await Promise.all((['red', 'green', 'blue'] as const).map((look) => ride(browser, server.url, script, look)))
   const people = Object.fromEntries(riders.map((r) => [r.name, looks[r.look].colour]))
   for (const r of riders) await r.page.evaluate((list) => bench.know(list), people)

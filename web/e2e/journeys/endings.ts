@@ -7,6 +7,7 @@ export const endings: Journey = {
   async run(w) {
     await tabClosed(w)
     await leave(w)
+    await stay(w)
   },
 }
 
@@ -35,4 +36,25 @@ async function leave(w: World): Promise<void> {
   w.checks.check('leaving ends the call within a second', ms < 1_000, `${ms} ms`)
   await w.checks.reach('who leaves is back at the topics', a.page.getByTestId('tile-any').waitFor())
   await w.checks.reach('the search goes on by itself', b.reaches((s) => s.phase === 'queued', 'queued again', 8_000))
+}
+
+/** Longer than the search takes to go on by itself. */
+const dwellMs = 4_500
+
+/** Who needs time before the next one has it: while the focus is on a choice, and for good on request. */
+async function stay(w: World): Promise<void> {
+  const [a, b] = await w.pair('news')
+  await a.at('leave').click()
+  await b.page.bringToFront()
+  await b.page.getByTestId('partner-left').waitFor()
+  await b.page.keyboard.press('Tab')
+  w.checks.check('the first choice is to stay', (await b.page.evaluate(() => document.activeElement?.getAttribute('data-testid'))) === 'stay')
+  await b.page.waitForTimeout(dwellMs)
+  w.checks.check('nothing goes on while the focus is there', (await b.state()).phase === 'left')
+  await b.page.keyboard.press('Enter')
+  w.checks.check('the focus is back at the heading', (await b.page.evaluate(() => document.activeElement?.tagName)) === 'H1')
+  await b.page.waitForTimeout(dwellMs)
+  w.checks.check('nor after it', (await b.state()).phase === 'left')
+  await b.at('auto-next').click()
+  w.checks.check('the search by itself can be turned off for good', (await b.page.evaluate(() => localStorage.getItem('st.auto'))) === 'off')
 }

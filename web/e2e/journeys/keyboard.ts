@@ -1,5 +1,6 @@
-import { looks, near, until, type Visitor } from '../lib/visitor.js'
+import { looks, until, type Visitor } from '../lib/visitor.js'
 import type { Journey } from '../lib/world.js'
+import { near } from '../page/scene.js'
 
 /** A call and Next without a mouse. */
 export const keyboard: Journey = {

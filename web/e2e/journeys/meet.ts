@@ -1,6 +1,7 @@
-import { looks, near, until, type Visitor } from '../lib/visitor.js'
+import { looks, until, type Visitor } from '../lib/visitor.js'
 import type { Journey, World } from '../lib/world.js'
 import type { Sample } from '../page/probe.js'
+import { near } from '../page/scene.js'
 
 /** Strangers on one topic see and hear each other; others do not; Next goes on over the same media connection; nobody sees a stale frame. */
 export const meet: Journey = {

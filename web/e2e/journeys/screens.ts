@@ -23,7 +23,11 @@ export const screens: Journey = {
 async function quiet(w: World): Promise<void> {
   const a = await w.arrive('red')
   await capture(w, a, 'home')
+  await a.page.goto(`${w.server.url}/t/knitting`)
+  await a.page.getByTestId('no-topic').waitFor()
+  await capture(w, a, 'home-no-topic')
   await a.at('tile-gaming').click()
+  w.checks.check('no-topic: gone with the pick', !(await a.page.getByTestId('no-topic').isVisible()))
   await a.at('tile-news').click()
   await capture(w, a, 'home-picked')
   await a.at('start').click()
@@ -73,8 +77,10 @@ async function callScreens(w: World): Promise<void> {
   await a.page.keyboard.press('Escape')
   await b.at('next').click()
   await a.page.getByTestId('partner-left').waitFor()
-  await a.page.getByTestId('stop').click()
+  await a.at('stay').focus()
   await capture(w, a, 'partner-left')
+  await a.at('stay').click()
+  await capture(w, a, 'partner-left-stay')
   await a.leave()
   await b.leave()
 }

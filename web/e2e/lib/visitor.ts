@@ -1,6 +1,8 @@
 import type { State } from '@smalltalk/client'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
-import { source, type Change, type Colour, type Sample } from '../page/probe.js'
+import type { Change, ProbeOptions, Sample } from '../page/probe.js'
+import { near, type Colour } from '../page/scene.js'
+import { bundle } from './bundle.js'
 
 /** Colours that lossy video cannot confuse, each with a tone of its own. */
 export const looks = {
@@ -13,12 +15,12 @@ export const looks = {
 /** How somebody looks and sounds. */
 export type Look = keyof typeof looks
 
-/** How far a colour may be off, as the sum over its three parts. */
-const tolerance = 110
+let source: Promise<string> | undefined
 
-/** Whether a colour is the other one, as far as lossy video lets one say. */
-export function near(a: Colour | undefined, b: Colour): boolean {
-  return a !== undefined && a.reduce((sum, v, i) => sum + Math.abs(v - (b[i] ?? 0)), 0) < tolerance
+/** The script that installs the probe. tsx names functions through a helper, `__name`, that pages do not have. */
+async function probe(options: ProbeOptions): Promise<string> {
+  source ??= bundle('page/probe.ts', 'probe')
+  return `globalThis.__name = (f) => f; ${await source}; probe.install(${JSON.stringify(options)})`
 }
 
 /** Polls `probe` until `done`, or throws with the last value seen. */
@@ -61,7 +63,7 @@ export class Visitor {
   /** Opens the page and waits for the topics. */
   static async arrive(browser: Browser, url: string, look: Look, options: { refuse?: boolean } = {}): Promise<Visitor> {
     const context = await browser.newContext({ viewport: { width: 1280, height: 800 } })
-    await context.addInitScript({ content: source({ ...looks[look], refuse: options.refuse ?? false }) })
+    await context.addInitScript({ content: await probe({ ...looks[look], refuse: options.refuse ?? false }) })
     return Visitor.open(context, url, look)
   }
 

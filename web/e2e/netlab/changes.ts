@@ -1,4 +1,5 @@
-import { cutUdp, moveOutside, type Network } from './net.js'
+import { until } from '../lib/visitor.js'
+import { cut, moveOutside, type Network } from './net.js'
 import { begin, type Caller, type World } from './world.js'
 
 /** A call during which something happens to a network. */
@@ -11,6 +12,9 @@ export interface Change {
 
 /** Within which time the partner's picture has to be back, in milliseconds. */
 const backMs = 5_000
+
+/** Within which time somebody who waits has to notice that the network is dead, and that it is back. */
+const noticeMs = 12_000
 
 /** How long the pictures are watched after a change. */
 const watchMs = 12_000
@@ -60,8 +64,8 @@ const udpCut: Change = {
   b: {},
   async run(w) {
     const pair = await call(w)
-    await survive(w, pair, 'UDP was cut', () => cutUdp('a', true))
-    await survive(w, pair, 'UDP was restored', () => cutUdp('a', false))
+    await survive(w, pair, 'UDP was cut', () => cut('a', 'udp'))
+    await survive(w, pair, 'UDP was restored', () => cut('a', 'nothing'))
     await bye(pair)
   },
 }
@@ -77,4 +81,25 @@ const addressChange: Change = {
   },
 }
 
-export const changes: readonly Change[] = [udpCut, addressChange]
+const silence: Change = {
+  name: 'silence',
+  a: {},
+  b: {},
+  async run(w) {
+    const [a, b] = await w.callers()
+    await begin([a])
+    const queued = (what: string, want: boolean) => until(() => a.report(), (r) => (r.link === 'online') === want && r.phase === 'queued', what, 2 * noticeMs)
+    await queued('a to wait', true)
+    await pause(5_000)
+    for (const [network, online] of [['all', false], ['nothing', true]] as const) {
+      const since = Date.now()
+      cut('a', network)
+      await queued(online ? 'a to be back' : 'a to notice', online)
+      const ms = Date.now() - since
+      w.checks.check(online ? 'and that the network is back' : 'who waits notices a dead network', ms <= noticeMs, `after ${ms} ms`)
+    }
+    await bye([a, b])
+  },
+}
+
+export const changes: readonly Change[] = [udpCut, addressChange, silence]

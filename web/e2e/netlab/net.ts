@@ -207,11 +207,16 @@ export function arrange(side: Side, n: Network): void {
   filter(carrier, n.nat ? symmetricNat : [])
 }
 
-/** Cuts UDP off at a side's carrier router, in mid-call and without a word, or lets it through again. */
-export function cutUdp(side: Side, cut: boolean): void {
-  const rules = cut ? only.tcp : ['table inet only', 'delete table inet only']
+/** What a network can lose. */
+export type Loss = 'udp' | 'all'
+
+/** Cuts something off at a side's carrier router, at any time and without a word, or lets everything through again. */
+export function cut(side: Side, what: Loss | 'nothing'): void {
+  const rules = what === 'nothing' ? ['table inet only', 'delete table inet only'] : what === 'udp' ? only.tcp : silence
   run([...within(carrierRouter(side)), 'nft', '-f', '-'], rules.join('\n'))
 }
+
+const silence = ['table inet only {', ' chain through { type filter hook forward priority filter; policy drop; }', '}']
 
 const symmetricNat = [
   'table ip nat {',

@@ -1,6 +1,6 @@
 import { createClient, type State } from '@smalltalk/client'
 import { browserPlatform } from '@smalltalk/client/browser'
-import type { Colour } from '../page/probe.js'
+import { middle, near, paint, scratch, show, tone, type Colour } from '../page/scene.js'
 
 // Runs in the page of one client of the network laboratory: the SDK, a painted picture and one <video>, without the user interface. The
 // picture is one colour, with a bar that moves and, as black and white blocks along its lower edge, the time at which it was painted.
@@ -25,6 +25,8 @@ export interface Times {
 
 /** What a client is doing. */
 export interface Report {
+  link: State['link']
+  phase: State['phase']
   call: string
   /** For people, when something has gone wrong. */
   story: string
@@ -77,35 +79,12 @@ function age(stamped: readonly boolean[], now: number): number | undefined {
   return (now - time) & 0xffff
 }
 
-function paint(colour: Colour): MediaStreamTrack {
-  const canvas = document.createElement('canvas')
-  canvas.width = 320
-  canvas.height = 240
-  const g = canvas.getContext('2d')
-  const track = canvas.captureStream(30).getVideoTracks()[0]
-  if (!g || !track) throw new Error('no canvas to paint on')
-  let n = 0
-  setInterval(() => {
-    n = (n + 4) % 320
-    g.fillStyle = `rgb(${colour.join(',')})`
-    g.fillRect(0, 0, 320, 240)
-    g.fillStyle = '#fff'
-    g.fillRect(n, 0, 12, 30)
-    stamp(Date.now()).forEach((on, i) => {
-      g.fillStyle = on ? '#fff' : '#000'
-      g.fillRect(i * 16, 220, 16, 20)
-    })
-  }, 1000 / 30)
-  return track
-}
-
-function tone(): MediaStreamTrack | undefined {
-  const ctx = new AudioContext()
-  const out = ctx.createMediaStreamDestination()
-  const source = ctx.createOscillator()
-  source.connect(out)
-  source.start()
-  return out.stream.getAudioTracks()[0]
+/** Paints the time as blocks along the lower edge. */
+function stampOn(g: CanvasRenderingContext2D): void {
+  stamp(Date.now()).forEach((on, i) => {
+    g.fillStyle = on ? '#fff' : '#000'
+    g.fillRect(i * 16, 220, 16, 20)
+  })
 }
 
 const platform = browserPlatform()
@@ -141,34 +120,19 @@ const client = createClient({
   },
 })
 
-const video = document.createElement('video')
-video.muted = true
-video.autoplay = true
-document.body.append(video)
-client.onRemote((stream) => {
-  if (!(stream instanceof MediaStream)) return
-  video.srcObject = stream
-  void video.play()
-})
+const video = show(client)
+const pen = scratch(bits, 1)
 
-const scratch = document.createElement('canvas')
-scratch.width = bits
-scratch.height = 2
-const pen = scratch.getContext('2d', { willReadFrequently: true })
-
-/** Looks at the frame that is on screen: its colour goes into the upper row of the scratch canvas, its stamp into the lower. */
+/** Looks at the frame that is on screen: its colour and its stamp. */
 function look(): void {
   video.requestVideoFrameCallback(look)
   const { videoWidth: w, videoHeight: h } = video
-  if (!pen || w === 0) return
-  pen.drawImage(video, w / 2 - 8, h / 2 - 8, 16, 16, 0, 0, 1, 1)
-  pen.drawImage(video, 0, (h * 226) / 240, w, (h * 8) / 240, 0, 1, bits, 1)
-  const data = pen.getImageData(0, 0, bits, 2).data
-  const off = partner.reduce((sum, v, i) => sum + Math.abs(v - (data[i] ?? 0)), 0)
-  if (off >= 110) return
+  if (!near(middle(video), partner)) return
   times.picture ??= performance.now()
   const now = Date.now()
-  const read = Array.from({ length: bits }, (_, i) => (data[(bits + i) * 4] ?? 0) > 127)
+  pen.drawImage(video, 0, (h * 226) / 240, w, (h * 8) / 240, 0, 0, bits, 1)
+  const { data } = pen.getImageData(0, 0, bits, 1)
+  const read = Array.from({ length: bits }, (_, i) => (data[i * 4] ?? 0) > 127)
   seen.push({ at: now, delay: age(read, now) })
 }
 video.requestVideoFrameCallback(look)
@@ -213,11 +177,13 @@ globalThis.netlab = {
   start(o) {
     turn = o.turn
     partner = o.partner
-    void client.setMedia({ audio: tone() ?? null, video: paint(o.colour) })
+    void client.setMedia({ audio: tone(), video: paint(o.colour, stampOn) })
     setTimeout(() => void client.connect(), Math.max(0, o.at - Date.now()))
   },
   times: () => ({ connected: since(times.connected), picture: since(times.picture) }),
   report: () => ({
+    link: client.state.link,
+    phase: client.state.phase,
     call: client.state.call?.id ?? '',
     story: `${client.state.link}, ${client.state.phase}, media ${client.state.rtc} at ${(performance.now() / 1000).toFixed(1)} s; ${story.slice(-12).join('; ')}`,
   }),

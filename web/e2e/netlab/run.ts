@@ -7,9 +7,8 @@
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { build } from 'esbuild'
+import { bundle } from '../lib/bundle.js'
 import { Checks, firstLine, Stopped } from '../lib/checks.js'
 import { program } from '../lib/server.js'
 import { cases, type Case } from './cases.js'
@@ -19,8 +18,7 @@ import { setUp, tearDown } from './net.js'
 import { stall } from './stall.js'
 import { certify, World, type Setting } from './world.js'
 
-const here = fileURLToPath(new URL('.', import.meta.url))
-const out = join(here, '../out')
+const out = new URL('../out', import.meta.url).pathname
 
 type Trial = Case | Change
 
@@ -32,11 +30,6 @@ function chosen(list: string | undefined): readonly Trial[] {
   const unknown = names.find((n) => !trials.some((t) => t.name === n))
   if (unknown) throw new Error(`there is no case ${unknown}; there are ${trials.map((t) => t.name).join(', ')}`)
   return trials.filter((t) => names.includes(t.name))
-}
-
-async function bundle(): Promise<string> {
-  const { outputFiles } = await build({ entryPoints: [join(here, 'page.ts')], bundle: true, write: false, format: 'iife', target: 'es2022' })
-  return outputFiles[0]?.text ?? ''
 }
 
 /** Holds the number of the process that has the laboratory: there is one on a machine, since its namespaces have fixed names. */
@@ -118,7 +111,7 @@ async function main(): Promise<void> {
   const folder = open()
   setUp()
   certify(folder)
-  const setting = { folder, bin: await program(folder), script: await bundle() }
+  const setting = { folder, bin: await program(folder), script: await bundle('netlab/page.ts') }
   const checks = new Checks()
   const results: Result[] = []
   for (const t of list) results.push(...(await walk(t, setting, Number(values.runs), checks)))

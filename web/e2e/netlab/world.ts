@@ -5,9 +5,10 @@ import { join } from 'node:path'
 import type { Checks } from '../lib/checks.js'
 import { Server } from '../lib/server.js'
 import { looks, until, type Look } from '../lib/visitor.js'
-import { start, type ClientBrowser, type Engine, type Tab } from './clients.js'
+import { start, type Engine } from './clients.js'
 import { arrange, gateway, homeRouter, proxyPort, serverName, serverNames, serverSpace, sides, within, type Network, type Side } from './net.js'
 import type { Frame, LabPage, Path, Report, Times } from './page.js'
+import type { ClientBrowser, Tab } from './tab.js'
 
 declare const netlab: LabPage
 

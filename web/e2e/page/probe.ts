@@ -1,9 +1,7 @@
 import type { Client, Phase } from '@smalltalk/client'
+import { middle, paint, sound, tone, type Colour } from './scene.js'
 
-// Everything in this file runs in the page. It is handed over as source, so the functions may use nothing from outside themselves.
-
-/** A colour as red, green, blue from 0 to 255. */
-export type Colour = readonly [number, number, number]
+// Runs in the page, before anything of the page's own.
 
 /** What a visitor's page is told. */
 export interface ProbeOptions {
@@ -52,46 +50,11 @@ declare global {
 }
 
 /** Installs a camera that paints one colour with a moving bar, a microphone that plays one tone, and the probe. */
-function install({ colour, hz, refuse }: ProbeOptions): void {
-  const paint = (): MediaStreamTrack => {
-    const canvas = document.createElement('canvas')
-    canvas.width = 320
-    canvas.height = 240
-    const g = canvas.getContext('2d')
-    if (!g) throw new Error('no 2d canvas')
-    let n = 0
-    setInterval(() => {
-      n = (n + 4) % 320
-      g.fillStyle = `rgb(${colour.join(',')})`
-      g.fillRect(0, 0, 320, 240)
-      g.fillStyle = '#fff'
-      g.fillRect(n, 0, 12, 30)
-    }, 33)
-    const track = canvas.captureStream(30).getVideoTracks()[0]
-    if (!track) throw new Error('no canvas track')
-    return track
-  }
-
-  let audio: AudioContext | undefined
-  const sound = (): AudioContext => (audio ??= new AudioContext())
-  const play = (): MediaStreamTrack => {
-    const ctx = sound()
-    const tone = ctx.createOscillator()
-    tone.frequency.value = hz
-    const gain = ctx.createGain()
-    gain.gain.value = 0.3
-    const out = ctx.createMediaStreamDestination()
-    tone.connect(gain).connect(out)
-    tone.start()
-    const track = out.stream.getAudioTracks()[0]
-    if (!track) throw new Error('no audio track')
-    return track
-  }
-
+export function install({ colour, hz, refuse }: ProbeOptions): void {
   if (navigator.mediaDevices) {
     navigator.mediaDevices.getUserMedia = async (want) => {
       if (refuse) throw new DOMException('Permission denied', 'NotAllowedError')
-      return new MediaStream([...(want?.audio ? [play()] : []), ...(want?.video ? [paint()] : [])])
+      return new MediaStream([...(want?.audio ? [tone(hz)] : []), ...(want?.video ? [paint(colour)] : [])])
     }
   }
 
@@ -100,16 +63,6 @@ function install({ colour, hz, refuse }: ProbeOptions): void {
     const box = v.getBoundingClientRect()
     return v.checkVisibility({ opacityProperty: true, visibilityProperty: true }) && box.width > 1 && box.height > 1
   }
-  const scratch = document.createElement('canvas')
-  scratch.width = scratch.height = 1
-  const pen = scratch.getContext('2d', { willReadFrequently: true })
-  const middle = (v: HTMLVideoElement): Colour | undefined => {
-    if (!pen || v.videoWidth === 0 || v.readyState < 2) return undefined
-    pen.drawImage(v, v.videoWidth / 2 - 8, v.videoHeight / 2 - 8, 16, 16, 0, 0, 1, 1)
-    const [r = 0, g = 0, b = 0] = pen.getImageData(0, 0, 1, 1).data
-    return [r, g, b]
-  }
-
   let analyser: AnalyserNode | undefined
   const ears = (): AnalyserNode | undefined => {
     const stream = globalThis.__smalltalk.remote
@@ -190,9 +143,4 @@ function install({ colour, hz, refuse }: ProbeOptions): void {
       })
     },
   })
-}
-
-/** The source of an init script that does `install`. tsx names functions through a helper, `__name`, that pages do not have. */
-export function source(options: ProbeOptions): string {
-  return `globalThis.__name = (f) => f; (${install.toString()})(${JSON.stringify(options)})`
 }

@@ -24,7 +24,7 @@ function waiting(m: Model, clock: Clock): QueueInfo {
 
 /** Shows the queue, without telling the server. */
 function enter(m: Model, clock: Clock, ...effects: Effect[]): Step {
-  return show(m, { phase: 'queued', queue: waiting(m, clock), call: undefined, left: undefined, peerTyping: false }, ...stop('typing'), ...effects)
+  return show(m, { phase: 'queued', queue: waiting(m, clock), call: undefined, left: undefined, peerTyping: false, notice: undefined }, ...stop('typing'), ...effects)
 }
 
 function sameTopics(a: string[] | 'any', b: string[] | 'any'): boolean {
@@ -53,7 +53,7 @@ export function rejoin(m: Model): Step {
 /** Stops waiting. */
 export function cancel(m: Model): Step {
   if (m.view.phase !== 'queued') return stay(m)
-  return both(m, { phase: 'idle', queue: undefined }, { ticket: undefined }, ...stop('queue'), ...say(m, { type: 'queue.leave' }))
+  return both(m, { phase: 'idle', queue: undefined, notice: undefined }, { ticket: undefined }, ...stop('queue'), ...say(m, { type: 'queue.leave' }))
 }
 
 /** Ends the call and queues again at the end of the line; the partner is hidden at once, before the server knows. */
@@ -98,7 +98,7 @@ function toCall(c: CallSnapshot, startedAt: number): CallInfo {
 
 /** Shows a call. */
 function begin(m: Model, c: CallSnapshot, startedAt: number): Step {
-  const view: Partial<State> = { phase: 'call', call: toCall(c, startedAt), queue: undefined, left: undefined, chat: [], peerTyping: false }
+  const view: Partial<State> = { phase: 'call', call: toCall(c, startedAt), queue: undefined, left: undefined, chat: [], peerTyping: false, notice: undefined }
   return both(m, view, { abandoned: undefined, typingAt: undefined }, ...stop('typing', 'queue'))
 }
 

@@ -59,6 +59,8 @@ export interface Client {
   watchTopics(on: boolean): void
   /** Forgets `state.error`. */
   dismissError(): void
+  /** Forgets `state.notice`. */
+  dismissNotice(): void
   /** The partner's sound and picture: one stream for the whole life, whoever the partner is. */
   readonly remote: MediaStreamLike | undefined
   /** Calls `fn` when the remote stream first has a track and whenever its tracks change. The returned function stops it. */
@@ -205,7 +207,11 @@ class Runner implements Client {
   }
 
   dismissError(): void {
-    this.#dispatch({ type: 'dismiss' })
+    this.#dispatch({ type: 'dismiss', what: 'error' })
+  }
+
+  dismissNotice(): void {
+    this.#dispatch({ type: 'dismiss', what: 'notice' })
   }
 
   onRemote(fn: (s: MediaStreamLike) => void): () => void {
@@ -230,7 +236,7 @@ class Runner implements Client {
 
   #watch(): void {
     if (this.#unwatch.length > 0) return
-    this.#unwatch = [this.#platform.onNetwork(() => this.#dispatch({ type: 'network' })), this.#platform.onGone(() => this.close())]
+    this.#unwatch = [this.#platform.onNetwork((up) => this.#dispatch({ type: 'network', up })), this.#platform.onGone(() => this.close())]
   }
 
   /** Actions that effects cause are run after the present one, in order. */

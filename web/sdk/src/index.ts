@@ -8,6 +8,7 @@ export type {
   ClosedBy,
   EndReason,
   Link,
+  Notice,
   PeerQuality,
   Phase,
   QueueInfo,

@@ -10,6 +10,12 @@ import type { ClientError, ClosedBy } from './state.js'
 const welcomeMs = 8_000
 /** How long a probe after a change of network may go unanswered. */
 const probeMs = 2_000
+/** The same when media has lost its path: loss alone can do that, and makes TCP slow. ICE needs 5 s or so to notice. */
+const doubtMs = 3_000
+/** How long a ping may go unanswered before the next; then as long again before the connection is given up. */
+const unansweredMs = 3_000
+/** The longest time between pings without a media connection, which would otherwise notice first that the path is gone. */
+const blindMs = 5_000
 /** The longest pause between attempts. */
 const maxBackoffMs = 5_000
 /** A connection that lasted this long starts the pauses over again. */
@@ -84,7 +90,7 @@ export function welcome(m: Model, w: Message<'welcome'>, clock: Clock): Step {
     model,
     { link: 'online', retryAt: undefined, user: { id, name, guest }, topics: w.topics },
     ...stop('welcome', 'probe'),
-    after('ping', model.pingMs),
+    nextPing(model),
     save(model),
   )
   const watched = and(online, (x) => stay(x, ...rtc.announce(x), ...(x.watching ? watch(x, true) : [])))
@@ -169,6 +175,7 @@ function shut(m: Model, closedBy: ClosedBy, error?: ClientError): Step {
       peerTyping: false,
       chat: chat.failAll(m.view.chat),
       error: error ?? m.view.error,
+      notice: undefined,
     },
     ...stop('dial', 'welcome', 'ping', 'probe', 'ice', 'answer', 'rtc', 'typing', 'queue'),
     { type: 'hangup', code: CloseCode.normal },
@@ -180,25 +187,36 @@ function shut(m: Model, closedBy: ClosedBy, error?: ClientError): Step {
 export function ping(m: Model, clock: Clock): Step {
   if (m.view.link !== 'online') return stay(m)
   if (m.missed >= 2) return lost(m, clock)
-  return step(
-    m,
-    { missed: m.missed + 1 },
-    { type: 'send', message: { type: 'ping', t: clock.now } },
-    after('ping', m.pingMs),
-  )
+  return ask(m, clock, after('ping', unansweredMs))
 }
 
-/** The device has a network again: dial at once, or find out at once whether the old connection still lives. */
-export function network(m: Model, clock: Clock): Step {
-  if (m.view.retryAt !== undefined) return dial({ ...m, attempts: 0 })
+function nextPing(m: Model): Effect {
+  return after('ping', m.view.rtc === 'connected' ? m.pingMs : Math.min(m.pingMs, blindMs))
+}
+
+/** Something has come from the server: whatever was asked before is answered by it. */
+export function alive(m: Model): Step {
+  return m.missed > 0 ? step(m, { missed: 0 }, ...stop('probe'), nextPing(m)) : stay(m)
+}
+
+function ask(m: Model, clock: Clock, deadline: Effect): Step {
+  return step(m, { missed: m.missed + 1 }, { type: 'send', message: { type: 'ping', t: clock.now } }, deadline)
+}
+
+/**
+ * The device says that it has a network again: dial at once, or find out at once whether the old connection still lives. Or it says that it
+ * has none, which is not always so.
+ */
+export function network(m: Model, up: boolean, clock: Clock): Step {
+  if (up && m.view.retryAt !== undefined) return dial({ ...m, attempts: 0 })
   if (m.view.link !== 'online') return stay(m)
-  const probe = step(
-    m,
-    { missed: m.missed + 1 },
-    { type: 'send', message: { type: 'ping', t: clock.now } },
-    after('probe', probeMs),
-  )
-  return and(probe, rtc.network)
+  const asked = ask(m, clock, after('probe', probeMs))
+  return up ? and(asked, rtc.network) : asked
+}
+
+/** Media has lost its path. The WebSocket takes the same one more often than not, but would notice only much later. */
+export function doubt(m: Model, clock: Clock): Step {
+  return m.view.link === 'online' ? ask(m, clock, after('probe', doubtMs)) : stay(m)
 }
 
 /** Errors that only say that the two sides crossed on the way; the next message sets it right. */

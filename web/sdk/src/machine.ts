@@ -5,7 +5,7 @@
 import * as call from './call.js'
 import * as chat from './chat.js'
 import * as link from './link.js'
-import { show, stay, step, type Action, type Clock, type Effect, type Identity, type Model, type Saved, type Step, type TimerName } from './model.js'
+import { and, show, stay, step, type Action, type Clock, type Effect, type Identity, type Model, type Saved, type Step, type TimerName } from './model.js'
 import type { ServerMessage } from './protocol.js'
 import * as rtc from './rtc.js'
 import type { State } from './state.js'
@@ -71,7 +71,7 @@ export function reduce(m: Model, a: Action, clock: Clock): Step {
     case 'refused':
       return link.refused(m, a, clock)
     case 'network':
-      return link.network(m, clock)
+      return link.network(m, a.up, clock)
     case 'join':
       return call.join(m, a.topics, a.langs, clock)
     case 'requeue':
@@ -95,15 +95,15 @@ export function reduce(m: Model, a: Action, clock: Clock): Step {
     case 'watch':
       return step(m, { watching: a.on }, ...link.watch(m, a.on))
     case 'dismiss':
-      return show(m, { error: undefined })
+      return show(m, { [a.what]: undefined })
     case 'offer':
       return rtc.offered(m, a)
     case 'rtc':
-      return rtc.changed(m, a.state)
+      return and(rtc.changed(m, a.state), (x) => (a.state === 'disconnected' || a.state === 'failed' ? link.doubt(x, clock) : stay(x)))
     case 'timer':
       return onTimer(m, a.name, clock)
     case 'message':
-      return onMessage(m, a.message, clock)
+      return and(link.alive(m), (x) => onMessage(x, a.message, clock))
   }
 }
 
@@ -130,8 +130,7 @@ function onTimer(m: Model, name: TimerName, clock: Clock): Step {
   }
 }
 
-function onMessage(before: Model, msg: ServerMessage, clock: Clock): Step {
-  const m = before.missed > 0 ? { ...before, missed: 0 } : before
+function onMessage(m: Model, msg: ServerMessage, clock: Clock): Step {
   switch (msg.type) {
     case 'welcome':
       return link.welcome(m, msg, clock)
@@ -161,8 +160,9 @@ function onMessage(before: Model, msg: ServerMessage, clock: Clock): Step {
       return stay(m, { type: 'send', message: { type: 'pong', t: msg.t } })
     case 'error':
       return link.error(m, msg, clock)
-    case 'pong':
     case 'notice':
+      return show(m, { notice: { code: msg.code, text: msg.text } })
+    case 'pong':
       return stay(m)
   }
 }

@@ -11,7 +11,7 @@ export type TimerName =
   | 'welcome'
   /** Time for the next ping. */
   | 'ping'
-  /** A probe after a change of network was not answered. */
+  /** A probe after a change of network or the loss of media was not answered. */
   | 'probe'
   /** The peer connection has been disconnected for too long. */
   | 'ice'
@@ -39,7 +39,7 @@ export type Action =
   | { type: 'resend'; cid: string }
   | { type: 'typing'; on: boolean }
   | { type: 'watch'; on: boolean }
-  | { type: 'dismiss' }
+  | { type: 'dismiss'; what: 'error' | 'notice' }
   | { type: 'media'; has: { audio?: boolean; video?: boolean } }
   | { type: 'enable'; on: { audio?: boolean; video?: boolean } }
   | { type: 'opened' }
@@ -49,7 +49,7 @@ export type Action =
   | { type: 'offer'; gen: number; sdp: string; restart: boolean }
   | { type: 'rtc'; state: PeerState }
   | { type: 'timer'; name: TimerName }
-  | { type: 'network' }
+  | { type: 'network'; up: boolean }
 
 /** What survives a reload of the tab. */
 export interface Saved {

@@ -62,6 +62,12 @@ export interface ClientError {
   retryAfterMs?: number | undefined
 }
 
+/** Something that the server wants the person to know; nothing has failed. `text` is for people. */
+export interface Notice {
+  code: string
+  text: string
+}
+
 /** What a user interface shows. Immutable: each change is a new object, and unchanged parts keep their identity. */
 export interface State {
   readonly link: Link
@@ -82,4 +88,6 @@ export interface State {
   /** Is my camera on: there is a track and it is enabled. */
   readonly video: boolean
   readonly error?: ClientError | undefined
+  /** The last notice, until it is dismissed or the search or call that it came in is over. */
+  readonly notice?: Notice | undefined
 }

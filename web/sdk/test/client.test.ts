@@ -172,19 +172,49 @@ describe('reconnect', () => {
     expect(p.sockets).toHaveLength(2)
   })
 
-  test('two missed pings are a dead connection; anything heard is life', async () => {
+  test('two pings without any sign of life are a dead connection', async () => {
     const p = new FakePlatform()
     const c = await onlineClient(p)
-    for (let i = 0; i < 5; i++) {
-      await vi.advanceTimersByTimeAsync(10_000)
+    await vi.advanceTimersByTimeAsync(5_000)
+    for (let i = 0; i < 4; i++) {
       p.socket.say({ type: 'pong', t: 1 })
+      await vi.advanceTimersByTimeAsync(10_000)
     }
     expect(p.socket.of('ping')).toHaveLength(5)
+    await vi.advanceTimersByTimeAsync(5_999)
+    expect(p.socket.of('ping')).toHaveLength(6)
     expect(c.state.link).toBe('online')
-    await vi.advanceTimersByTimeAsync(30_001)
+    await vi.advanceTimersByTimeAsync(2)
     expect(p.sockets[0]?.closedWith).toBe(4000)
     expect(p.sockets).toHaveLength(2)
     expect(c.state.link).toBe('reconnecting')
+  })
+
+  test('without media, which notices first, the server is asked more often', async () => {
+    const p = new FakePlatform()
+    const c = await onlineClient(p)
+    p.peer.events.onState('disconnected')
+    for (let i = 0; i < 4; i++) {
+      p.socket.say({ type: 'pong', t: 1 })
+      await vi.advanceTimersByTimeAsync(5_000)
+    }
+    expect(p.socket.of('ping')).toHaveLength(5)
+    expect(c.state.link).toBe('online')
+  })
+
+  test.each(['disconnected', 'failed'] as const)('media is %s: a probe finds out whether the connection lives', async (state) => {
+    const p = new FakePlatform()
+    const c = await onlineClient(p)
+    c.join({ topics: 'any' })
+    p.peer.events.onState(state)
+    expect(p.socket.of('ping')).toHaveLength(1)
+    await vi.advanceTimersByTimeAsync(1_000)
+    p.socket.say({ type: 'pong', t: 1 })
+    await vi.advanceTimersByTimeAsync(3_000)
+    expect(c.state.link).toBe('online')
+    p.peer.events.onState(state)
+    await vi.advanceTimersByTimeAsync(3_000)
+    expect(c.state).toMatchObject({ link: 'reconnecting', phase: 'queued' })
   })
 
   test('the network is back: no more waiting', async () => {
@@ -196,21 +226,37 @@ describe('reconnect', () => {
     }
     expect(c.state.retryAt).toBeGreaterThan(Date.now())
     const before = p.sockets.length
-    p.network()
+    p.network(true)
     expect(p.sockets).toHaveLength(before + 1)
   })
 
   test('the network changed under an open connection: a probe finds out whether it lives', async () => {
     const p = new FakePlatform()
     const c = await onlineClient(p)
-    p.network()
+    p.network(true)
     await vi.advanceTimersByTimeAsync(1_000)
     p.socket.say({ type: 'pong', t: 1 })
     await vi.advanceTimersByTimeAsync(2_000)
     expect(c.state.link).toBe('online')
-    p.network()
+    p.network(true)
     await vi.advanceTimersByTimeAsync(2_000)
     expect(c.state.link).toBe('reconnecting')
+  })
+
+  test('the device says that it has no network: believed if the server is silent too', async () => {
+    const p = new FakePlatform()
+    const c = await onlineClient(p)
+    p.network(false)
+    p.socket.say({ type: 'pong', t: 1 })
+    await vi.advanceTimersByTimeAsync(2_000)
+    expect(c.state.link).toBe('online')
+    p.network(false)
+    await vi.advanceTimersByTimeAsync(2_000)
+    expect(c.state.link).toBe('reconnecting')
+    p.socket.events.onClose(1006)
+    const before = p.sockets.length
+    p.network(false)
+    expect(p.sockets).toHaveLength(before)
   })
 
   test('a server that says when to come back is obeyed', async () => {
@@ -225,7 +271,7 @@ describe('reconnect', () => {
     const p = new FakePlatform()
     const c = await onlineClient(p)
     const old = p.socket
-    await vi.advanceTimersByTimeAsync(30_001)
+    await vi.advanceTimersByTimeAsync(12_000)
     expect(p.sockets).toHaveLength(2)
     old.say(welcome())
     old.events.onClose(4409)

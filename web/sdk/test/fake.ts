@@ -122,7 +122,7 @@ export class FakePlatform implements Platform {
     },
   }
   guestCalls = 0
-  network: () => void = () => undefined
+  network: (up: boolean) => void = () => undefined
   gone: () => void = () => undefined
   ensureGuest?: (base: string) => Promise<GuestReply>
 
@@ -163,7 +163,7 @@ export class FakePlatform implements Platform {
     return new FakeStream()
   }
 
-  onNetwork(fn: () => void): () => void {
+  onNetwork(fn: (up: boolean) => void): () => void {
     this.network = fn
     return () => undefined
   }

@@ -60,7 +60,7 @@ test('every message that this client sends has the fields of its example', async
   c.next()
   p.socket.say(match('c2'))
   c.leave()
-  p.network()
+  p.network(true)
   p.socket.say({ type: 'ping', t: 1 })
   await new Promise((resolve) => setTimeout(resolve, 0))
   const seen = new Set<string>()

@@ -31,6 +31,26 @@ const inCall: Action[] = [...ticketed, from(match('c1'))]
 const media: Action = { type: 'media', has: { audio: true, video: true } }
 const gone = (reason: 'next' | 'left', requeued = false): Action => from({ type: 'call.end', call: 'c1', reason, requeued })
 
+describe('notices', () => {
+  const lost = from({ type: 'notice', level: 'info', code: 'ticket_expired', text: 'At the end.' })
+
+  test('a lost place in line is told, and the search goes on', () => {
+    const { model, effects } = run(fresh(), ...queued, lost)
+    expect(model.view).toMatchObject({ phase: 'queued', notice: { code: 'ticket_expired', text: 'At the end.' } })
+    expect(effects).toEqual([])
+  })
+
+  const table: { name: string; action: Action }[] = [
+    { name: 'the person has read it', action: { type: 'dismiss', what: 'notice' } },
+    { name: 'a partner is found', action: from(match('c1')) },
+    { name: 'the person gives up waiting', action: { type: 'cancel' } },
+    { name: 'the connection is closed for good', action: { type: 'closed', code: 4409 } },
+  ]
+  test.each(table)('it goes when $name', ({ action }) => {
+    expect(run(fresh(), ...queued, lost, action).model.view.notice).toBeUndefined()
+  })
+})
+
 describe('queue and call', () => {
   const table: { name: string; actions: Action[]; phase: string; sends?: unknown[] }[] = [
     { name: 'join sends the topics', actions: queued, phase: 'queued', sends: [{ type: 'queue.join', id: 'queue:', topics: ['news'] }] },
@@ -203,8 +223,8 @@ describe('media connection', () => {
     { name: 'failed without a session: wait for it', actions: [...answered, { type: 'closed', code: 1006 }, { type: 'rtc', state: 'failed' }], effect: undefined, rtc: 'failed' },
     { name: 'disconnected: patience first', actions: [...answered, { type: 'rtc', state: 'disconnected' }], effect: undefined, rtc: 'disconnected' },
     { name: 'disconnected for long: an ICE restart', actions: [...answered, { type: 'rtc', state: 'disconnected' }, { type: 'timer', name: 'ice' }], effect: 'pc.restart', rtc: 'connecting' },
-    { name: 'disconnected and a new network: an ICE restart at once', actions: [...answered, { type: 'rtc', state: 'disconnected' }, { type: 'network' }], effect: 'pc.restart', rtc: 'connecting' },
-    { name: 'a new network that media survived: nothing', actions: [...answered, { type: 'network' }], effect: undefined, rtc: 'connected' },
+    { name: 'disconnected and a new network: an ICE restart at once', actions: [...answered, { type: 'rtc', state: 'disconnected' }, { type: 'network', up: true }], effect: 'pc.restart', rtc: 'connecting' },
+    { name: 'a new network that media survived: nothing', actions: [...answered, { type: 'network', up: true }], effect: undefined, rtc: 'connected' },
     { name: 'the restart did not help: a new one', actions: [...answered, { type: 'rtc', state: 'disconnected' }, { type: 'timer', name: 'ice' }, { type: 'timer', name: 'ice' }], effect: 'pc.open', rtc: 'connecting' },
     { name: 'the server has no peer to restart: a new one', actions: [...answered, { type: 'rtc', state: 'disconnected' }, { type: 'timer', name: 'ice' }, from({ type: 'error', re: 'offer:2', code: 'media_failed', message: '', retry: 'same' })], effect: 'pc.open', rtc: 'connecting' },
     { name: 'no answer: a new one', actions: [...online, { type: 'offer', gen: 1, sdp: 'o', restart: false }, { type: 'timer', name: 'answer' }], effect: 'pc.open', rtc: 'connecting' },
@@ -297,7 +317,7 @@ describe('closing for good', () => {
     const { model, effects } = run(fresh(), ...actions)
     expect(model.view).toMatchObject({ link: 'closed', closedBy: by, phase: 'idle', rtc: 'none' })
     expect(effects.map((e) => e.type)).toContain('pc.close')
-    const late = run(model, { type: 'timer', name: 'dial' }, { type: 'network' })
+    const late = run(model, { type: 'timer', name: 'dial' }, { type: 'network', up: true })
     expect(late.effects.filter((e) => e.type === 'send')).toEqual([])
     expect(run(model, { type: 'connect' }).model.view.link).toBe('connecting')
   })

@@ -4,7 +4,7 @@ import { useCell } from './cell'
 import type { BackButton } from './history'
 import type { Model } from './model'
 import { Logo } from './parts/icon'
-import { ErrorNote, ServerGone } from './parts/notices'
+import { ErrorNote, LostInvitation, ServerGone, ServerNote } from './parts/notices'
 import { announcement } from './parts/words'
 import { anchorOf, screenOf, type Screen } from './screen'
 import { Closed } from './screens/closed'
@@ -66,6 +66,8 @@ export function App({ model, back }: { model: Model; back: BackButton }) {
         <div class="notices">
           <ServerGone state={state} />
           <ErrorNote state={state} client={model.client} />
+          <ServerNote state={state} client={model.client} />
+          <LostInvitation model={model} topic={ui.missing} />
         </div>
         <p class="sr" role="status">
           {said}
@@ -96,7 +98,7 @@ function pick(screen: Screen, talk: Talk | undefined, model: Model, state: State
     case 'call':
       return <talk.Call model={model} state={state} ui={ui} local={local} />
     case 'left':
-      return <talk.Left model={model} state={state} />
+      return <talk.Left model={model} state={state} ui={ui} />
   }
 }
 

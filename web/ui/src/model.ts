@@ -12,6 +12,8 @@ export interface Ui {
   readonly route: Route
   /** Topic ids; empty means anything. */
   readonly picked: readonly string[]
+  /** The topic of an invitation, if it is not offered here. */
+  readonly missing: string | undefined
   readonly chat: boolean
   /** How many lines of the chat have been seen. */
   readonly read: number
@@ -22,6 +24,8 @@ export interface Ui {
   readonly silent: boolean
   /** Single-letter shortcuts are on. */
   readonly letters: boolean
+  /** Whether to look for the next partner unasked when one has left; `undefined` while the person has not said. */
+  readonly auto: boolean | undefined
   /** What this tab went in with last. */
   readonly mode: Mode | undefined
 }
@@ -53,7 +57,7 @@ export function keep(of: () => Storage): Keep {
 }
 
 const TAB = { mode: 'st.mode', off: 'st.off' }
-const EVER = { picked: 'st.topics', letters: 'st.letters' }
+const EVER = { picked: 'st.topics', letters: 'st.letters', auto: 'st.auto' }
 
 /** Ties the client, the own devices and the screens together. */
 export class Model {
@@ -71,6 +75,8 @@ export class Model {
   #sending = false
   #sent: Pick<LocalState, 'audio' | 'video'> | undefined
   #call: string | undefined
+  /** The topic that the person was invited to, until the topics are known. */
+  #invited: string | undefined
   /** When the call began, by performance.now(). */
   #metAt = -Infinity
 
@@ -79,16 +85,19 @@ export class Model {
     this.local = local
     this.#tab = stores.tab
     this.#ever = stores.ever
-    const kept = this.#ever.get(EVER.picked)
+    this.#invited = invited
+    const auto = this.#ever.get(EVER.auto)
     this.ui = new Cell<Ui>({
       route: 'home',
-      picked: invited ? [invited] : kept ? kept.split(' ') : [],
+      picked: invited ? [invited] : this.#kept(),
+      missing: undefined,
       chat: false,
       read: 0,
       dialog: undefined,
       armed: false,
       silent: false,
       letters: this.#ever.get(EVER.letters) !== 'off',
+      auto: auto === null ? undefined : auto === 'on',
       mode: (this.#tab.get(TAB.mode) as Mode | null) ?? undefined,
     })
     const off = this.#tab.get(TAB.off) ?? ''
@@ -187,6 +196,12 @@ export class Model {
     this.ui.patch({ letters: on })
   }
 
+  /** Says whether to go on unasked when a partner has left. */
+  auto(on: boolean): void {
+    this.#ever.set(EVER.auto, on ? 'on' : 'off')
+    this.ui.patch({ auto: on })
+  }
+
   /** Takes a key pressed anywhere; true if it meant something. */
   key(e: KeyboardEvent): boolean {
     if (this.screen !== 'call' || this.ui.get().dialog) return false
@@ -238,10 +253,25 @@ export class Model {
 
   #pick(picked: readonly string[]): void {
     this.#ever.set(EVER.picked, picked.join(' '))
-    this.ui.patch({ picked })
+    this.ui.patch({ picked, missing: undefined })
+  }
+
+  /** The topics picked last, in this visit or an earlier one. */
+  #kept(): string[] {
+    const kept = this.#ever.get(EVER.picked)
+    return kept ? kept.split(' ') : []
+  }
+
+  /** Looks whether the topic of the invitation exists; if not it is said, instead of a search for anything. */
+  #lookUp(topics: State['topics']): void {
+    const id = this.#invited
+    if (!id || !topics.length) return
+    this.#invited = undefined
+    if (!topics.some((t) => t.id === id)) this.ui.patch({ picked: this.#kept(), missing: id })
   }
 
   #follow(s: State): void {
+    this.#lookUp(s.topics)
     const { route, chat, read } = this.ui.get()
     const call = s.phase === 'call' ? s.call?.id : undefined
     if (call !== this.#call) {
@@ -268,6 +298,7 @@ export class Model {
       this.local.close()
       void this.client.setMedia({ audio: null, video: null })
     }
+    if (screen !== 'home') this.ui.patch({ missing: undefined })
     this.client.watchTopics(screen === 'home')
     const { mode, route } = this.ui.get()
     // The call goes on in a new page, as after a crash: so do our devices.

@@ -30,10 +30,10 @@ afterEach(() => {
   vi.unstubAllGlobals()
 })
 
-function page(state: Partial<State> = {}, tab = memory()) {
+function page(state: Partial<State> = {}, tab = memory(), ever = memory(), invited?: string) {
   const client = new FakeClient({ ...IDLE, ...state })
   const local = new LocalMedia()
-  return { client, local, tab, model: new Model(client, local, { tab, ever: memory() }) }
+  return { client, local, tab, model: new Model(client, local, { tab, ever }, invited) }
 }
 
 const settled = () => vi.advanceTimersByTimeAsync(0)
@@ -84,6 +84,50 @@ describe('start', () => {
     expect(model.screen).toBe('waiting')
     await settled()
     expect(client.asked).toContain('join')
+  })
+})
+
+describe('an invitation', () => {
+  const arrive = (invited: string, ever = memory()) => {
+    const p = page({ link: 'connecting', user: undefined, topics: [] }, memory(), ever, invited)
+    p.client.set({ link: 'online', user: IDLE.user, topics: IDLE.topics })
+    return p
+  }
+
+  it('picks its topic', () => {
+    const { ui } = arrive('gaming').model
+    expect(ui.get()).toMatchObject({ picked: ['gaming'], missing: undefined })
+  })
+
+  it('to a topic that is not offered says so and leaves the choice', () => {
+    const ever = memory()
+    ever.set('st.topics', 'news')
+    const { client, model } = arrive('knitting', ever)
+    expect(model.ui.get()).toMatchObject({ picked: ['news'], missing: 'knitting' })
+    client.set({ topics: IDLE.topics.slice() })
+    expect(model.ui.get().missing).toBe('knitting')
+    model.toggle('sports')
+    expect(model.ui.get()).toMatchObject({ picked: ['news', 'sports'], missing: undefined })
+  })
+
+  it('that came to nothing is not spoken of later', async () => {
+    const { model } = arrive('knitting')
+    model.start()
+    await settled()
+    model.home()
+    expect(model.ui.get().missing).toBeUndefined()
+  })
+})
+
+describe('going on by itself', () => {
+  it('is remembered once the person has said', () => {
+    const ever = memory()
+    const { model } = page({}, memory(), ever)
+    expect(model.ui.get().auto).toBeUndefined()
+    model.auto(false)
+    expect(page({}, memory(), ever).model.ui.get().auto).toBe(false)
+    model.auto(true)
+    expect(page({}, memory(), ever).model.ui.get().auto).toBe(true)
   })
 })
 

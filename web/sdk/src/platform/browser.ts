@@ -78,9 +78,10 @@ const storage: Platform['storage'] = {
   },
 }
 
-function onNetwork(fn: () => void): () => void {
-  addEventListener('online', fn)
-  return () => removeEventListener('online', fn)
+function onNetwork(fn: (up: boolean) => void): () => void {
+  const listener = (e: Event): void => fn(e.type === 'online')
+  for (const type of ['online', 'offline']) addEventListener(type, listener)
+  return () => ['online', 'offline'].forEach((type) => removeEventListener(type, listener))
 }
 
 function onGone(fn: () => void): () => void {

@@ -98,8 +98,8 @@ export interface Platform {
    * be reached.
    */
   ensureGuest?(baseUrl: string): Promise<GuestReply>
-  /** Calls `fn` when the device has got a network (again). The returned function stops it. */
-  onNetwork(fn: () => void): () => void
+  /** Calls `fn` with true when the device has got a network (again), with false when it says it has none. The returned function stops it. */
+  onNetwork(fn: (up: boolean) => void): () => void
   /** Calls `fn` when the page or app goes away for good. The returned function stops it. */
   onGone(fn: () => void): () => void
 }

@@ -58,8 +58,8 @@ export function Chat({ state, client, onClose }: Props) {
     const el = input.current
     const text = el?.value.trim()
     if (!el || !text) return
-    // First, for a line ends the typing on their side, but not on the server.
-    typing(false)
+    // The line ends the typing; nothing has to say so.
+    clearTimeout(pause.current)
     client.sendChat(text)
     el.value = ''
     el.focus()

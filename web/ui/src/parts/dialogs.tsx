@@ -1,6 +1,7 @@
 import type { CallStats } from '@smalltalk/client'
 import { useEffect, useState } from 'preact/hooks'
 import type { Model, Ui } from '../model'
+import { AutoNext } from './autonext'
 import { Dialog } from './dialog'
 
 /** Whichever dialog is open. */
@@ -58,6 +59,7 @@ function Help({ model, ui, onClose }: { model: Model; ui: Ui; onClose: () => voi
         <input type="checkbox" checked={ui.letters} onChange={(e) => model.letters(e.currentTarget.checked)} />
         Single-letter shortcuts
       </label>
+      <AutoNext model={model} ui={ui} />
     </Dialog>
   )
 }

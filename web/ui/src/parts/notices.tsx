@@ -1,5 +1,6 @@
 import type { Client, State } from '@smalltalk/client'
 import { useEffect, useState } from 'preact/hooks'
+import type { Model } from '../model'
 import { Icon } from './icon'
 import { useNow } from './now'
 import { errorLine } from './words'
@@ -40,18 +41,53 @@ export function ServerGone({ state }: { state: State }) {
 /** The last error, until it is read or its time is up. */
 export function ErrorNote({ state, client }: { state: State; client: Client }) {
   const { error } = state
+  const dismiss = () => client.dismissError()
   useEffect(() => {
     if (!error) return
-    const id = setTimeout(() => client.dismissError(), Math.max(STAY_MS, error.retryAfterMs ?? 0))
+    const id = setTimeout(dismiss, Math.max(STAY_MS, error.retryAfterMs ?? 0))
     return () => clearTimeout(id)
   }, [error])
+  const on = error && state.link !== 'closed'
+  return <Toast id="error" code={error?.code} text={on && errorLine(error)} onDismiss={dismiss} />
+}
+
+/** What the server wants the person to know. It stays as long as it matters, which the client knows. */
+export function ServerNote({ state, client }: { state: State; client: Client }) {
+  const { notice } = state
+  return <Toast id="notice" code={notice?.code} text={notice?.text} onDismiss={() => client.dismissNotice()} />
+}
+
+/** The longest name that is repeated to whoever brought it, in UTF-16 code units. */
+const NAME = 40
+
+/** An invitation was to a topic that is not offered here. */
+export function LostInvitation({ model, topic }: { model: Model; topic: string | undefined }) {
+  return (
+    <Toast
+      id="no-topic"
+      text={topic && `There is no topic “${topic.length > NAME ? `${topic.slice(0, NAME)}…` : topic}” here. Pick another.`}
+      onDismiss={() => model.ui.patch({ missing: undefined })}
+    />
+  )
+}
+
+interface ToastProps {
+  id: string
+  code?: string | undefined
+  /** Nothing hides it. */
+  text: string | false | undefined
+  onDismiss: () => void
+}
+
+/** A line over the screen. Its frame is there all the time, so that a screen reader hears what comes into it. */
+function Toast({ id, code, text, onDismiss }: ToastProps) {
   return (
     <div role="status">
-      {error && state.link !== 'closed' && (
-        <p class="toast" data-testid="error" data-code={error.code}>
-          <Icon name="warn" />
-          <span>{errorLine(error)}</span>
-          <button class="round ghost" aria-label="Dismiss" onClick={() => client.dismissError()}>
+      {text && (
+        <p class={`toast ${id}`} data-testid={id} data-code={code}>
+          {id === 'error' && <Icon name="warn" />}
+          <span>{text}</span>
+          <button class="round ghost" aria-label="Dismiss" onClick={onDismiss}>
             <Icon name="close" />
           </button>
         </p>

@@ -80,6 +80,9 @@ export class FakeClient implements Client {
   dismissError(): void {
     this.set({ error: undefined })
   }
+  dismissNotice(): void {
+    this.set({ notice: undefined })
+  }
   onRemote(fn: (s: MediaStream) => void): () => void {
     if (this.remote) fn(this.remote)
     return () => {}

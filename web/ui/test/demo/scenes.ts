@@ -40,6 +40,7 @@ export const SCENES: Record<string, Scene> = {
   home: {},
   'home-picked': { ui: { picked: ['gaming', 'news'] } },
   'home-error': { state: { error: { code: 'rate_limited', message: 'slow down', retry: 'later', retryAfterMs: 4000 } } },
+  'home-no-topic': { ui: { missing: 'underwater-basket-weaving' } },
   'home-many': {
     state: { topics: [...IDLE.topics, ...['Music', 'Philosophy and the meaning of life', 'Cooking', 'Travel', 'Programming', 'Gardening'].map((name, i) => ({ id: `x${i}`, name, online: i * 7, waiting: 0 }))] },
     ui: { picked: ['x1', 'general'] },
@@ -51,6 +52,7 @@ export const SCENES: Record<string, Scene> = {
   'preview-busy': problem('busy', 'camera', 'audio'),
   'preview-insecure': problem('insecure', 'both', 'text'),
   waiting: { state: queue(['gaming', 'news'], 4, 12_000) },
+  'waiting-ticket': { state: { ...queue(['gaming', 'news'], 4, 2_000), notice: { code: 'ticket_expired', text: 'Your place in line has expired; you start at its end.' } } },
   'waiting-quiet': { state: queue('any', 1, 95_000), media: 'audio' },
   call: { state: call() },
   'call-chat': { state: call({}, { chat: LINES, peerTyping: true }), ui: { chat: true } },
@@ -65,6 +67,7 @@ export const SCENES: Record<string, Scene> = {
   'call-details': { state: call(), ui: { dialog: 'details' } },
   'call-confirm': { state: call(), ui: { dialog: 'leave' } },
   'left-next': { state: { phase: 'left', left: { reason: 'next', name: 'Bright Heron' } } },
+  'left-auto': { state: { phase: 'left', left: { reason: 'next', name: 'Bright Heron' } }, ui: { auto: true } },
   'left-lost': { state: { phase: 'left', left: { reason: 'lost', name: 'Bright Heron' } } },
   replaced: closed('replaced'),
   full: closed('full'),
