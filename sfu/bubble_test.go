@@ -53,7 +53,7 @@ func newLab(t *testing.T, delay time.Duration, loss float64, lossy func() bool, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	config := Config{UDP: []net.PacketConn{conn}, Net: host}
+	config := Config{UDP: []net.PacketConn{conn}, Net: host, MediaPlane: *testPlane}
 	for _, change := range changes {
 		change(&config)
 	}

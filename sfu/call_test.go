@@ -22,6 +22,7 @@ func join(t *testing.T, room string, clients ...*client) {
 	}
 	for _, c := range clients {
 		c.waitState(stateConnected)
+		served(t, c)
 	}
 }
 

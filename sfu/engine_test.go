@@ -25,7 +25,7 @@ func newTestEngineOn(t testing.TB, network, address string) *Engine {
 		t.Fatal(err)
 	}
 	e, err := New(Config{
-		UDP: []net.PacketConn{conn}, IncludeLoopback: true,
+		UDP: []net.PacketConn{conn}, IncludeLoopback: true, MediaPlane: *testPlane,
 		Addresses: []netip.Addr{netip.MustParseAddr("127.0.0.1")},
 	})
 	if err != nil {

@@ -93,7 +93,7 @@ func (p *Peer) openStreams(answer string) {
 	if !p.closing {
 		p.end = p.engine.hub.arm(ufrag, password, p.leg)
 		if p.end != nil {
-			p.end.lane.Store(p.lane)
+			p.end.lane.Store(p.lane.Load())
 		}
 	}
 }

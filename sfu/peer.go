@@ -10,7 +10,6 @@ import (
 
 	"github.com/pion/ice/v4"
 	"github.com/pion/interceptor"
-	"github.com/pion/rtcp"
 	"github.com/pion/webrtc/v4"
 )
 
@@ -58,7 +57,7 @@ type Peer struct {
 
 	end     *endpoint              // the hub's, guarded by mu
 	where   *destination           // what ICE has selected last, guarded by mu
-	lane    *lane                  // on the fast plane, guarded by mu
+	lane    atomic.Pointer[lane]   // on the fast plane, once served
 	capture keyCapture             // wiped when a plane serves the peer
 	served  atomic.Pointer[string] // which that is
 }
@@ -325,6 +324,7 @@ func (p *Peer) follow() {
 	state := p.pc.ConnectionState()
 	switch state {
 	case webrtc.PeerConnectionStateConnected:
+		p.serve()
 		p.setState(stateConnected)
 	case webrtc.PeerConnectionStateDisconnected:
 		p.setState(stateDisconnected)
@@ -333,7 +333,6 @@ func (p *Peer) follow() {
 	p.mu.Unlock()
 	switch state {
 	case webrtc.PeerConnectionStateConnected:
-		p.serve()
 		now := p.engine.now()
 		p.engine.rooms.setReady(p.leg, now).greet(now)
 	case webrtc.PeerConnectionStateFailed:
@@ -352,24 +351,4 @@ func (p *Peer) setState(state string) {
 	p.state = state
 	close(p.changed)
 	p.changed = make(chan struct{})
-}
-
-var _ sender = (*Peer)(nil)
-
-func (p *Peer) sendRTP(_ *burst, k kind, b []byte) error {
-	t := p.tracks[k]
-
-	return t.write(&t.media, b)
-}
-
-func (p *Peer) sendRepair(_ *burst, b []byte) error {
-	t := p.tracks[video]
-
-	return t.write(&t.repair, b)
-}
-
-func (p *Peer) sendRTCP(_ *burst, b []byte) error {
-	raw := rtcp.RawPacket(b)
-
-	return p.pc.WriteRTCP([]rtcp.Packet{&raw})
 }

@@ -5,26 +5,27 @@ import (
 	"fmt"
 	"net/netip"
 
+	"github.com/pion/rtcp"
 	"github.com/pion/webrtc/v4"
 )
 
 var errNotSelected = errors.New("ICE has selected no pair")
 
 // serve decides, once, which plane a connected peer's media takes. By then the
-// client's fingerprint has been compared, so the keys are good to use.
+// client's fingerprint has been compared, so the keys are good to use. p.mu is
+// held.
 func (p *Peer) serve() {
-	pair, err := p.ice().GetSelectedCandidatePair()
-	if err == nil && pair == nil {
-		err = errNotSelected
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	if p.served.Load() != nil || p.closing {
 		return
 	}
 	by := planePion
 	if p.engine.fast {
-		if err == nil {
+		pair, err := p.ice().GetSelectedCandidatePair()
+		switch {
+		case err != nil:
+		case pair == nil:
+			err = errNotSelected
+		default:
 			err = p.enterLane(pair)
 		}
 		if err == nil {
@@ -54,8 +55,7 @@ func (p *Peer) enterLane(pair *webrtc.ICECandidatePair) error {
 	if err != nil {
 		return err
 	}
-	p.lane = l
-	p.leg.out = l // nobody has seen it yet: the leg is not ready
+	p.lane.Store(l)
 	l.move(&p.engine.plane.table, p.where)
 	if p.end != nil {
 		p.end.lane.Store(l)
@@ -101,17 +101,49 @@ func (p *Peer) selected(pair *webrtc.ICECandidatePair) {
 		return
 	}
 	p.where = to
-	if p.lane != nil {
-		p.lane.move(&p.engine.plane.table, to)
+	if l := p.lane.Load(); l != nil {
+		l.move(&p.engine.plane.table, to)
 	}
+}
+
+var _ sender = (*Peer)(nil)
+
+// sendRTP implements sender.
+func (p *Peer) sendRTP(via *burst, k kind, b []byte) error {
+	if l := p.lane.Load(); l != nil {
+		return l.sendRTP(via, k, b)
+	}
+	t := p.tracks[k]
+
+	return t.write(&t.media, b)
+}
+
+// sendRepair implements sender.
+func (p *Peer) sendRepair(via *burst, b []byte) error {
+	if l := p.lane.Load(); l != nil {
+		return l.sendRepair(via, b)
+	}
+	t := p.tracks[video]
+
+	return t.write(&t.repair, b)
+}
+
+// sendRTCP implements sender.
+func (p *Peer) sendRTCP(via *burst, b []byte) error {
+	if l := p.lane.Load(); l != nil {
+		return l.sendRTCP(via, b)
+	}
+	raw := rtcp.RawPacket(b)
+
+	return p.pc.WriteRTCP([]rtcp.Packet{&raw})
 }
 
 // closeLane ends what serve began.
 func (p *Peer) closeLane() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.lane != nil {
-		p.lane.close(&p.engine.plane.table)
+	if l := p.lane.Load(); l != nil {
+		l.close(&p.engine.plane.table)
 	}
 	p.capture.wipeAll()
 	if served := p.served.Load(); served != nil {

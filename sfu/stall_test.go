@@ -12,8 +12,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/pion/rtcp"
 )
 
 // In a bubble time stands still while anything can run. So a call that has
@@ -158,22 +156,22 @@ func (w watched) since(start time.Time) {
 	}
 }
 
-func (w watched) sendRTP(k kind, b []byte) error {
+func (w watched) sendRTP(via *burst, k kind, b []byte) error {
 	defer w.since(time.Now())
 
-	return w.sender.sendRTP(k, b)
+	return w.sender.sendRTP(via, k, b)
 }
 
-func (w watched) sendRepair(b []byte) error {
+func (w watched) sendRepair(via *burst, b []byte) error {
 	defer w.since(time.Now())
 
-	return w.sender.sendRepair(b)
+	return w.sender.sendRepair(via, b)
 }
 
-func (w watched) sendRTCP(packets ...rtcp.Packet) error {
+func (w watched) sendRTCP(via *burst, b []byte) error {
 	defer w.since(time.Now())
 
-	return w.sender.sendRTCP(packets...)
+	return w.sender.sendRTCP(via, b)
 }
 
 // TestStalledForLong: a client over ICE-TCP reads nothing for twenty seconds
@@ -339,7 +337,7 @@ type virtualSender struct {
 	to netip.AddrPort
 }
 
-func (v *virtualSender) sendRTP(_ kind, b []byte) error {
+func (v *virtualSender) sendRTP(_ *burst, _ kind, b []byte) error {
 	_, err := v.in.WriteToAddrPort(b, v.to)
 
 	return err

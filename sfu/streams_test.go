@@ -23,7 +23,7 @@ func newStreamEngine(t testing.TB, change func(*Config)) *Engine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := Config{UDP: []net.PacketConn{conn}, IncludeLoopback: true, TCP: listen(t), TURN: tls.NewListener(listen(t), selfSigned(t))}
+	c := Config{UDP: []net.PacketConn{conn}, IncludeLoopback: true, TCP: listen(t), TURN: tls.NewListener(listen(t), selfSigned(t)), MediaPlane: *testPlane}
 	if change != nil {
 		change(&c)
 	}
