@@ -1,8 +1,20 @@
 package sfu
 
 import (
+	"errors"
 	"flag"
+	"fmt"
+	"net"
+	"net/netip"
+	"runtime"
+	"strings"
 	"testing"
+
+	"github.com/pion/dtls/v3"
+	"github.com/pion/rtcp"
+	"github.com/pion/rtp"
+	"github.com/pion/srtp/v3"
+	"github.com/pion/transport/v4/reuseport"
 )
 
 // testPlane is the media plane of the tests' engines: the suite runs once for
@@ -20,5 +32,222 @@ func served(t testing.TB, clients ...*client) {
 		if s := c.peer.engine.Stats().Plane; s.PionMedia != 0 || s.FallenBack != 0 {
 			t.Errorf("the plane counts %+v", s)
 		}
+	}
+}
+
+// onlyFast skips a test of what only the fast plane has.
+func onlyFast(t *testing.T) {
+	t.Helper()
+	if *testPlane != planeFast {
+		t.Skip("for the fast plane")
+	}
+}
+
+// TestCapture: the keys are those of the handshake, what they are made of is
+// wiped, and what cannot be understood is an error.
+func TestCapture(t *testing.T) {
+	if err := checkCapture(); err != nil {
+		t.Fatal(err)
+	}
+	var none keyCapture
+	if _, err := none.take(); !errors.Is(err, errNoKeys) {
+		t.Errorf("without a handshake: %v", err)
+	}
+	for name, change := range map[string]func(*keyCapture){
+		"suite":   func(c *keyCapture) { c.suite = 0x1301 },
+		"profile": func(c *keyCapture) { c.chosen = srtp.ProtectionProfileAes128CmHmacSha1_32 },
+		"line":    func(c *keyCapture) { c.master = nil; _, _ = c.Write([]byte("CLIENT_RANDOM xx yy\n")) },
+		"label":   func(c *keyCapture) { c.master = nil; _, _ = c.Write([]byte("EXPORTER_SECRET 00 00\n")) },
+	} {
+		master := []byte{1, 2, 3}
+		c := keyCapture{
+			client: []byte{1}, server: []byte{2}, master: master,
+			suite: dtls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, chosen: srtp.ProtectionProfileAeadAes128Gcm,
+		}
+		change(&c)
+		if _, err := c.take(); err == nil {
+			t.Errorf("a bad %s gives keys", name)
+		}
+		if c.client != nil || c.master != nil || name == "suite" && master[0] != 0 {
+			t.Errorf("after a bad %s the secret is still there", name)
+		}
+	}
+}
+
+// TestCaptureIsWiped: once a call is served its secret is in nobody's hands but
+// the contexts'.
+func TestCaptureIsWiped(t *testing.T) {
+	onlyFast(t)
+	e := newTestEngine(t)
+	a, b := newClient(t, e, clientConfig{}), newClient(t, e, clientConfig{})
+	join(t, "room", a, b)
+	for _, c := range []*client{a, b} {
+		c.peer.capture.mu.Lock()
+		if c.peer.capture.master != nil || c.peer.capture.client != nil {
+			t.Error("the secret of the handshake was kept")
+		}
+		c.peer.capture.mu.Unlock()
+		c.close()
+	}
+}
+
+// TestFallBack: a connection that the fast plane cannot serve is served by
+// Pion, beside others that it can, and the two talk.
+func TestFallBack(t *testing.T) {
+	onlyFast(t)
+	e := newTestEngine(t)
+	a := newClient(t, e, clientConfig{})
+	a.waitState(stateConnected)
+	groups := e.plane.groups
+	e.plane.groups = nil // nobody is connecting: b finds no socket of the plane
+	b := newClient(t, e, clientConfig{})
+	b.waitState(stateConnected)
+	e.plane.groups = groups
+	for c, want := range map[*client]string{a: planeFast, b: planePion} {
+		if err := c.peer.Join("room"); err != nil {
+			t.Fatal(err)
+		}
+		if got := c.peer.Stats().Plane; got != want {
+			t.Errorf("served by %q, want %q", got, want)
+		}
+	}
+	stop := startTalking(a, b)
+	a.waitFrom(video, 'B', 30)
+	b.waitFrom(video, 'A', 30)
+	a.waitFrom(audio, 'B', 10)
+	stop()
+	if s := e.Stats().Plane; s.Fast != 1 || s.Pion != 1 || s.FallenBack != 1 || s.PionMedia != 0 {
+		t.Errorf("the plane counts %+v", s)
+	}
+	a.close()
+	b.close()
+}
+
+// TestPionSendsNoMedia: what Pion would send to a client of the fast plane goes
+// nowhere and is counted; so the count of zero that all other tests see means
+// something.
+func TestPionSendsNoMedia(t *testing.T) {
+	onlyFast(t)
+	e := newTestEngine(t)
+	a, b := newClient(t, e, clientConfig{}), newClient(t, e, clientConfig{})
+	join(t, "room", a, b)
+	var h rtp.Header
+	track := a.peer.tracks[video]
+	p := raw{pt: ptVP8, ssrc: track.context.Load().ssrc}.bytes(keyFrame...)
+	if err := track.write(&h, p); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.peer.pc.WriteRTCP([]rtcp.Packet{&rtcp.PictureLossIndication{MediaSSRC: 1}}); err != nil {
+		t.Fatal(err)
+	}
+	if s := e.Stats().Plane; s.PionMedia != 2 {
+		t.Errorf("Pion's media was counted %d times", s.PionMedia)
+	}
+	if got := a.packets(video); len(got) != 0 {
+		t.Errorf("%d packets of Pion's arrived", len(got))
+	}
+	a.close()
+	b.close()
+}
+
+// TestWorkers: several sockets of one address share the clients, and any two of
+// those talk, whichever socket they come by.
+func TestWorkers(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("other systems do not share clients among sockets")
+	}
+	listen := net.ListenConfig{Control: reuseport.Control}
+	var sockets []net.PacketConn
+	address := "127.0.0.1:0"
+	for range 4 {
+		conn, err := listen.ListenPacket(t.Context(), "udp4", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		address = conn.LocalAddr().String()
+		sockets = append(sockets, conn)
+	}
+	e, err := New(Config{UDP: sockets, IncludeLoopback: true, MediaPlane: *testPlane})
+	if err != nil {
+		t.Fatal(err)
+	}
+	clients := make([]*client, 8)
+	for i := range clients {
+		clients[i] = newClient(t, e, clientConfig{})
+	}
+	stop := startTalking(clients...)
+	for i := 0; i < len(clients); i += 2 {
+		join(t, fmt.Sprint(i), clients[i], clients[i+1])
+	}
+	for i, c := range clients {
+		c.waitFrom(video, byte('A'+(i^1)), 20)
+		c.waitFrom(audio, byte('A'+(i^1)), 20)
+	}
+	stop()
+	if got := lines(clients[0].answer, "a=candidate:"); len(got) != 1 {
+		t.Errorf("one address is offered as %q", got)
+	}
+	for _, c := range clients {
+		c.close()
+	}
+	if err := e.Close(); err != nil {
+		t.Error(err)
+	}
+	if n := e.plane.table.count(); n != 0 {
+		t.Errorf("%d addresses are left", n)
+	}
+}
+
+// TestAddresses: an address is its last owner's, and a lane that moves keeps
+// the place before, until it moves again or ends.
+func TestAddresses(t *testing.T) {
+	var table addresses
+	at := func(port uint16) netip.AddrPort { return netip.AddrPortFrom(netip.MustParseAddr("192.0.2.1"), port) }
+	to := func(port uint16) *destination { return &destination{addr: at(port)} }
+	first, second := &lane{}, &lane{}
+	check := func(what string, owners map[uint16]*lane) {
+		t.Helper()
+		for port := range uint16(5) {
+			if got := table.find(at(port)); got != owners[port] {
+				t.Errorf("%s: port %d has the wrong owner", what, port)
+			}
+		}
+		mapped := netip.AddrPortFrom(netip.MustParseAddr("::ffff:192.0.2.1"), 1)
+		if table.find(mapped) != owners[1] {
+			t.Errorf("%s: an address mapped into IPv6 is another one", what)
+		}
+	}
+	first.move(&table, to(1))
+	check("first", map[uint16]*lane{1: first})
+	first.move(&table, to(2))
+	check("moved", map[uint16]*lane{1: first, 2: first})
+	first.move(&table, to(3))
+	check("moved twice", map[uint16]*lane{2: first, 3: first})
+	second.move(&table, to(3))
+	check("taken over", map[uint16]*lane{2: first, 3: second})
+	first.move(&table, to(2))
+	check("moved back", map[uint16]*lane{2: first, 3: second})
+	first.close(&table)
+	check("closed", map[uint16]*lane{3: second})
+	first.move(&table, to(4))
+	check("moved after its end", map[uint16]*lane{3: second})
+	second.close(&table)
+	if n := table.count(); n != 0 {
+		t.Errorf("%d addresses are left", n)
+	}
+}
+
+// TestUnknownPlane: a plane that there is not is refused, and the sockets are
+// closed.
+func TestUnknownPlane(t *testing.T) {
+	conn, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := New(Config{UDP: []net.PacketConn{conn}, MediaPlane: "slow"}); err == nil || !strings.Contains(err.Error(), "slow") {
+		t.Errorf("a plane that there is not: %v", err)
+	}
+	if err := conn.Close(); !errors.Is(err, net.ErrClosed) {
+		t.Error("the socket is still open")
 	}
 }
