@@ -116,6 +116,7 @@ func (e *Engine) start() error {
 	if err := e.choosePlane(); err != nil {
 		return err
 	}
+	e.log.Info("media plane", "fast", e.fast, "sockets", len(e.config.UDP))
 	var err error
 	e.hub = newHub(e.now)
 	e.plane = &plane{now: e.now, hub: &e.hub.count}

@@ -80,12 +80,23 @@ func (p *plane) destination(local, remote netip.AddrPort, end *endpoint) (*desti
 	return &destination{addr: remote, raw: newRawAddress(remote, g.six), group: g}, nil
 }
 
-// serving counts the peers of a plane.
-func (p *plane) serving(by string, n int64) {
+// enter counts a peer that a plane serves from now on.
+func (p *plane) enter(by string) {
 	if by == planeFast {
-		p.fast.Add(n)
+		p.fast.Add(1)
+		p.count.servedFast.Add(1)
 	} else {
-		p.pion.Add(n)
+		p.pion.Add(1)
+		p.count.servedPion.Add(1)
+	}
+}
+
+// exit says that enter's peer has ended.
+func (p *plane) exit(by string) {
+	if by == planeFast {
+		p.fast.Add(-1)
+	} else {
+		p.pion.Add(-1)
 	}
 }
 

@@ -4,7 +4,8 @@ import "sync/atomic"
 
 // PlaneStats counts what became of datagrams on the fast plane, since New.
 type PlaneStats struct {
-	Fast, Pion int // connected peers now, by the plane that serves them
+	Fast, Pion             int    // connected peers now, by the plane that serves them
+	ServedFast, ServedPion uint64 // in all
 	// FallenBack counts connections that the fast plane was meant for and that
 	// Pion serves, because their keys could not be had.
 	FallenBack uint64
@@ -19,10 +20,14 @@ type PlaneStats struct {
 	Crowded   uint64 // handshakes and checks that came faster than they could be handled
 }
 
-type planeCounters struct{ fallenBack, pionMedia, unopened, contended, early, unsent, crowded atomic.Uint64 }
+type planeCounters struct {
+	servedFast, servedPion                                             atomic.Uint64
+	fallenBack, pionMedia, unopened, contended, early, unsent, crowded atomic.Uint64
+}
 
 func (c *planeCounters) snapshot() PlaneStats {
 	return PlaneStats{
+		ServedFast: c.servedFast.Load(), ServedPion: c.servedPion.Load(),
 		FallenBack: c.fallenBack.Load(), PionMedia: c.pionMedia.Load(), Unopened: c.unopened.Load(),
 		Contended: c.contended.Load(), Early: c.early.Load(), Unsent: c.unsent.Load(), Crowded: c.crowded.Load(),
 	}

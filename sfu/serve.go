@@ -36,7 +36,7 @@ func (p *Peer) serve() {
 			p.engine.log.Warn("a connection takes the slow media plane", "error", err)
 		}
 	}
-	p.engine.plane.serving(by, 1)
+	p.engine.plane.enter(by)
 	p.served.Store(&by)
 }
 
@@ -147,6 +147,6 @@ func (p *Peer) closeLane() {
 	}
 	p.capture.wipeAll()
 	if served := p.served.Load(); served != nil {
-		p.engine.plane.serving(*served, -1)
+		p.engine.plane.exit(*served)
 	}
 }

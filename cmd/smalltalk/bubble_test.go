@@ -42,7 +42,7 @@ type lab struct {
 const labServer = "10.0.0.1"
 
 // newLab starts the server. delay is the network's, one way.
-func newLab(t *testing.T, delay time.Duration) *lab {
+func newLab(t *testing.T, delay time.Duration, flags ...string) *lab {
 	t.Helper()
 	l := &lab{t: t, rng: rand.New(rand.NewPCG(1, 2)), dead: map[string]bool{}, ended: make(chan error, 1)}
 	var err error
@@ -59,7 +59,7 @@ func newLab(t *testing.T, delay time.Duration) *lab {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd, err := parse([]string{"--data", t.TempDir(), "--grace", "10s"}, io.Discard, io.Discard)
+	cmd, err := parse(append([]string{"--data", t.TempDir(), "--grace", "10s"}, flags...), io.Discard, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}

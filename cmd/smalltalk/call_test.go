@@ -11,12 +11,22 @@ import (
 // without a word, and the server's stop. The bubble fails the test when any
 // goroutine is left.
 func TestWholeServer(t *testing.T) {
+	for _, plane := range []string{"fast", "pion"} {
+		t.Run(plane, func(t *testing.T) { wholeServer(t, plane) })
+	}
+}
+
+func wholeServer(t *testing.T, plane string) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLab(t, 40*time.Millisecond)
+		l := newLab(t, 40*time.Millisecond, "--media-plane", plane)
 		a, b, c := newCamera(t, l, 'A'), newCamera(t, l, 'B'), newCamera(t, l, 'C')
 		ssrcs := talk(t, l, a, b)
 		next(t, a, b, c, ssrcs)
 		vanish(t, l, a, b, c)
+
+		if s := l.srv.relay.Stats().Plane; s.PionMedia != 0 || (s.ServedFast > 0) != (plane == "fast") || (s.ServedPion > 0) != (plane == "pion") {
+			t.Errorf("the media plane counts %+v", s)
+		}
 
 		l.shutdown()
 		a.expect("drain")

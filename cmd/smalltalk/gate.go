@@ -60,7 +60,7 @@ func newGate(s settings, socks sockets, log *slog.Logger) (*gate, error) {
 // apart for it. Where the relay is not told of TCP, nobody would take such
 // connections: their sinks are closed, so that they are refused and not held.
 func (g *gate) media(socks sockets) sfu.Config {
-	c := sfu.Config{UDP: socks.media, IncludeLoopback: anyLoopback(socks.media)}
+	c := sfu.Config{UDP: slices.Concat(socks.media, socks.shared), IncludeLoopback: anyLoopback(socks.media)}
 	if len(socks.tcpAddresses()) == 0 {
 		_ = g.ice.Close()
 		if g.turn != nil {

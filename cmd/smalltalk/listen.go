@@ -21,6 +21,7 @@ const socketBuffer = 8 << 20
 type sockets struct {
 	http     []net.Listener   // one for each address of --listen
 	media    []net.PacketConn // one for each address of --media-listen
+	shared   []net.PacketConn // more of the same addresses, see share
 	mediaTCP []net.Listener   // the same addresses, where http does not cover them
 }
 
@@ -55,7 +56,7 @@ func (s sockets) close() {
 	for _, l := range slices.Concat(s.http, s.mediaTCP) {
 		_ = l.Close()
 	}
-	for _, c := range s.media {
+	for _, c := range slices.Concat(s.media, s.shared) {
 		_ = c.Close()
 	}
 }
@@ -183,7 +184,7 @@ func listenMedia(ctx context.Context, addr string, loopback bool, log *slog.Logg
 	}
 	var list []net.PacketConn
 	for _, ip := range ips {
-		c, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(ip, uint16(port))))
+		c, err := listenUDP(ctx, netip.AddrPortFrom(ip, uint16(port)))
 		if errors.Is(err, syscall.EADDRNOTAVAIL) {
 			log.Warn("an address of this machine cannot be used for media", "address", ip, "error", err)
 			continue

@@ -63,6 +63,11 @@ func serve(ctx context.Context, s settings, stdout, stderr io.Writer) error {
 		return err
 	}
 	offer := findPublic(ctx, s, socks, log)
+	if err := socks.share(ctx, mediaWorkers(s.MediaPlane), log); err != nil {
+		gate.close()
+		socks.close()
+		return err
+	}
 	media := gate.media(socks)
 	if len(offer.public) > 0 {
 		media.PublicAddresses = offer.addresses(socks.mediaAddresses())
@@ -137,7 +142,7 @@ func newServer(s settings, media sfu.Config, log *slog.Logger) (_ *server, err e
 	if err != nil {
 		return nil, fmt.Errorf("start matching: %w", err)
 	}
-	media.MaxBitrate, media.Logger = s.MaxBitrate*1000, log
+	media.MediaPlane, media.MaxBitrate, media.Logger = s.MediaPlane, s.MaxBitrate*1000, log
 	if srv.relay, err = sfu.New(media); err != nil {
 		return nil, fmt.Errorf("start the relay: %w", err)
 	}
@@ -296,6 +301,7 @@ func (s *server) closeParts() error {
 	var errs []error
 	if s.relay != nil {
 		errs = append(errs, s.relay.Close())
+		s.log.Info("media ended", "counts", fmt.Sprintf("%+v", s.relay.Stats().Plane))
 	}
 	if s.matcher != nil {
 		errs = append(errs, s.matcher.Close())

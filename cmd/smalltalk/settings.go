@@ -53,6 +53,7 @@ type settings struct {
 	Guests     bool          `default:"true" negatable:"" help:"Let people in without an account. There are no accounts yet: with --no-guests nobody gets in."`
 	MaxClients int           `default:"2000" help:"How many people may be connected at once."`
 	MaxBitrate int           `default:"2500" help:"Highest bitrate that a client is asked to send, in kbit/s."`
+	MediaPlane string        `default:"auto" enum:"auto,fast,pion" help:"How media is forwarded: fast (packets never enter the WebRTC library), pion (by way of it), or auto: fast where it works."`
 	Grace      time.Duration `default:"30s" help:"How long a call or a place in line is held for somebody whose connection was lost."`
 	LogLevel   logLevel      `default:"info" help:"debug, info, warn or error."`
 	LogFormat  string        `default:"text" enum:"text,json" help:"text or json."`

@@ -146,6 +146,7 @@ func TestBadSettings(t *testing.T) {
 		{"one client", []string{"--max-clients", "1"}, "--max-clients"},
 		{"clients are no number", []string{"--max-clients", "many"}, "--max-clients"},
 		{"bitrate", []string{"--max-bitrate", "5"}, "--max-bitrate"},
+		{"plane", []string{"--media-plane", "slow"}, "--media-plane"},
 		{"grace", []string{"--grace", "1h"}, "--grace"},
 		{"grace without unit", []string{"--grace", "30"}, "--grace"},
 		{"origin without scheme", []string{"--origin", "chat.example.org"}, "--origin"},
@@ -227,7 +228,7 @@ func TestHelp(t *testing.T) {
 	}
 	help := out.String()
 	for _, want := range []string{
-		"--config", "--listen", "--media-listen", "--data", "--topics", "--origin", "--[no-]guests", "--max-clients", "--max-bitrate", "--grace", "--log-level", "--log-format",
+		"--config", "--listen", "--media-listen", "--data", "--topics", "--origin", "--[no-]guests", "--max-clients", "--max-bitrate", "--media-plane", "--grace", "--log-level", "--log-format",
 		"--domain", "--cert", "--key", "--acme-directory", "--acme-ca", "--acme-email", "--insecure-http", "--trust-proxy", "--public-address", "--stun",
 		"SMALLTALK_LISTEN", "SMALLTALK_DATA", "localhost:8080", "./data", "2500", "30s", "serve", "version",
 	} {
