@@ -57,16 +57,14 @@ func (p *Peer) receiveRTP(b []byte) {
 }
 
 // servedBy reports whether a plane serves the peer. What comes before that is
-// decided is dropped, and what comes to Pion while ICE tells the fast plane of
-// another address.
+// decided is dropped; so is what Pion is shown of the fast plane's, see lane.show.
 func (p *Peer) servedBy(plane string) bool {
-	if served := p.served.Load(); served == nil || *served != plane {
+	served := p.served.Load()
+	if served == nil {
 		p.engine.plane.count.early.Add(1)
-
-		return false
 	}
 
-	return true
+	return served != nil && *served == plane
 }
 
 // receiveRTCP drops repeats: Pion splits compounds and hands each packet to

@@ -88,6 +88,9 @@ func (w *worker) handle(d *datagram, now time.Duration) {
 	}
 	if isMedia(b) {
 		if l := p.table.find(d.from); l != nil {
+			if l.show(now) {
+				w.group.pass(b, d.from)
+			}
 			l.receive(b, now, &w.burst)
 
 			return

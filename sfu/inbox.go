@@ -3,6 +3,7 @@ package sfu
 import (
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -45,10 +46,14 @@ func (i *inbox) deliver(b []byte, from netip.AddrPort) {
 		return // longer than what any stream takes
 	}
 	if l := i.end.lane.Load(); l != nil && isMedia(b) {
-		l.receive(s.datagram(), i.end.hub.now(), nil)
-		s.free()
+		now := i.end.hub.now()
+		if !l.show(now) {
+			l.receive(s.datagram(), now, nil)
+			s.free()
 
-		return
+			return
+		}
+		l.receive(slices.Clone(b), now, nil)
 	}
 	i.mu.Lock()
 	if i.closed || i.waiting.len() >= inboxLimit {

@@ -32,7 +32,8 @@ type lane struct {
 	count *planeCounters
 	to    atomic.Pointer[destination] // nil until ICE has selected a pair
 
-	crowd func() // called, perhaps again, when the client has too many streams
+	shown atomic.Int64 // when ICE was last shown a datagram, see show
+	crowd func()       // called, perhaps again, when the client has too many streams
 
 	busy    atomic.Bool // claimed by who is in receive, and guards these
 	in      *srtp.Context
@@ -108,6 +109,18 @@ func isMedia(b []byte) bool { return len(b) >= rtpHeaderSize && b[0] >= 128 && b
 
 // isControl tells SRTCP from SRTP (RFC 5761 section 4).
 func isControl(b []byte) bool { return b[1] >= 192 && b[1] < 224 }
+
+// showInterval is how often ICE is shown media.
+const showInterval = time.Second
+
+// show reports whether ICE is to see this datagram too. It judges by what comes
+// whether a client is still there and a path still good, and clients that send
+// media check themselves only every few seconds (RFC 7675 section 5.1).
+func (n *lane) show(now time.Duration) bool {
+	last := n.shown.Load()
+
+	return int64(now)-last >= int64(showInterval) && n.shown.CompareAndSwap(last, int64(now))
+}
 
 // receive opens a datagram in place and forwards what is in it. Anybody may
 // call it; of two at the same time the second gives up.

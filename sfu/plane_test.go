@@ -251,3 +251,10 @@ func TestUnknownPlane(t *testing.T) {
 		t.Error("the socket is still open")
 	}
 }
+
+// past is what a plane's statistics say of what has ended.
+func past(s Stats) PlaneStats {
+	s.Plane.Fast, s.Plane.Pion = 0, 0
+
+	return s.Plane
+}

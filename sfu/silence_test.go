@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/pion/transport/v4/vnet"
+	"github.com/pion/webrtc/v4"
 )
 
 // TestSilentDeath: a client whose network dies without a word is noticed after
@@ -28,7 +29,7 @@ func TestSilentDeath(t *testing.T) {
 			t.Errorf("given up after %v", took)
 		}
 		<-b.peer.Done()
-		if s := l.engine.Stats(); s != (Stats{}) {
+		if s := l.engine.Stats(); s != (Stats{Plane: past(s)}) {
 			t.Errorf("left: %+v", s)
 		}
 		a.close()
@@ -98,5 +99,27 @@ func TestNobodyComes(t *testing.T) {
 		b.close()
 		l.close()
 		<-c.Done()
+	})
+}
+
+// TestMediaIsASignOfLife: a client that sends media and checks its connection
+// rarely, as browsers may, is not taken for lost.
+func TestMediaIsASignOfLife(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(t, 10*time.Millisecond, 0, func() bool { return false })
+		rarely := func(s *webrtc.SettingEngine) { s.SetICETimeouts(time.Minute, time.Minute, 20*time.Second) }
+		a, b := newLabClient(l, clientConfig{extra: rarely}), newLabClient(l, clientConfig{})
+		join(t, "room", a, b)
+		stop := startTalking(a, b)
+		for range 30 {
+			time.Sleep(time.Second)
+			if state, _ := a.peer.State(); state != stateConnected {
+				t.Fatalf("a client that sends media is %s", state)
+			}
+		}
+		stop()
+		a.close()
+		b.close()
+		l.close()
 	})
 }
