@@ -110,7 +110,7 @@ type payload struct {
 	// repair is the payload type that retransmits this one, or noPayload.
 	repair uint8
 	// Feedback that was negotiated for it.
-	nack, pli, fir bool
+	nack, pli, fir, transportCC bool
 }
 
 // media is what a peer negotiated. It never changes after the first answer.
@@ -137,6 +137,21 @@ func (m *media) payloadFor(c codec) uint8 {
 	}
 
 	return noPayload
+}
+
+// wide reports whether the peer gives and takes transport-wide feedback about
+// a kind.
+func (m *media) wide(k kind) bool {
+	if m.ext[k].transportCC == 0 {
+		return false
+	}
+	for pt := range m.payloads {
+		if p := &m.payloads[pt]; p.transportCC && p.codec.kind() == k {
+			return true
+		}
+	}
+
+	return false
 }
 
 // repairs reports whether the peer sends lost video again when it is asked to.

@@ -99,8 +99,8 @@ func testMedia(ssrc uint32) *media {
 	for pt := range m.payloads {
 		m.payloads[pt].repair = noPayload
 	}
-	m.payloads[ptOpus] = payload{codec: codec{name: codecOpus}, repair: noPayload}
-	m.payloads[ptVP8] = payload{codec: codec{name: codecVP8}, repair: ptRTX, nack: true, pli: true, fir: true}
+	m.payloads[ptOpus] = payload{codec: codec{name: codecOpus}, repair: noPayload, transportCC: true}
+	m.payloads[ptVP8] = payload{codec: codec{name: codecVP8}, repair: ptRTX, nack: true, pli: true, fir: true, transportCC: true}
 	m.payloads[ptRTX] = payload{codec: codec{name: codecVP8}, rtx: true, apt: ptVP8, repair: noPayload}
 	m.payloads[ptH264] = payload{codec: codec{name: codecH264, profile: 0x4201}, repair: noPayload, pli: true}
 

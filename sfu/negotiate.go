@@ -165,6 +165,8 @@ func (m *media) addCodecs(codecs []webrtc.RTPCodecParameters) (preferred codec) 
 				p.pli = true
 			case "ccm fir":
 				p.fir = true
+			case "transport-cc ":
+				p.transportCC = true
 			}
 		}
 		m.payloads[c.PayloadType] = p

@@ -15,6 +15,7 @@ const (
 	dropAlone
 	dropWaiting
 	dropCodec
+	dropUnwanted
 	dropDuplicate
 	dropStale
 	dropSend
@@ -29,6 +30,7 @@ type Dropped struct {
 	Alone     uint64 // nobody to send it to
 	Waiting   uint64 // video before the first key frame after a re-wire
 	Codec     uint64 // the partner cannot show it
+	Unwanted  uint64 // the partner does not want it for now
 	Duplicate uint64 // seen before
 	Stale     uint64 // far outside the window of sequence numbers
 	Send      uint64 // the partner's transport refused it
@@ -89,7 +91,7 @@ func (c *counters) snapshot() PeerStats {
 			Malformed: c.dropped[dropMalformed].Load(), Unknown: c.dropped[dropUnknown].Load(),
 			Excess: c.dropped[dropExcess].Load(),
 			Alone:  c.dropped[dropAlone].Load(), Waiting: c.dropped[dropWaiting].Load(),
-			Codec: c.dropped[dropCodec].Load(), Duplicate: c.dropped[dropDuplicate].Load(),
+			Codec: c.dropped[dropCodec].Load(), Unwanted: c.dropped[dropUnwanted].Load(), Duplicate: c.dropped[dropDuplicate].Load(),
 			Stale: c.dropped[dropStale].Load(), Send: c.dropped[dropSend].Load(),
 		},
 	}
@@ -114,6 +116,7 @@ func (s *PeerStats) add(o PeerStats) {
 	s.Dropped.Alone += o.Dropped.Alone
 	s.Dropped.Waiting += o.Dropped.Waiting
 	s.Dropped.Codec += o.Dropped.Codec
+	s.Dropped.Unwanted += o.Dropped.Unwanted
 	s.Dropped.Duplicate += o.Dropped.Duplicate
 	s.Dropped.Stale += o.Dropped.Stale
 	s.Dropped.Send += o.Dropped.Send
