@@ -64,7 +64,7 @@ func TestLossDetectorAsks(t *testing.T) {
 	if got := at(time.Second / 2); !slices.Equal(got, []uint16{4, 5}) {
 		t.Errorf("not reordered, lost: %v", got)
 	}
-	if got := at(2 * time.Second); len(got) != 0 || d.gaps != 0 || d.lost != 4 {
+	if got := at(3 * time.Second); len(got) != 0 || d.gaps != 0 || d.lost != 4 {
 		t.Errorf("did not give up: %v, %d left, %d lost", got, d.gaps, d.lost)
 	}
 }

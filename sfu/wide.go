@@ -197,7 +197,11 @@ func (l *leg) sendWide(w *ccWriter, via *burst) {
 
 // end is called when the route has been taken away and nobody uses it.
 func (r *route) end() {
+	up := &r.publisher.up
 	if r.wide.heard.Load() {
-		r.publisher.up.clock.Add(int64(clockJump))
+		up.clock.Add(int64(clockJump))
+	}
+	for k := range up.returned {
+		up.returned[k].Store(0)
 	}
 }
