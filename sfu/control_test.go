@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pion/interceptor/pkg/twcc"
 	"github.com/pion/rtcp"
 )
 
@@ -234,6 +235,64 @@ func FuzzRTCP(f *testing.F) {
 		subscriber.receiveRTCP(b, time.Second, nil)
 		if limit := publisher.limit(publisher.to.to.Load()); limit > defaultMaxBitrate {
 			t.Fatalf("a limit of %d was lifted", limit)
+		}
+	})
+}
+
+// FuzzRewriteRTCP: whatever a subscriber says, its publisher hears only of its
+// own streams, and of numbers that it sent in this wiring.
+func FuzzRewriteRTCP(f *testing.F) {
+	recorder := twcc.NewRecorder(1)
+	for i := range uint16(40) {
+		if i%7 != 0 {
+			recorder.Record(21, i, int64(i)*20_000)
+		}
+	}
+	seeds := recorder.BuildFeedbackPacket()
+	seeds = append(seeds, &rtcp.ReceiverReport{Reports: []rtcp.ReceptionReport{{SSRC: 21, LastSequenceNumber: 20}, {SSRC: 20}}},
+		&rtcp.SenderReport{SSRC: 21, NTPTime: 1 << 40, Reports: []rtcp.ReceptionReport{{SSRC: 20, TotalLost: 1 << 20}}})
+	for _, p := range seeds {
+		b, err := p.Marshal()
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b, uint16(7), uint16(20))
+	}
+	f.Fuzz(func(t *testing.T, b []byte, out, seq uint16) {
+		publisher, subscriber, up, _, c := call(t)
+		const first = 5000
+		number := uint16(first)
+		frame := func(body []byte) {
+			number++
+			c.raw.ext = []byte{0x31, byte(number >> 8), byte(number)}
+			c.frame(body)
+		}
+		subscriber.number, subscriber.down[video].tail.seq = out, seq
+		frame(keyFrame)
+		for range 40 {
+			frame(deltaFrame)
+		}
+		up.takeControl()
+		up.strict = t
+		for i := range b {
+			subscriber.receiveRTCP(b[i:], c.now, nil)
+		}
+		publisher.receiveRTCP(b, c.now, nil)
+		c.now += time.Minute
+		frame(deltaFrame)
+		for _, p := range up.takeControl() {
+			for _, ssrc := range p.DestinationSSRC() {
+				if _, fromUs := p.(*rtcp.SenderReport); !fromUs && ssrc != 500 {
+					t.Fatalf("%v is about a stream that is not the publisher's", p)
+				}
+			}
+			if cc, ok := p.(*rtcp.TransportLayerCC); ok {
+				for _, s := range statuses(cc) {
+					if s.number <= first || s.number > number {
+						t.Fatalf("%v tells of number %d", cc, s.number)
+					}
+				}
+			}
 		}
 	})
 }

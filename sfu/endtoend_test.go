@@ -217,3 +217,32 @@ func endToEnd(t *testing.T, random *rand.Rand, switches int) {
 		}
 	}
 }
+
+// TestDeafSubscriber: to one that never gives feedback the relay stops sending
+// numbers, and gives the feedback itself.
+func TestDeafSubscriber(t *testing.T) {
+	_, subscriber, up, down, c := call(t)
+	number := byte(0)
+	told := 0
+	for range 120 {
+		number++
+		c.raw.ext = []byte{0x31, 0, number}
+		c.frame(deltaFrame)
+		for _, p := range up.takeControl() {
+			if cc, ok := p.(*rtcp.TransportLayerCC); ok {
+				told += len(statuses(cc))
+			}
+		}
+	}
+	sent := down.sent(t, video)
+	last := &sent[len(sent)-1]
+	if sent[10].find(3) == nil || last.find(3) != nil || last.find(2) == nil {
+		t.Errorf("extensions %x, at last %x", sent[10].ext, last.ext)
+	}
+	if told < 50 {
+		t.Errorf("the publisher was told of %d packets", told)
+	}
+	if subscriber.from.to.Load().wide.heard.Load() {
+		t.Error("heard of nobody")
+	}
+}

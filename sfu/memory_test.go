@@ -16,6 +16,8 @@ type memory struct {
 	control []rtcp.Packet
 	// onMedia, if set, sees each media packet instead of keeping it.
 	onMedia func(b []byte)
+	// strict, if set, fails when control is malformed.
+	strict testing.TB
 }
 
 func (m *memory) sendRTP(_ *burst, k kind, b []byte) error {
@@ -42,6 +44,10 @@ func (m *memory) sendRepair(_ *burst, b []byte) error {
 func (m *memory) sendRTCP(_ *burst, b []byte) error {
 	packets, err := rtcp.Unmarshal(b)
 	if err != nil {
+		if m.strict != nil {
+			m.strict.Fatalf("sent malformed control %x: %v", b, err)
+		}
+
 		return err
 	}
 	m.mu.Lock()

@@ -148,8 +148,15 @@ func (l *leg) handleBlocks(b []byte, now time.Duration, via *burst) {
 			l.measure(d, &block, now)
 			more := int32(block.lost-d.lost) << 8 >> 8
 			d.lost = block.lost
+			l.count.missed.Add(int64(more))
+			if k == video {
+				l.count.fractionLost.Store(uint32(block.fraction))
+			}
 			if r == nil {
 				continue
+			}
+			if theirs := r.publisher.rtt.Load(); theirs > 0 && l.rtt.Load() > 0 {
+				l.count.pathRTT.Store(l.rtt.Load() + theirs)
 			}
 			if k == video {
 				r.estimate.lost(block.fraction)

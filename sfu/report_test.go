@@ -61,6 +61,12 @@ func TestReceiverReportEndToEnd(t *testing.T) {
 	if b := report(last, 1003, 7); b == nil || b.LastSenderReport != 0 || b.Delay != 0 {
 		t.Errorf("the echo of another sender's report became %+v", b)
 	}
+	publisher.rtt.Store(int64(time.Second))
+	subscriber.rtt.Store(int64(time.Second / 2))
+	report(last, 1004, 64)
+	if s := subscriber.count.snapshot(); s.FractionLost != 0.25 || s.PacketsMissed != 1004 || s.PathRTT != time.Second*3/2 {
+		t.Errorf("counted %+v", s)
+	}
 	// The relay's own reports begin again when the partner is silent, and go on counting.
 	c.raw.seq += 5
 	c.now += partnerReports
@@ -69,7 +75,7 @@ func TestReceiverReportEndToEnd(t *testing.T) {
 		c.frame(deltaFrame)
 	}
 	rr, ok := find[*rtcp.ReceiverReport](up.takeControl())
-	if !ok || len(rr.Reports) != 1 || rr.Reports[0].TotalLost != 8 {
+	if !ok || len(rr.Reports) != 1 || rr.Reports[0].TotalLost != 9 {
 		t.Errorf("the relay's own report is %v", rr)
 	}
 }

@@ -168,6 +168,7 @@ func (l *leg) sendReports(limit uint64, now time.Duration, via *burst) {
 			continue
 		}
 		b := s.reception.report()
+		l.count.missing.Add(b.lost)
 		if at := l.up.returned[k].Load(); at != 0 && now-time.Duration(at) < partnerReports {
 			continue
 		}

@@ -48,6 +48,10 @@ func (w *wideRoute) number(p *packet, k kind, subscriber *leg, now time.Duration
 	}
 	s := w.span.Load()
 	switch {
+	case s != nil && now-w.begun > deafAfter && !w.heard.Load():
+		w.deaf = true
+
+		return 0, false
 	case s == nil:
 		subscriber.number++
 		w.begun = now
@@ -66,15 +70,11 @@ func (w *wideRoute) number(p *packet, k kind, subscriber *leg, now time.Duration
 	return n, true
 }
 
-// waits is how long the relay keeps its own reports back at now.
-func (w *wideRoute) waits(now time.Duration) time.Duration {
-	switch {
-	case w.span.Load() == nil:
-		return 0
-	case w.heard.Load():
+// waits is how long the relay keeps its own reports back.
+func (w *wideRoute) waits() time.Duration {
+	if w.heard.Load() {
 		return mergeWait
 	}
-	w.deaf = w.deaf || now-w.begun > deafAfter
 
 	return 0
 }
@@ -149,7 +149,7 @@ func (l *leg) reportArrivals(r *route, now time.Duration, via *burst) {
 	a := &u.arrivals
 	alone, until := true, now
 	if r != nil {
-		alone, until = r.wide.span.Load() == nil, now-r.wide.waits(now)
+		alone, until = r.wide.span.Load() == nil, now-r.wide.waits()
 	}
 	clock := time.Duration(u.clock.Load())
 	n := max(a.next, a.highest-arrivalWindow+1)
@@ -201,6 +201,7 @@ func (r *route) end() {
 	if r.wide.heard.Load() {
 		up.clock.Add(int64(clockJump))
 	}
+	r.subscriber.count.pathRTT.Store(0)
 	for k := range up.returned {
 		up.returned[k].Store(0)
 	}
