@@ -134,7 +134,7 @@ func (l *leg) receiveRTP(b []byte, now time.Duration, via *burst) {
 		l.count.dropped[dropUnknown].Add(1)
 	} else {
 		l.up.number(&p, m.ext[pl.codec.kind()].transportCC)
-		l.up.arrived(&p, now, l.receive(pl, &p, r, now, via))
+		l.up.arrived(&p, now, l.receive(m, pl, &p, r, now, via))
 	}
 	l.feedback(r, now, via)
 	l.to.leave()
@@ -142,25 +142,28 @@ func (l *leg) receiveRTP(b []byte, now time.Duration, via *burst) {
 
 // receive takes a packet that means pl. It returns true if it went on to the
 // partner with its transport-wide number.
-func (l *leg) receive(pl *payload, p *packet, r *route, now time.Duration, via *burst) (numbered bool) {
+func (l *leg) receive(m *media, pl *payload, p *packet, r *route, now time.Duration, via *burst) (numbered bool) {
 	s := &l.up.streams[pl.codec.kind()]
 	repaired := pl.rtx
-	if repaired {
-		if !s.loss.started {
-			return false
-		}
-		if !p.unwrap(pl.apt, s.ssrc.Load()) || !s.loss.within(p.seq) {
-			return r != nil && r.probe(p, pl.apt, repeatsNothing, now, via)
-		}
-	} else if !s.accept(p.ssrc, now) {
+	switch {
+	case repaired && !s.loss.started:
+		return false
+	case repaired && (!p.unwrap(pl.apt, s.ssrc.Load()) || !s.loss.within(p.seq)):
+		return r != nil && r.probe(p, repeatsNothing, now, via)
+	case !repaired && !s.accept(p.ssrc, now):
 		l.count.dropped[dropUnknown].Add(1)
+
+		return false
+	}
+	if pl = m.unwrapRED(p); pl == nil {
+		l.count.dropped[dropMalformed].Add(1)
 
 		return false
 	}
 	seq, v := s.loss.receive(p.seq, now)
 	switch v {
 	case duplicate:
-		if repaired && r != nil && r.probe(p, pl.apt, seq, now, via) {
+		if repaired && r != nil && r.probe(p, seq, now, via) {
 			return true
 		}
 		l.count.dropped[dropDuplicate].Add(1)
@@ -176,23 +179,27 @@ func (l *leg) receive(pl *payload, p *packet, r *route, now time.Duration, via *
 		if r != nil {
 			r.restart(pl.codec.kind(), now)
 		}
-	case late:
-		if repaired {
-			l.count.recovered.Add(1)
-		}
-	case fresh:
+	case late, fresh:
 	}
 	if !repaired {
 		s.reception.record(seq, p.ts, now)
+	} else if v == late {
+		l.count.recovered.Add(1)
 	}
+
+	return l.pass(r, p, seq, pl.codec, now, via)
+}
+
+// pass hands a packet on to the partner.
+func (l *leg) pass(r *route, p *packet, seq int64, c codec, now time.Duration, via *burst) (numbered bool) {
 	if r == nil {
 		l.count.dropped[dropAlone].Add(1)
 
 		return false
 	}
-	began, numbered := r.forward(p, seq, pl.codec, now, via)
+	began, numbered := r.forward(p, seq, c, now, via)
 	if began {
-		s.loss.begin(seq, now)
+		l.up.streams[c.kind()].loss.begin(seq, now)
 	}
 
 	return numbered

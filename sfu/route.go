@@ -18,6 +18,11 @@ type route struct {
 	flows    [kinds]flow
 	ext      outExtensions
 	buf      []byte
+	// protects says that the subscriber takes parity; filler is the payload
+	// type of a packet without a payload, and sum what parity is made in.
+	protects bool
+	filler   uint8
+	sum      *parity
 
 	// timestamps holds, once a flow has begun, 1<<32 plus its timestamp offset,
 	// for the publisher's sender reports.
@@ -35,6 +40,10 @@ func newRoute(publisher, subscriber *leg) *route {
 		buf: make([]byte, 0, maxPacket+64),
 	}
 	r.payloads = translate(r.in, r.out)
+	r.filler = r.out.payloadFor(r.in.sends[video])
+	if r.protects = r.out.red != 0 && r.out.fec != 0 && r.in.red != 0; r.protects {
+		r.sum = &parity{}
+	}
 	for k := range r.flows {
 		r.flows[k].kind = kind(k)
 		r.wide.on[k] = r.in.wide(kind(k)) && r.out.wide(kind(k))
@@ -67,8 +76,8 @@ func (r *route) forward(p *packet, seq int64, c codec, now time.Duration, via *b
 
 		return false, false
 	}
-	pt := r.payloads[p.pt]
-	if pt == noPayload {
+	parity := c.name == codecULPFEC
+	if !parity && !r.translate(p, c) {
 		r.publisher.count.dropped[dropCodec].Add(1)
 
 		return false, false
@@ -91,19 +100,83 @@ func (r *route) forward(p *packet, seq int64, c codec, now time.Duration, via *b
 		r.key.passed()
 		r.publisher.count.keyFrames.Add(1)
 	}
-	p.pt = pt
+	if parity {
+		r.protect(p, seq, f, d)
+	}
 
 	return began, r.send(p, f, d, now, via)
 }
 
-// send sends the packet p of a flow; its payload type is the subscriber's.
+// translate gives p, of codec c, the payload types by which the subscriber
+// knows what it is. It returns false if it does not know it at all.
+func (r *route) translate(p *packet, c codec) bool {
+	pt := r.payloads[p.pt]
+	switch {
+	case len(p.payload) == 0:
+		if pt == noPayload {
+			pt = r.filler
+		}
+	case c.name == codecAudioRED:
+		inner, block, ok := primary(p.payload)
+		if !ok {
+			return false
+		}
+		if pt == noPayload || !translateRED(p.payload, &r.payloads) {
+			pt, p.payload = r.payloads[inner], block
+		}
+	case p.red && r.protects:
+		p.block, pt = pt, r.out.red
+		if p.block == noPayload {
+			return false
+		}
+	}
+	p.pt = pt
+
+	return pt != noPayload
+}
+
+// protect makes p, a parity packet, one over the packets that the subscriber
+// was sent. If it takes none, or if one of them is not there, p becomes
+// padding: its number must not be missing.
+func (r *route) protect(p *packet, seq int64, f *flow, d *downTrack) {
+	var what protection
+	if r.protects && p.red && what.parse(p.payload) {
+		base := seq + int64(int16(what.base-uint16(seq)))
+		what.base += f.seqOff
+		if sent := d.ring.Load(); sent != nil && base >= f.first && r.add(sent, what) {
+			p.pt, p.block = r.out.red, r.out.fec
+			p.payload = r.sum.append(r.sum.packet[:0], what)
+
+			return
+		}
+	}
+	p.pt, p.block, p.payload, p.padding = r.filler, 0, nil, 1
+}
+
+// add sums up what is protected. It returns false if a part of it is missing.
+func (r *route) add(sent *ring, what protection) bool {
+	r.sum.reset()
+	for {
+		distance, ok := what.next()
+		if !ok {
+			return true
+		}
+		b, ok := sent.peek(what.base+distance, r.sum.packet[:0])
+		if !ok || !r.sum.add(b, r.out.red, r.out.fec, &r.out.ext[video]) {
+			return false
+		}
+	}
+}
+
+// send sends the packet p of a flow; its payload type is the subscriber's. What
+// only protects or fills is not kept: it is of no use later.
 func (r *route) send(p *packet, f *flow, d *downTrack, now time.Duration, via *burst) (numbered bool) {
 	k := f.kind
 	delay := f.rewrite(&d.tail, p, now)
 	p.ssrc = d.ssrc
 	b, numbered := r.header(p, k, delay, now)
 	b = appendBody(b, p)
-	if sent := d.ring.Load(); sent != nil {
+	if sent := d.ring.Load(); sent != nil && len(p.payload) > 0 && (p.block == 0 || p.block != r.out.fec) {
 		sent.store(p.seq, b, now)
 	}
 	if !r.deliver(k, b, via) {
@@ -137,6 +210,9 @@ func (r *route) header(p *packet, k kind, delay playout, now time.Duration) (b [
 // appendBody appends the payload, or the padding of a packet that has nothing
 // else: it is there to take up the path.
 func appendBody(b []byte, p *packet) []byte {
+	if p.block != 0 {
+		b = append(b, p.block)
+	}
 	b = append(b, p.payload...)
 	if len(p.payload) == 0 && p.padding > 0 {
 		b[0] |= 0x20
@@ -166,16 +242,11 @@ const repeatsNothing = math.MinInt64
 
 // probe passes on a packet of the publisher's retransmission stream that
 // repeats what has arrived, or nothing: it finds out how much the path takes,
-// so it has to go all the way. seq is what it repeats, extended; its payload
-// type is apt. It returns false if it cannot be passed on.
-func (r *route) probe(p *packet, apt uint8, seq int64, now time.Duration, via *burst) bool {
+// so it has to go all the way. seq is what it repeats, extended. It returns
+// false if it cannot be passed on.
+func (r *route) probe(p *packet, seq int64, now time.Duration, via *burst) bool {
 	f, d := &r.flows[video], &r.subscriber.down[video]
-	pt := r.payloads[apt]
-	if pt == noPayload || !f.started || !r.wide.on[video] || p.number == 0 || r.out.repair == 0 || !r.wants(video) {
-		return false
-	}
-	repair := r.out.payloads[pt].repair
-	if repair == noPayload {
+	if !f.started || !r.wide.on[video] || p.number == 0 || r.out.repair == 0 || !r.wants(video) {
 		return false
 	}
 	if seq < f.first { // the subscriber knows another packet by that number
@@ -184,6 +255,13 @@ func (r *route) probe(p *packet, apt uint8, seq int64, now time.Duration, via *b
 		if p.padding == 0 {
 			return false
 		}
+	}
+	if !r.translate(p, r.in.payloads[p.pt].codec) {
+		return false
+	}
+	repair := r.out.payloads[p.pt].repair
+	if repair == noPayload {
+		return false
 	}
 	p.pt, p.ssrc, p.seq = repair, r.out.repair, d.nextRepair()
 	p.ts += f.tsOff

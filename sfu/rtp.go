@@ -28,6 +28,10 @@ type packet struct {
 	// payload is without padding; it is empty for a packet that only probes.
 	payload []byte
 	padding uint8 // bytes, the last of which says how many
+	// red says that the payload was in RED; block is the payload type that it
+	// is to have there when it is sent, 0 if it is to be sent without.
+	red   bool
+	block uint8
 	// number is the transport-wide number, extended; 0 if there is none.
 	number int64
 }
@@ -40,7 +44,7 @@ func (p *packet) parse(b []byte) bool {
 	}
 	end := len(b)
 	start := rtpHeaderSize + 4*int(b[0]&0x0f)
-	p.profile, p.ext, p.padding, p.number = 0, nil, 0, 0
+	*p = packet{}
 	if b[0]&0x10 != 0 {
 		if end < start+4 {
 			return false
