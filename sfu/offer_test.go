@@ -124,7 +124,7 @@ func TestAnswers(t *testing.T) {
 			t.Errorf("%s: negotiated %+v", name, m.ext)
 		}
 		if c.streams > 0 && (m.red != ptRED || m.fec != ptFEC || m.payloads[ptRED].repair != ptREDRTX ||
-			m.sends != [kinds]codec{{name: codecOpus}, {name: codecVP8}} || !m.wide(audio) || !m.wide(video)) {
+			m.sends[video].protects() || m.sends[audio].protects() || !m.wide(audio)) {
 			t.Errorf("%s: negotiated RED %d, parity %d, to send %v", name, m.red, m.fec, m.sends)
 		}
 		if err := p.Close(); err != nil {

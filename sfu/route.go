@@ -77,7 +77,7 @@ func (r *route) forward(p *packet, seq int64, c codec, now time.Duration, via *b
 		return false, false
 	}
 	parity := c.name == codecULPFEC
-	if !parity && !r.translate(p, c) {
+	if parity && r.filler == noPayload || !parity && !r.translate(p, c) {
 		r.publisher.count.dropped[dropCodec].Add(1)
 
 		return false, false
