@@ -4,6 +4,9 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/pion/interceptor/pkg/twcc"
+	"github.com/pion/rtcp"
 )
 
 // pairInMemory wires two legs whose transports throw everything away.
@@ -109,5 +112,40 @@ func BenchmarkRewire(b *testing.B) {
 		}
 		rs.leave(legs[0])
 		rs.leave(other)
+	}
+}
+
+// BenchmarkReturnFeedback is one packet of a subscriber's transport-wide
+// feedback about a hundred packets, and its receiver report, on their way to
+// the publisher.
+func BenchmarkReturnFeedback(b *testing.B) {
+	publisher, subscriber := pairInMemory(b)
+	publisher.out = discardSender{}
+	recorder := twcc.NewRecorder(1)
+	r := raw{pt: ptVP8, ssrc: 7}
+	now := time.Second
+	for i := range 100 {
+		r.seq++
+		now += time.Millisecond
+		r.ext = []byte{0x31, 0, byte(i)}
+		publisher.receiveRTP(r.bytes(keyFrame...), now, nil)
+		if i%9 > 0 {
+			recorder.Record(21, subscriber.number, now.Microseconds())
+		}
+	}
+	list := append(recorder.BuildFeedbackPacket(), &rtcp.ReceiverReport{
+		Reports: []rtcp.ReceptionReport{{SSRC: 2001, LastSequenceNumber: uint32(subscriber.down[video].tail.seq)}},
+	})
+	for i, name := range []string{"transport-wide", "receiver report"} {
+		packet, err := list[i].Marshal()
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				subscriber.receiveRTCP(packet, now, nil)
+			}
+		})
 	}
 }

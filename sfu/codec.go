@@ -31,6 +31,9 @@ const (
 	codecVP9
 	codecH264
 	codecAV1
+	codecRED      // video with parity
+	codecULPFEC   // the parity
+	codecAudioRED // audio that repeats itself
 )
 
 // codec is what two sides must have in common so that one can show what the
@@ -43,7 +46,7 @@ type codec struct {
 }
 
 func (c codec) kind() kind {
-	if c.name == codecOpus {
+	if c.name == codecOpus || c.name == codecAudioRED {
 		return audio
 	}
 
@@ -51,12 +54,15 @@ func (c codec) kind() kind {
 }
 
 func (c codec) clock() uint64 {
-	if c.name == codecOpus {
+	if c.kind() == audio {
 		return 48000
 	}
 
 	return 90000
 }
+
+// protects is true for what carries or protects other codecs.
+func (c codec) protects() bool { return c.name >= codecRED }
 
 // newCodec reads a MIME type and format parameters; the name is codecNone for
 // a codec that the relay does not carry.
@@ -72,6 +78,12 @@ func newCodec(mime, fmtp string) codec {
 		return codec{name: codecVP9, profile: uint16(profile)}
 	case "video/av1":
 		return codec{name: codecAV1}
+	case "video/red":
+		return codec{name: codecRED}
+	case "video/ulpfec":
+		return codec{name: codecULPFEC}
+	case "audio/red":
+		return codec{name: codecAudioRED}
 	case "video/h264":
 		mode, _ := strconv.ParseUint(parameter(fmtp, "packetization-mode"), 10, 8)
 		profile := uint64(0x42) // RFC 6184 section 8.1: absent means baseline
@@ -110,7 +122,7 @@ type payload struct {
 	// repair is the payload type that retransmits this one, or noPayload.
 	repair uint8
 	// Feedback that was negotiated for it.
-	nack, pli, fir bool
+	nack, pli, fir, transportCC bool
 }
 
 // media is what a peer negotiated. It never changes after the first answer.
@@ -124,6 +136,8 @@ type media struct {
 	// ssrc are the streams we send to it, repair the one that retransmits.
 	ssrc   [kinds]uint32
 	repair uint32
+	// red and fec are the payload types of RED and of parity in it; 0 is none.
+	red, fec uint8
 	// remote are the SSRCs the offer declared, 0 if it did not.
 	remote [kinds]uint32
 }
@@ -137,6 +151,21 @@ func (m *media) payloadFor(c codec) uint8 {
 	}
 
 	return noPayload
+}
+
+// wide reports whether the peer gives and takes transport-wide feedback about
+// a kind.
+func (m *media) wide(k kind) bool {
+	if m.ext[k].transportCC == 0 {
+		return false
+	}
+	for pt := range m.payloads {
+		if p := &m.payloads[pt]; p.transportCC && p.codec.kind() == k {
+			return true
+		}
+	}
+
+	return false
 }
 
 // repairs reports whether the peer sends lost video again when it is asked to.

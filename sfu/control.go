@@ -6,10 +6,6 @@ import (
 	"github.com/pion/rtcp"
 )
 
-// cname is what the server calls itself to every client (RFC 3550 section
-// 6.5.1); the publisher's own name does not cross.
-const cname = "smalltalk"
-
 // maxRepairs bounds what one NACK can make us send.
 const maxRepairs = 128
 
@@ -22,145 +18,87 @@ func (l *leg) receiveRTCP(b []byte, now time.Duration, via *burst) {
 
 		return
 	}
-	var err error
+	ok := true
 	switch h.Type {
 	case rtcp.TypeSenderReport:
-		err = l.handleSenderReport(b, now, via)
+		ok = l.handleSenderReport(int(h.Count), b, now, via)
 	case rtcp.TypeReceiverReport:
-		err = l.handleReceiverReport(b, now)
+		ok = l.handleReceiverReport(int(h.Count), b, now, via)
 	case rtcp.TypeTransportSpecificFeedback:
-		if h.Count == rtcp.FormatTLN {
-			err = l.handleNACK(b, now, via)
+		switch h.Count {
+		case rtcp.FormatTLN:
+			ok = l.handleNACK(b, now, via)
+		case rtcp.FormatTCC:
+			if r := l.from.enter(); r != nil {
+				ok = r.returnWide(b, via)
+			}
+			l.from.leave()
 		}
 	case rtcp.TypePayloadSpecificFeedback:
-		err = l.handlePayloadFeedback(h.Count, b, now, via)
+		ok = l.handlePayloadFeedback(h.Count, b, now, via)
 	default: // source descriptions and the rest say who somebody is
 	}
-	if err != nil {
+	if !ok {
 		l.count.dropped[dropMalformed].Add(1)
 	}
 }
 
-func (l *leg) handlePayloadFeedback(format uint8, b []byte, now time.Duration, via *burst) error {
+func (l *leg) handlePayloadFeedback(format uint8, b []byte, now time.Duration, via *burst) bool {
 	switch format {
 	case rtcp.FormatPLI, rtcp.FormatFIR:
 		l.count.plis.Add(1)
 		l.wantKeyFrame(now, via)
 	case rtcp.FormatREMB:
 		var remb rtcp.ReceiverEstimatedMaximumBitrate
-		if err := remb.Unmarshal(b); err != nil {
-			return err
+		if remb.Unmarshal(b) != nil {
+			return false
 		}
 		if remb.Bitrate >= 1 {
 			l.estimate.Store(uint64(min(remb.Bitrate, 1e10)))
-		}
-		if r := l.from.Load(); r != nil && remb.Bitrate >= 1 {
-			r.estimate.report(l.estimate.Load(), l.maxBitrate)
+			if r := l.from.enter(); r != nil {
+				r.estimate.report(l.estimate.Load(), l.maxBitrate)
+			}
+			l.from.leave()
 		}
 	}
 
-	return nil
+	return true
 }
 
 // wantKeyFrame asks the partner for a key frame for this peer, unless one was
 // asked for just now. Anybody may call it.
 func (l *leg) wantKeyFrame(now time.Duration, via *burst) {
-	if r := l.from.Load(); r != nil && r.wantsVideo() && r.key.ask(now) {
+	if r := l.from.enter(); r != nil && r.wantsVideo() && r.key.ask(now) {
 		r.publisher.requestKeyFrame(r.in, via)
 	}
+	l.from.leave()
 }
 
-func (l *leg) handleReceiverReport(b []byte, now time.Duration) error {
-	var rr rtcp.ReceiverReport
-	if err := rr.Unmarshal(b); err != nil {
-		return err
-	}
-	l.measure(rr.Reports, now)
-	if r := l.from.Load(); r != nil {
-		for i := range rr.Reports {
-			if rr.Reports[i].SSRC == l.down[video].ssrc {
-				r.estimate.lost(rr.Reports[i].FractionLost)
-			}
-		}
-	}
-
-	return nil
-}
-
-// measure takes the round trip from what the peer says about our sender
-// reports (RFC 3550 section 6.4.1).
-func (l *leg) measure(reports []rtcp.ReceptionReport, now time.Duration) {
-	for i := range reports {
-		for k := range l.down {
-			ntp, at := unpack(l.down[k].sent.Load())
-			if reports[i].SSRC != l.down[k].ssrc || ntp == 0 || reports[i].LastSenderReport != ntp {
-				continue
-			}
-			trip := int32(l.middle(now) - at - reports[i].Delay)
-			if rtt := time.Duration(trip) * time.Second >> 16; rtt > 0 && rtt < 10*time.Second {
-				l.rtt.Store(int64(rtt))
-			}
-		}
-	}
-}
-
-// handleSenderReport keeps the publisher's report for our own receiver report
-// and passes it on, as a report of the stream we send.
-func (l *leg) handleSenderReport(b []byte, now time.Duration, via *burst) error {
-	var sr rtcp.SenderReport
-	if err := sr.Unmarshal(b); err != nil {
-		return err
-	}
-	l.measure(sr.Reports, now)
-	for k := range kinds {
-		if ssrc := l.up.streams[k].ssrc.Load(); ssrc != 0 && ssrc == sr.SSRC {
-			l.seen[k].Store(pack(uint32(sr.NTPTime>>16), l.middle(now)))
-			if r := l.to.enter(); r != nil {
-				r.translateReport(k, &sr, now, via)
-			}
-			l.to.leave()
-		}
-	}
-
-	return nil
-}
-
-// translateReport sends the subscriber the publisher's sender report in the
-// terms of the stream that the subscriber sees. The publisher's clock is
-// shifted by one constant, the same for its audio and its video: lips stay in
-// sync, and what its host believes the time to be does not leak.
-func (r *route) translateReport(k kind, sr *rtcp.SenderReport, now time.Duration, via *burst) {
-	offset := r.timestamps[k].Load()
-	if offset == 0 {
+// want says whether the peer is to be sent anything of kind k; at first it is.
+// What it does not want costs its path nothing, and its partner no repairs.
+// Anybody may call it.
+func (l *leg) want(k kind, on bool, now time.Duration) {
+	if l.unwanted[k].Swap(!on) != on || k != video || !on {
 		return
 	}
-	shift := r.publisher.shift.Load()
-	if shift == 0 {
-		shift = int64(r.publisher.ntp(now) - sr.NTPTime)
-		r.publisher.shift.Store(shift)
+	if r := l.from.enter(); r != nil && r.wantsVideo() {
+		r.key.start(now)
+		r.publisher.repeatKeyRequest(r, now, nil)
 	}
-	d := &r.subscriber.down[k]
-	ntp := sr.NTPTime + uint64(shift)
-	d.sent.Store(pack(uint32(ntp>>16), r.subscriber.middle(now)))
-	r.subscriber.send(via, &rtcp.SenderReport{
-		SSRC: d.ssrc, NTPTime: ntp, RTPTime: sr.RTPTime + uint32(offset),
-		PacketCount: d.packets.Load(), OctetCount: d.octets.Load(),
-	}, &rtcp.SourceDescription{Chunks: []rtcp.SourceDescriptionChunk{{
-		Source: d.ssrc, Items: []rtcp.SourceDescriptionItem{{Type: rtcp.SDESCNAME, Text: cname}},
-	}}})
+	l.from.leave()
 }
 
 // handleNACK sends again what the peer has lost, from the ring.
-func (l *leg) handleNACK(b []byte, now time.Duration, via *burst) error {
+func (l *leg) handleNACK(b []byte, now time.Duration, via *burst) bool {
 	var nack rtcp.TransportLayerNack
-	if err := nack.Unmarshal(b); err != nil {
-		return err
+	if nack.Unmarshal(b) != nil {
+		return false
 	}
 	m := l.media.Load()
 	d := &l.down[video]
 	buffer := d.ring.Load()
 	if m == nil || buffer == nil || nack.MediaSSRC != d.ssrc {
-		return nil
+		return true
 	}
 	left := maxRepairs
 	for i := range nack.Nacks {
@@ -176,7 +114,7 @@ func (l *leg) handleNACK(b []byte, now time.Duration, via *burst) error {
 		}
 	}
 
-	return nil
+	return true
 }
 
 // resend repairs one packet: on the retransmission stream where that was
@@ -189,10 +127,10 @@ func (l *leg) resend(m *media, d *downTrack, buffer *ring, seq uint16, now time.
 		return
 	}
 	if pt := m.payloads[b[1]&0x7f].repair; pt != noPayload && m.repair != 0 {
-		if b, ok = appendRTX(d.wrapped[:0], b, pt, d.repairSeq, m.repair); !ok {
+		b, ok = appendRTX(d.wrapped[:0], b, pt, d.nextRepair(), m.repair, &m.ext[video], now)
+		if !ok {
 			return
 		}
-		d.repairSeq++
 	}
 	if l.out.sendRepair(via, b) == nil {
 		l.count.resent.Add(1)
@@ -206,12 +144,3 @@ func (l *leg) resend(m *media, d *downTrack, buffer *ring, seq uint16, now time.
 func (l *leg) resendInterval() time.Duration {
 	return time.Duration(l.rtt.Load()) * 3 / 4
 }
-
-// ntp is the server's time at now, as NTP counts it: 32.32 bits.
-func (l *leg) ntp(now time.Duration) uint64 { return ticks(l.wall+now, 1<<32) }
-
-// middle is the middle 32 bits of ntp: seconds in 16.16 bits.
-func (l *leg) middle(now time.Duration) uint32 { return uint32(l.ntp(now) >> 16) }
-
-func pack(a, b uint32) uint64              { return uint64(a)<<32 | uint64(b) }
-func unpack(v uint64) (a uint32, b uint32) { return uint32(v >> 32), uint32(v) }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pion/interceptor/pkg/twcc"
 	"github.com/pion/rtcp"
 )
 
@@ -171,10 +172,10 @@ func TestEstimate(t *testing.T) {
 		}
 	}
 	control(t, subscriber, c.now, &rtcp.ReceiverReport{Reports: []rtcp.ReceptionReport{{SSRC: 21, FractionLost: heavyLoss}}})
-	if r := subscriber.from.Load(); publisher.limit(r) != defaultMaxBitrate || r.estimate.limit.Load() != 3_000_000 {
+	if r := subscriber.from.to.Load(); publisher.limit(r) != defaultMaxBitrate || r.estimate.limit.Load() != 3_000_000 {
 		t.Errorf("heavy loss made a limit of %d", r.estimate.limit.Load())
 	}
-	if publisher.limit(nil) != idleBitrate {
+	if publisher.limit(nil) != defaultMaxBitrate {
 		t.Errorf("alone it may send %d", publisher.limit(nil))
 	}
 }
@@ -187,7 +188,7 @@ func TestFeedback(t *testing.T) {
 	lonely.raw.ext = []byte{0x31, 0, 9}
 	lonely.frame(keyFrame)
 	sent := out.takeControl()
-	if remb, ok := find[*rtcp.ReceiverEstimatedMaximumBitrate](sent); !ok || remb.Bitrate != idleBitrate {
+	if remb, ok := find[*rtcp.ReceiverEstimatedMaximumBitrate](sent); !ok || remb.Bitrate != defaultMaxBitrate {
 		t.Errorf("alone it was told %v", remb)
 	}
 	if cc, ok := find[*rtcp.TransportLayerCC](sent); !ok || cc.BaseSequenceNumber != 9 || cc.MediaSSRC != 500 {
@@ -208,31 +209,6 @@ func TestFeedback(t *testing.T) {
 	rr, ok := find[*rtcp.ReceiverReport](up.takeControl())
 	if !ok || len(rr.Reports) != 1 || rr.Reports[0].SSRC != 500 || rr.Reports[0].TotalLost != 2 {
 		t.Errorf("report %v", rr)
-	}
-}
-
-// TestWarmAfterCall: the limit of a call holds for a while after it, so that
-// the next partner's key frame is not dropped by an encoder that was cut.
-func TestWarmAfterCall(t *testing.T) {
-	publisher, _, up, _, c := call(t)
-	publisher.to.clear()
-	told := func(wait time.Duration) float32 {
-		t.Helper()
-		up.takeControl()
-		c.now += wait
-		c.frame(deltaFrame)
-		remb, ok := find[*rtcp.ReceiverEstimatedMaximumBitrate](up.takeControl())
-		if !ok {
-			t.Fatal("nothing was told")
-		}
-
-		return remb.Bitrate
-	}
-	if got := told(time.Second); got != defaultMaxBitrate {
-		t.Errorf("just after the call: %v", got)
-	}
-	if got := told(idleAfter); got != idleBitrate {
-		t.Errorf("later: %v", got)
 	}
 }
 
@@ -259,6 +235,64 @@ func FuzzRTCP(f *testing.F) {
 		subscriber.receiveRTCP(b, time.Second, nil)
 		if limit := publisher.limit(publisher.to.to.Load()); limit > defaultMaxBitrate {
 			t.Fatalf("a limit of %d was lifted", limit)
+		}
+	})
+}
+
+// FuzzRewriteRTCP: whatever a subscriber says, its publisher hears only of its
+// own streams, and of numbers that it sent in this wiring.
+func FuzzRewriteRTCP(f *testing.F) {
+	recorder := twcc.NewRecorder(1)
+	for i := range uint16(40) {
+		if i%7 != 0 {
+			recorder.Record(21, i, int64(i)*20_000)
+		}
+	}
+	seeds := recorder.BuildFeedbackPacket()
+	seeds = append(seeds, &rtcp.ReceiverReport{Reports: []rtcp.ReceptionReport{{SSRC: 21, LastSequenceNumber: 20}, {SSRC: 20}}},
+		&rtcp.SenderReport{SSRC: 21, NTPTime: 1 << 40, Reports: []rtcp.ReceptionReport{{SSRC: 20, TotalLost: 1 << 20}}})
+	for _, p := range seeds {
+		b, err := p.Marshal()
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b, uint16(7), uint16(20))
+	}
+	f.Fuzz(func(t *testing.T, b []byte, out, seq uint16) {
+		publisher, subscriber, up, _, c := call(t)
+		const first = 5000
+		number := uint16(first)
+		frame := func(body []byte) {
+			number++
+			c.raw.ext = []byte{0x31, byte(number >> 8), byte(number)}
+			c.frame(body)
+		}
+		subscriber.number, subscriber.down[video].tail.seq = out, seq
+		frame(keyFrame)
+		for range 40 {
+			frame(deltaFrame)
+		}
+		up.takeControl()
+		up.strict = t
+		for i := range b {
+			subscriber.receiveRTCP(b[i:], c.now, nil)
+		}
+		publisher.receiveRTCP(b, c.now, nil)
+		c.now += time.Minute
+		frame(deltaFrame)
+		for _, p := range up.takeControl() {
+			for _, ssrc := range p.DestinationSSRC() {
+				if _, fromUs := p.(*rtcp.SenderReport); !fromUs && ssrc != 500 {
+					t.Fatalf("%v is about a stream that is not the publisher's", p)
+				}
+			}
+			if cc, ok := p.(*rtcp.TransportLayerCC); ok {
+				for _, s := range statuses(cc) {
+					if s.number <= first || s.number > number {
+						t.Fatalf("%v tells of number %d", cc, s.number)
+					}
+				}
+			}
 		}
 	})
 }

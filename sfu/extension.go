@@ -101,10 +101,11 @@ type element struct {
 }
 
 // outExtensions collects the header extensions of one outgoing packet. Only
-// what the server itself states (send time, playout delay) or what the picture
-// needs (orientation, audio level) goes out: nothing of the sender's clocks.
+// what the server itself states (send time, playout delay), what the picture
+// needs (orientation, audio level) and the number that feedback is about goes
+// out: nothing of the sender's clocks.
 type outExtensions struct {
-	elements [4]element
+	elements [5]element
 	n        int
 }
 
@@ -117,14 +118,20 @@ func (o *outExtensions) add(id uint8, data ...byte) {
 	o.n++
 }
 
-// fill decides what goes out with p, from a publisher who negotiated `in`, to
-// a subscriber who negotiated `out`, at the server's time now.
-func (o *outExtensions) fill(p *packet, in, out *extensions, delay playout, now time.Duration) {
-	o.n = 0
-	if out.absSendTime != 0 {
-		t := absSendTime(now)
-		o.add(out.absSendTime, byte(t>>16), byte(t>>8), byte(t))
-	}
+// number writes the transport-wide number of a packet.
+func (o *outExtensions) number(out *extensions, n uint16) {
+	o.add(out.transportCC, byte(n>>8), byte(n))
+}
+
+// sendTime writes the server's time, for a receiver that estimates by it.
+func (o *outExtensions) sendTime(out *extensions, now time.Duration) {
+	t := absSendTime(now)
+	o.add(out.absSendTime, byte(t>>16), byte(t>>8), byte(t))
+}
+
+// fill decides what else goes out with p, from a publisher who negotiated
+// `in`, to a subscriber who negotiated `out`.
+func (o *outExtensions) fill(p *packet, in, out *extensions, delay playout) {
 	switch delay {
 	case playoutNow:
 		o.add(out.playoutDelay, 0, 0, 0)
@@ -158,6 +165,14 @@ func (o *outExtensions) append(b []byte) []byte {
 	}
 
 	return b
+}
+
+// blank overwrites an extension, of the one byte form, with padding.
+func (p *packet) blank(id uint8) {
+	if v := p.find(id); v != nil && p.profile == profileOneByte {
+		at := cap(p.ext) - cap(v) // v is a part of ext
+		clear(p.ext[at-1 : at+len(v)])
+	}
 }
 
 // absSendTime is t as seconds in 6.18 bit fixed point.

@@ -200,7 +200,9 @@ func TestPolice(t *testing.T) {
 				passed++
 			}
 		}
-		if want := bitrate / 8 / (size + policePacket) * policeFactor * 11; passed < want*98/100 || passed > want*102/100 {
+		want := bitrate / 8 / (size + policePacket) * policeFactor * 11
+		want = min(want, (bitrate/8*policeFactor/policeSize+policeSmall)*11)
+		if passed < want*98/100 || passed > want*102/100 {
 			t.Errorf("%d packets of %d bytes passed, want about %d", passed, size, want)
 		}
 	}

@@ -12,7 +12,7 @@ func keyFrameStart(name codecName, payload []byte) bool {
 		return h264KeyFrame(payload)
 	case codecAV1:
 		return av1KeyFrame(payload)
-	case codecNone, codecOpus:
+	case codecNone, codecOpus, codecRED, codecULPFEC, codecAudioRED:
 		return false
 	}
 

@@ -28,16 +28,22 @@ type leg struct {
 
 	media atomic.Pointer[media] // nil before the first answer
 	to    gate                  // where this peer's packets go
-	from  atomic.Pointer[route] // where the packets it gets come from
+	from  gate                  // where the packets it gets come from
 
-	up    uplink           // media goroutine
+	up    uplink           // media goroutine, but for what is atomic
 	down  [kinds]downTrack // see there
 	count counters         // anybody
+	// number is the last transport-wide number that was sent to the peer; the
+	// wired route's.
+	number uint16
+	// unwanted says what the peer does not want to be sent for now.
+	unwanted [kinds]atomic.Bool
 	// estimate is the last REMB from the client, bit/s; 0 is unknown.
 	estimate atomic.Uint64
 	rtt      atomic.Int64         // to the client, ns; 0 is unknown
 	shift    atomic.Int64         // NTP shift of its sender reports; 0 is unknown
-	seen     [kinds]atomic.Uint64 // its last sender report, see lastReport
+	clocks   [kinds]atomic.Uint64 // and it in the server's time: the middle of NTP, and RTP
+	seen     [kinds]atomic.Uint64 // its last sender report: see pack
 
 	// Guarded by rooms.mu.
 	room  *room
@@ -55,21 +61,27 @@ type downTrack struct {
 	// of the server's time when it went out.
 	sent atomic.Uint64
 
-	// Retransmission; the control goroutine's.
-	repairSeq uint16
-	plain     []byte
-	wrapped   []byte
+	repaired atomic.Uint32 // the last number on the retransmission stream
+
+	// The control goroutine's.
+	plain   []byte
+	wrapped []byte
+	lost    uint32 // what the peer last said it lost of the stream, in total
 }
+
+// nextRepair takes a number of the retransmission stream; anybody may.
+func (d *downTrack) nextRepair() uint16 { return uint16(d.repaired.Add(1)) }
 
 func newLeg(out sender, maxBitrate uint64, wall time.Duration, random func() uint64) *leg {
 	l := &leg{out: out, maxBitrate: maxBitrate, wall: wall}
 	for k := range l.down {
 		d := &l.down[k]
 		d.tail = newTail(random())
-		d.repairSeq = uint16(random()) & 0x7fff
+		d.repaired.Store(uint32(random()) & 0x7fff)
 		d.plain = make([]byte, 0, maxPacket)
 		d.wrapped = make([]byte, 0, maxPacket)
 	}
+	l.number = uint16(random())
 	l.up.init(maxBitrate)
 
 	return l
@@ -118,61 +130,77 @@ func (l *leg) receiveRTP(b []byte, now time.Duration, via *burst) {
 		return
 	}
 	r := l.to.enter()
-	l.receive(m, &p, r, now, via)
+	if pl := &m.payloads[p.pt]; pl.codec.name == codecNone {
+		l.count.dropped[dropUnknown].Add(1)
+	} else {
+		l.up.number(&p, m.ext[pl.codec.kind()].transportCC)
+		l.up.arrived(&p, now, l.receive(m, pl, &p, r, now, via))
+	}
 	l.feedback(r, now, via)
 	l.to.leave()
 }
 
-func (l *leg) receive(m *media, p *packet, r *route, now time.Duration, via *burst) {
-	pl := &m.payloads[p.pt]
-	if pl.codec.name == codecNone {
-		l.count.dropped[dropUnknown].Add(1)
-
-		return
-	}
-	k := pl.codec.kind()
-	l.up.recordArrival(p, m.ext[k].transportCC, now)
-	s := &l.up.streams[k]
+// receive takes a packet that means pl. It returns true if it went on to the
+// partner with its transport-wide number.
+func (l *leg) receive(m *media, pl *payload, p *packet, r *route, now time.Duration, via *burst) (numbered bool) {
+	s := &l.up.streams[pl.codec.kind()]
 	repaired := pl.rtx
-	if repaired {
-		if !s.loss.started || !p.unwrap(pl.apt, s.ssrc.Load()) || !s.loss.within(p.seq) {
-			return // a probe; its arrival was what it was for
-		}
-	} else if !s.accept(p.ssrc, now) {
+	switch {
+	case repaired && !s.loss.started:
+		return false
+	case repaired && (!p.unwrap(pl.apt, s.ssrc.Load()) || !s.loss.within(p.seq)):
+		return r != nil && r.probe(p, repeatsNothing, now, via)
+	case !repaired && !s.accept(p.ssrc, now):
 		l.count.dropped[dropUnknown].Add(1)
 
-		return
+		return false
+	}
+	if pl = m.unwrapRED(p); pl == nil {
+		l.count.dropped[dropMalformed].Add(1)
+
+		return false
 	}
 	seq, v := s.loss.receive(p.seq, now)
 	switch v {
 	case duplicate:
+		if repaired && r != nil && r.probe(p, seq, now, via) {
+			return true
+		}
 		l.count.dropped[dropDuplicate].Add(1)
 
-		return
+		return false
 	case stale:
 		l.count.dropped[dropStale].Add(1)
 
-		return
+		return false
 	case first:
 		s.reception = reception{clock: pl.codec.clock()}
+		l.up.lost[pl.codec.kind()].Store(0)
 		if r != nil {
-			r.restart(k, now)
+			r.restart(pl.codec.kind(), now)
 		}
-	case late:
-		if repaired {
-			l.count.recovered.Add(1)
-		}
-	case fresh:
+	case late, fresh:
 	}
 	if !repaired {
 		s.reception.record(seq, p.ts, now)
+	} else if v == late {
+		l.count.recovered.Add(1)
 	}
+
+	return l.pass(r, p, seq, pl.codec, now, via)
+}
+
+// pass hands a packet on to the partner.
+func (l *leg) pass(r *route, p *packet, seq int64, c codec, now time.Duration, via *burst) (numbered bool) {
 	if r == nil {
 		l.count.dropped[dropAlone].Add(1)
 
-		return
+		return false
 	}
-	if r.forward(p, seq, pl.codec, now, via) {
-		s.loss.begin(seq, now)
+	began, numbered := r.forward(p, seq, c, now, via)
+	if began {
+		l.up.streams[c.kind()].loss.begin(seq, now)
 	}
+
+	return numbered
 }

@@ -11,11 +11,13 @@ const (
 	// reorderTime has passed: networks that swap packets swap neighbours.
 	reorderPackets = 3
 	reorderTime    = 15 * time.Millisecond
-	// A request is repeated after about a round trip, at most maxAsks times;
-	// what is older than giveUp no receiver waits for.
+	// A request is repeated after about a round trip to the publisher. It may
+	// know of a longer one, to its partner, and not repeat a packet within that
+	// (libwebrtc: RtpPacketHistory::VerifyRtt), so requests are not counted: they
+	// go on until no receiver waits any more. A missing packet costs it a key
+	// frame, and libwebrtc takes 3 s without a picture to ask for that.
 	minAskInterval = 30 * time.Millisecond
-	maxAsks        = 8
-	giveUp         = time.Second
+	giveUp         = 2 * time.Second
 	// restartAfter packets in a row far outside the window are a publisher
 	// that began a new sequence, not a late packet (RFC 3550 A.1).
 	restartAfter = 8
@@ -35,8 +37,7 @@ const (
 type missing struct {
 	seq   int64
 	seen  time.Duration // when the gap showed
-	asked time.Duration
-	asks  int
+	asked time.Duration // last; 0 is never
 }
 
 // lossDetector follows the sequence numbers of one incoming stream: it finds
@@ -177,17 +178,16 @@ func (d *lossDetector) due(now, rtt time.Duration, list []uint16) []uint16 {
 	kept := 0
 	for i := range d.gaps {
 		m := d.missing[i]
-		waiting := m.asks > 0 && now-m.asked < interval
-		if now-m.seen > giveUp || m.asks >= maxAsks && !waiting || d.highest-m.seq >= lossWindow {
+		waiting := m.asked > 0 && now-m.asked < interval
+		if now-m.seen > giveUp || d.highest-m.seq >= lossWindow {
 			d.lost++
 
 			continue
 		}
-		early := m.asks == 0 && d.highest-m.seq < reorderPackets && now-m.seen < reorderTime
+		early := m.asked == 0 && d.highest-m.seq < reorderPackets && now-m.seen < reorderTime
 		if !waiting && !early && len(list) < cap(list) {
 			list = append(list, uint16(m.seq))
-			m.asked = now
-			m.asks++
+			m.asked = max(now, 1)
 		}
 		d.missing[kept] = m
 		kept++

@@ -64,7 +64,7 @@ func TestLossDetectorAsks(t *testing.T) {
 	if got := at(time.Second / 2); !slices.Equal(got, []uint16{4, 5}) {
 		t.Errorf("not reordered, lost: %v", got)
 	}
-	if got := at(2 * time.Second); len(got) != 0 || d.gaps != 0 || d.lost != 4 {
+	if got := at(3 * time.Second); len(got) != 0 || d.gaps != 0 || d.lost != 4 {
 		t.Errorf("did not give up: %v, %d left, %d lost", got, d.gaps, d.lost)
 	}
 }
@@ -126,7 +126,7 @@ func TestReception(t *testing.T) {
 		r.record(seq, uint32(seq*3000), time.Duration(seq)*time.Second/30+time.Duration(seq%2)*10*time.Millisecond)
 	}
 	got = r.report()
-	if got.fraction != 0 || got.lost != 9 || got.jitter < 800 || got.jitter > 1000 {
+	if got.fraction != 0 || got.lost != 0 || got.jitter < 800 || got.jitter > 1000 {
 		t.Errorf("second report %+v, want no new loss and about 900 of jitter", got)
 	}
 }

@@ -16,6 +16,8 @@ type memory struct {
 	control []rtcp.Packet
 	// onMedia, if set, sees each media packet instead of keeping it.
 	onMedia func(b []byte)
+	// strict, if set, fails when control is malformed.
+	strict testing.TB
 }
 
 func (m *memory) sendRTP(_ *burst, k kind, b []byte) error {
@@ -42,6 +44,10 @@ func (m *memory) sendRepair(_ *burst, b []byte) error {
 func (m *memory) sendRTCP(_ *burst, b []byte) error {
 	packets, err := rtcp.Unmarshal(b)
 	if err != nil {
+		if m.strict != nil {
+			m.strict.Fatalf("sent malformed control %x: %v", b, err)
+		}
+
 		return err
 	}
 	m.mu.Lock()
@@ -99,8 +105,8 @@ func testMedia(ssrc uint32) *media {
 	for pt := range m.payloads {
 		m.payloads[pt].repair = noPayload
 	}
-	m.payloads[ptOpus] = payload{codec: codec{name: codecOpus}, repair: noPayload}
-	m.payloads[ptVP8] = payload{codec: codec{name: codecVP8}, repair: ptRTX, nack: true, pli: true, fir: true}
+	m.payloads[ptOpus] = payload{codec: codec{name: codecOpus}, repair: noPayload, transportCC: true}
+	m.payloads[ptVP8] = payload{codec: codec{name: codecVP8}, repair: ptRTX, nack: true, pli: true, fir: true, transportCC: true}
 	m.payloads[ptRTX] = payload{codec: codec{name: codecVP8}, rtx: true, apt: ptVP8, repair: noPayload}
 	m.payloads[ptH264] = payload{codec: codec{name: codecH264, profile: 0x4201}, repair: noPayload, pli: true}
 

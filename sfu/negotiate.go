@@ -20,7 +20,12 @@ func mediaEngine() (*webrtc.MediaEngine, error) {
 		SDPFmtpLine:  "minptime=10;useinbandfec=1",
 		RTCPFeedback: []webrtc.RTCPFeedback{{Type: "transport-cc"}},
 	}}
-	if err := m.RegisterCodec(opus, webrtc.RTPCodecTypeAudio); err != nil {
+	repeated := webrtc.RTPCodecParameters{PayloadType: 63, RTPCodecCapability: webrtc.RTPCodecCapability{
+		MimeType: "audio/red", ClockRate: 48000, Channels: 2, SDPFmtpLine: "111/111",
+	}}
+	if err := errors.Join(
+		m.RegisterCodec(opus, webrtc.RTPCodecTypeAudio), m.RegisterCodec(repeated, webrtc.RTPCodecTypeAudio),
+	); err != nil {
 		return nil, fmt.Errorf("register opus: %w", err)
 	}
 	const h264 = "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id="
@@ -33,10 +38,17 @@ func mediaEngine() (*webrtc.MediaEngine, error) {
 		{106, webrtc.MimeTypeH264, h264 + "42e01f"},
 		{102, webrtc.MimeTypeH264, h264 + "42001f"},
 		{45, webrtc.MimeTypeAV1, ""},
+		{116, "video/red", ""},
 	} {
 		if err := registerVideo(m, c.pt, c.mime, c.fmtp); err != nil {
 			return nil, fmt.Errorf("register %s: %w", c.mime, err)
 		}
+	}
+	parity := webrtc.RTPCodecParameters{PayloadType: 118, RTPCodecCapability: webrtc.RTPCodecCapability{
+		MimeType: webrtc.MimeTypeUlpFEC, ClockRate: 90000,
+	}}
+	if err := m.RegisterCodec(parity, webrtc.RTPCodecTypeVideo); err != nil {
+		return nil, fmt.Errorf("register %s: %w", parity.MimeType, err)
 	}
 	for _, uri := range []string{uriTransportCC, uriAbsSendTime, uriPlayoutDelay, uriOrientation, uriAudioLevel} {
 		for k := range kinds {
@@ -154,7 +166,12 @@ func (m *media) addCodecs(codecs []webrtc.RTPCodecParameters) (preferred codec) 
 		if p.codec.name == codecNone || c.PayloadType > 127 {
 			continue
 		}
-		if preferred.name == codecNone {
+		switch {
+		case p.codec.name == codecRED:
+			m.red = uint8(c.PayloadType)
+		case p.codec.name == codecULPFEC:
+			m.fec = uint8(c.PayloadType)
+		case preferred.name == codecNone && !p.codec.protects():
 			preferred = p.codec
 		}
 		for _, f := range c.RTCPFeedback {
@@ -165,6 +182,8 @@ func (m *media) addCodecs(codecs []webrtc.RTPCodecParameters) (preferred codec) 
 				p.pli = true
 			case "ccm fir":
 				p.fir = true
+			case "transport-cc ":
+				p.transportCC = true
 			}
 		}
 		m.payloads[c.PayloadType] = p

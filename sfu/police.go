@@ -11,34 +11,49 @@ const (
 	// the headers below it, its authentication, the extensions that we add.
 	// Without it a flood of empty packets would be six times the limit.
 	policePacket = 60
+	// A packet of media has policeSize bytes or more at full rate, sound has 50
+	// packets a second: of smaller ones there may be as many and policeSmall more.
+	policeSize  = 400
+	policeSmall = 400
 )
 
 // police drops what a peer sends far beyond its limit. The limit itself is
 // only advice, which a browser follows; this is for those who do not, so that
 // nobody can flood a partner through the relay. Not safe for concurrent use.
 type police struct {
-	rate   int64 // bytes a second
-	budget int64 // bytes
-	at     time.Duration
+	rate, packets int64 // bytes and packets a second
+	budget, left  int64 // bytes; packets, in 1/1e9
+	at            time.Duration
 }
 
 func newPolice(maxBitrate uint64) police {
 	rate := int64(maxBitrate) * policeFactor / 8
 
-	return police{rate: rate, budget: rate * int64(policeBurst) / int64(time.Second)}
+	p := police{rate: rate, packets: rate/policeSize + policeSmall}
+	p.refill(policeBurst)
+
+	return p
+}
+
+// refill adds what may be sent in the time passed, up to a burst.
+func (p *police) refill(passed time.Duration) {
+	const second, burst = int64(time.Second), int64(policeBurst)
+	p.budget = min(p.budget+p.rate*int64(passed)/second, p.rate*burst/second)
+	p.left = min(p.left+p.packets*int64(passed), p.packets*burst)
 }
 
 // admit reports whether a packet of that size may pass at now.
 func (p *police) admit(size int, now time.Duration) bool {
 	if passed := min(now-p.at, policeBurst); passed > 0 {
-		p.budget = min(p.budget+p.rate*int64(passed)/int64(time.Second), p.rate*int64(policeBurst)/int64(time.Second))
+		p.refill(passed)
 		p.at = now
 	}
 	cost := int64(size + policePacket)
-	if p.budget < cost {
+	if p.budget < cost || p.left < int64(time.Second) {
 		return false
 	}
 	p.budget -= cost
+	p.left -= int64(time.Second)
 
 	return true
 }

@@ -20,7 +20,7 @@ type reception struct {
 // report is one reception report block without its SSRC and sender times.
 type report struct {
 	fraction uint8  // lost since the last report, in 1/256
-	lost     uint32 // 24 bits, in total
+	lost     int64  // since the last report; below 0 if more was found than lost
 	highest  uint32 // extended sequence number
 	jitter   uint32 // timestamp units
 }
@@ -50,7 +50,6 @@ func (r *reception) record(seq int64, ts uint32, now time.Duration) {
 // report returns the block to send now and begins a new interval.
 func (r *reception) report() report {
 	expected := r.highest - r.base + 1
-	lost := max(expected-r.received, 0)
 	interval := expected - r.expectedPrior
 	missing := interval - (r.received - r.receivedPrior)
 	r.expectedPrior, r.receivedPrior = expected, r.received
@@ -61,7 +60,7 @@ func (r *reception) report() report {
 
 	return report{
 		fraction: uint8(fraction),
-		lost:     uint32(min(lost, 0x7fffff)),
+		lost:     missing,
 		highest:  uint32(r.highest),
 		jitter:   uint32(r.jitter >> 4),
 	}

@@ -1,6 +1,9 @@
 package sfu
 
-import "time"
+import (
+	"sync/atomic"
+	"time"
+)
 
 const (
 	// After a re-wire so many frames ask the receiver to show them at once, so
@@ -43,6 +46,8 @@ type flow struct {
 	tsOff   uint32
 	frames  int
 	frameTS uint32
+	// span is for who maps reports back.
+	span atomic.Pointer[span]
 }
 
 // begin fixes the offsets so that p, whose extended sequence number is seq,
@@ -56,6 +61,7 @@ func (f *flow) begin(t *tail, p *packet, seq int64, clock uint64, now time.Durat
 	f.started = true
 	f.first = seq
 	f.seqOff = t.seq + 1 - p.seq
+	f.span.Store(newSpan(seq, t.seq+1))
 	f.tsOff = t.ts + max(elapsed, minGap(f.kind)) - p.ts
 	f.frames, f.frameTS = 1, p.ts
 }

@@ -169,11 +169,14 @@ func FuzzRewriteRTP(f *testing.F) {
 			var p packet
 			p.parse(b)
 			m := subscriber.media.Load()
-			if p.ssrc != m.ssrc[audio] && p.ssrc != m.ssrc[video] {
+			if p.ssrc != m.ssrc[audio] && p.ssrc != m.ssrc[video] && p.ssrc != m.repair {
 				t.Fatalf("SSRC %d crossed", p.ssrc)
 			}
-			if p.find(m.ext[video].transportCC) != nil {
-				t.Fatal("the publisher's transport sequence number crossed")
+			if v := p.find(m.ext[video].transportCC); v != nil {
+				n := uint16(v[0])<<8 | uint16(v[1])
+				if _, ok := subscriber.from.to.Load().wide.span.Load().back(n); !ok {
+					t.Fatalf("number %d is not of this wiring", n)
+				}
 			}
 		}
 		now := time.Duration(0)

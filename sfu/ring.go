@@ -72,6 +72,22 @@ func (r *ring) store(seq uint16, b []byte, now time.Duration) {
 	s.state.Store(slotFree)
 }
 
+// peek appends the packet with sequence number seq to b, for who stores. It
+// returns false if the packet is not there.
+func (r *ring) peek(seq uint16, b []byte) ([]byte, bool) {
+	s, data := r.at(seq)
+	if !s.state.CompareAndSwap(slotFree, slotBusy) {
+		return b, false
+	}
+	ok := s.used && uint16(s.seq) == seq && s.seq > r.newest.Load()-ringSize
+	if ok {
+		b = append(b, data[:s.size]...)
+	}
+	s.state.Store(slotFree)
+
+	return b, ok
+}
+
 // fetch appends the packet with sequence number seq to b. It returns false if
 // the packet is gone, or was sent less than interval ago, so that the request
 // cannot be about that, or too often. A packet from the last time that the

@@ -110,16 +110,16 @@ func (rs *rooms) wire(rm *room, now time.Duration) pair {
 	there, back := newRoute(a, b), newRoute(b, a)
 	there.key.start(now)
 	back.key.start(now)
-	b.from.Store(there)
-	a.from.Store(back)
+	b.from.open(there)
+	a.from.open(back)
 	a.to.open(there)
 	b.to.open(back)
 
 	return pair{a, b}
 }
 
-// leave takes l out of its room. When it returns, no packet that arrives from
-// then on crosses, in either direction.
+// leave takes l out of its room. When it returns, no packet and no feedback
+// that arrives from then on crosses, in either direction.
 func (rs *rooms) leave(l *leg) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
@@ -131,9 +131,13 @@ func (rs *rooms) leave(l *leg) {
 	if rm.wired {
 		rm.wired = false
 		rs.pairs--
-		for _, side := range rm.sides {
-			side.to.clear()
-			side.from.Store(nil)
+		var ended [2]*route
+		for i, side := range rm.sides {
+			ended[i] = side.to.clear()
+			side.from.clear()
+		}
+		for _, r := range ended {
+			r.end()
 		}
 	}
 	empty := true

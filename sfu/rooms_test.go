@@ -61,7 +61,7 @@ func TestMediaNeverCrossesRooms(t *testing.T) {
 		t.Error("no packet was forwarded at all")
 	}
 	for _, w := range walkers {
-		if w.leg.room != nil || w.leg.from.Load() != nil || w.leg.to.to.Load() != nil {
+		if w.leg.room != nil || w.leg.from.to.Load() != nil || w.leg.to.to.Load() != nil {
 			t.Errorf("peer %d is still wired", w.id)
 		}
 	}

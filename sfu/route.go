@@ -1,13 +1,15 @@
 package sfu
 
 import (
+	"math"
 	"sync/atomic"
 	"time"
 )
 
 // route is one direction of one pair for as long as the two are wired: what
-// the publisher sends is rewritten here for the subscriber. Its plain fields
-// belong to the publisher's media goroutine; see gate for how they change hands.
+// the publisher sends is rewritten here for the subscriber, and what the
+// subscriber says about it for the publisher. Its plain fields belong to the
+// publisher's media goroutine; see gate for how they change hands.
 type route struct {
 	publisher, subscriber *leg
 
@@ -16,12 +18,19 @@ type route struct {
 	flows    [kinds]flow
 	ext      outExtensions
 	buf      []byte
+	// protects says that the subscriber takes parity; filler is the payload
+	// type of a packet without a payload, and sum what parity is made in.
+	protects bool
+	filler   uint8
+	sum      *parity
 
 	// timestamps holds, once a flow has begun, 1<<32 plus its timestamp offset,
 	// for the publisher's sender reports.
 	timestamps [kinds]atomic.Uint64
 	key        keyRequest
 	estimate   downlinkEstimate
+	wide       wideRoute
+	returned   reportRoute
 }
 
 func newRoute(publisher, subscriber *leg) *route {
@@ -31,8 +40,13 @@ func newRoute(publisher, subscriber *leg) *route {
 		buf: make([]byte, 0, maxPacket+64),
 	}
 	r.payloads = translate(r.in, r.out)
+	r.filler = r.out.payloadFor(r.in.sends[video])
+	if r.protects = r.out.red != 0 && r.out.fec != 0 && r.in.red != 0; r.protects {
+		r.sum = &parity{}
+	}
 	for k := range r.flows {
 		r.flows[k].kind = kind(k)
+		r.wide.on[k] = r.in.wide(kind(k)) && r.out.wide(kind(k))
 	}
 
 	return r
@@ -40,70 +54,232 @@ func newRoute(publisher, subscriber *leg) *route {
 
 // wantsVideo reports whether there is a picture to wait for.
 func (r *route) wantsVideo() bool {
-	return r.in.sends[video].name != codecNone && r.out.receives[video]
+	return r.in.sends[video].name != codecNone && r.wants(video)
+}
+
+// wants reports whether the subscriber is to be sent anything of this kind.
+func (r *route) wants(k kind) bool {
+	return r.out.receives[k] && !r.subscriber.unwanted[k].Load()
 }
 
 // forward rewrites p, whose extended sequence number is seq, and sends it. It
-// returns true if a flow began with it.
-func (r *route) forward(p *packet, seq int64, c codec, now time.Duration, via *burst) (began bool) {
-	pt := r.payloads[p.pt]
-	if pt == noPayload {
-		r.publisher.count.dropped[dropCodec].Add(1)
-
-		return false
-	}
+// returns whether a flow began with it, and whether it went out with its
+// transport-wide number.
+func (r *route) forward(p *packet, seq int64, c codec, now time.Duration, via *burst) (began, numbered bool) {
 	k := c.kind()
 	f, d := &r.flows[k], &r.subscriber.down[k]
+	if !r.wants(k) {
+		r.publisher.count.dropped[dropUnwanted].Add(1)
+		if f.started {
+			r.restart(k, now)
+		}
+
+		return false, false
+	}
+	parity := c.name == codecULPFEC
+	if parity && r.filler == noPayload || !parity && !r.translate(p, c) {
+		r.publisher.count.dropped[dropCodec].Add(1)
+
+		return false, false
+	}
 	isKey := k == video && keyFrameStart(c.name, p.payload)
 	switch {
-	case !f.started && k == video && !isKey:
+	case !f.started && k == video && !isKey, f.started && f.before(seq):
 		r.publisher.count.dropped[dropWaiting].Add(1)
 
-		return false
+		return false, false
 	case !f.started:
 		f.begin(&d.tail, p, seq, c.clock(), now)
 		r.timestamps[k].Store(1<<32 | uint64(f.tsOff))
+		r.repeatReport(k, now, via)
 		began = true
-	case f.before(seq):
-		r.publisher.count.dropped[dropWaiting].Add(1)
-
-		return false
+	default:
+		f.span.Load().extend(seq)
 	}
 	if isKey {
 		r.key.passed()
 		r.publisher.count.keyFrames.Add(1)
 	}
-	r.send(p, f, d, pt, now, via)
+	if parity {
+		r.protect(p, seq, f, d)
+	}
 
-	return began
+	return began, r.send(p, f, d, now, via)
 }
 
-func (r *route) send(p *packet, f *flow, d *downTrack, pt uint8, now time.Duration, via *burst) {
+// translate gives p, of codec c, the payload types by which the subscriber
+// knows what it is. It returns false if it does not know it at all.
+func (r *route) translate(p *packet, c codec) bool {
+	pt := r.payloads[p.pt]
+	switch {
+	case len(p.payload) == 0:
+		if pt == noPayload {
+			pt = r.filler
+		}
+	case c.name == codecAudioRED:
+		inner, block, ok := primary(p.payload)
+		if !ok {
+			return false
+		}
+		if pt == noPayload || !translateRED(p.payload, &r.payloads) {
+			pt, p.payload = r.payloads[inner], block
+		}
+	case p.red && r.protects:
+		p.block, pt = pt, r.out.red
+		if p.block == noPayload {
+			return false
+		}
+	}
+	p.pt = pt
+
+	return pt != noPayload
+}
+
+// protect makes p, a parity packet, one over the packets that the subscriber
+// was sent. If it takes none, or if one of them is not there, p becomes
+// padding: its number must not be missing.
+func (r *route) protect(p *packet, seq int64, f *flow, d *downTrack) {
+	var what protection
+	if r.protects && p.red && what.parse(p.payload) {
+		base := seq + int64(int16(what.base-uint16(seq)))
+		what.base += f.seqOff
+		if sent := d.ring.Load(); sent != nil && base >= f.first && r.add(sent, what) {
+			p.pt, p.block = r.out.red, r.out.fec
+			p.payload = r.sum.append(r.sum.packet[:0], what)
+
+			return
+		}
+	}
+	p.pt, p.block, p.payload, p.padding = r.filler, 0, nil, 1
+}
+
+// add sums up what is protected. It returns false if a part of it is missing.
+func (r *route) add(sent *ring, what protection) bool {
+	r.sum.reset()
+	for {
+		distance, ok := what.next()
+		if !ok {
+			return true
+		}
+		b, ok := sent.peek(what.base+distance, r.sum.packet[:0])
+		if !ok || !r.sum.add(b, r.out.red, r.out.fec, &r.out.ext[video]) {
+			return false
+		}
+	}
+}
+
+// send sends the packet p of a flow; its payload type is the subscriber's. What
+// only protects or fills is not kept: it is of no use later.
+func (r *route) send(p *packet, f *flow, d *downTrack, now time.Duration, via *burst) (numbered bool) {
 	k := f.kind
 	delay := f.rewrite(&d.tail, p, now)
-	p.pt, p.ssrc = pt, d.ssrc
-	r.ext.fill(p, &r.in.ext[k], &r.out.ext[k], delay, now)
-	b := appendHeader(r.buf[:0], p, r.ext.n > 0)
-	if r.ext.n > 0 {
-		b = r.ext.append(b)
-	}
-	b = append(b, p.payload...)
-	if sent := d.ring.Load(); sent != nil {
+	p.ssrc = d.ssrc
+	b, numbered := r.header(p, k, delay, now)
+	b = appendBody(b, p)
+	if sent := d.ring.Load(); sent != nil && len(p.payload) > 0 && (p.block == 0 || p.block != r.out.fec) {
 		sent.store(p.seq, b, now)
 	}
-	if err := r.subscriber.out.sendRTP(via, k, b); err != nil {
-		r.publisher.count.dropped[dropSend].Add(1)
-
-		return
+	if !r.deliver(k, b, via) {
+		return numbered
 	}
 	d.packets.Add(1)
 	d.octets.Add(uint32(len(p.payload)))
+
+	return numbered
+}
+
+// header begins an outgoing packet: everything before the payload.
+func (r *route) header(p *packet, k kind, delay playout, now time.Duration) (b []byte, numbered bool) {
+	out := &r.out.ext[k]
+	r.ext.n = 0
+	var n uint16
+	if n, numbered = r.wide.number(p, k, r.subscriber, now); numbered {
+		r.ext.number(out, n)
+	} else if !r.wide.on[k] || r.wide.deaf {
+		r.ext.sendTime(out, now)
+	}
+	r.ext.fill(p, &r.in.ext[k], out, delay)
+	b = appendHeader(r.buf[:0], p, r.ext.n > 0)
+	if r.ext.n > 0 {
+		b = r.ext.append(b)
+	}
+
+	return b, numbered
+}
+
+// appendBody appends the payload, or the padding of a packet that has nothing
+// else: it is there to take up the path.
+func appendBody(b []byte, p *packet) []byte {
+	if p.block != 0 {
+		b = append(b, p.block)
+	}
+	b = append(b, p.payload...)
+	if len(p.payload) == 0 && p.padding > 0 {
+		b[0] |= 0x20
+		for range p.padding {
+			b = append(b, 0)
+		}
+		b[len(b)-1] = p.padding
+	}
+
+	return b
+}
+
+func (r *route) deliver(k kind, b []byte, via *burst) bool {
+	if err := r.subscriber.out.sendRTP(via, k, b); err != nil {
+		r.publisher.count.dropped[dropSend].Add(1)
+
+		return false
+	}
 	r.subscriber.count.sentPackets.Add(1)
 	r.subscriber.count.sentBytes.Add(uint64(len(b)))
+
+	return true
+}
+
+// repeatsNothing stands for the number of the packet that padding repeats.
+const repeatsNothing = math.MinInt64
+
+// probe passes on a packet of the publisher's retransmission stream that
+// repeats what has arrived, or nothing: it finds out how much the path takes,
+// so it has to go all the way. seq is what it repeats, extended. It returns
+// false if it cannot be passed on.
+func (r *route) probe(p *packet, seq int64, now time.Duration, via *burst) bool {
+	f, d := &r.flows[video], &r.subscriber.down[video]
+	if !f.started || !r.wide.on[video] || p.number == 0 || r.out.repair == 0 || !r.wants(video) {
+		return false
+	}
+	if seq < f.first { // the subscriber knows another packet by that number
+		p.padding = uint8(min(max(int(p.padding), len(p.payload)), 255))
+		p.payload = nil
+		if p.padding == 0 {
+			return false
+		}
+	}
+	if !r.translate(p, r.in.payloads[p.pt].codec) {
+		return false
+	}
+	repair := r.out.payloads[p.pt].repair
+	if repair == noPayload {
+		return false
+	}
+	p.pt, p.ssrc, p.seq = repair, r.out.repair, d.nextRepair()
+	p.ts += f.tsOff
+	b, numbered := r.header(p, video, playoutNone, now)
+	if !numbered {
+		return false
+	}
+	if len(p.payload) > 0 {
+		out := f.span.Load().out(seq)
+		b = append(b, byte(out>>8), byte(out))
+	}
+	r.deliver(video, appendBody(b, p), via)
+
+	return true
 }
 
 // restart makes the next packet of kind k begin a new flow: the publisher's
-// own stream has begun anew.
+// own stream has begun anew, or the subscriber wants it no more.
 func (r *route) restart(k kind, now time.Duration) {
 	r.flows[k].started = false
 	r.timestamps[k].Store(0)

@@ -27,6 +27,13 @@ type packet struct {
 	ext     []byte
 	// payload is without padding; it is empty for a packet that only probes.
 	payload []byte
+	padding uint8 // bytes, the last of which says how many
+	// red says that the payload was in RED; block is the payload type that it
+	// is to have there when it is sent, 0 if it is to be sent without.
+	red   bool
+	block uint8
+	// number is the transport-wide number, extended; 0 if there is none.
+	number int64
 }
 
 // parse reads one RTP packet. It accepts what RFC 3550 A.1 calls valid and
@@ -37,7 +44,7 @@ func (p *packet) parse(b []byte) bool {
 	}
 	end := len(b)
 	start := rtpHeaderSize + 4*int(b[0]&0x0f)
-	p.profile, p.ext = 0, nil
+	*p = packet{}
 	if b[0]&0x10 != 0 {
 		if end < start+4 {
 			return false
@@ -57,6 +64,7 @@ func (p *packet) parse(b []byte) bool {
 			return false
 		}
 		end -= padding
+		p.padding = uint8(padding)
 	}
 	if end < start {
 		return false

@@ -61,13 +61,15 @@ func TestOutExtensions(t *testing.T) {
 	out := extensions{orientation: 9, absSendTime: 3, playoutDelay: 4, transportCC: 5}
 	p := packet{profile: profileOneByte, ext: []byte{0x10, 3, 0x21, 7, 7}}
 	var o outExtensions
-	o.fill(&p, &in, &out, playoutFree, 1500*time.Millisecond)
+	o.sendTime(&out, 1500*time.Millisecond)
+	o.number(&out, 0x0809)
+	o.fill(&p, &in, &out, playoutFree)
 	var q packet
 	if !q.parse(append(o.append(appendHeader(nil, &p, true)), 1)) {
 		t.Fatal("malformed")
 	}
 	for id, want := range map[uint8][]byte{
-		9: {3}, 3: {0x06, 0x00, 0x00}, 4: {0, 0x03, 0xe8}, 5: nil, 2: nil, 1: nil,
+		9: {3}, 3: {0x06, 0x00, 0x00}, 4: {0, 0x03, 0xe8}, 5: {8, 9}, 2: nil, 1: nil,
 	} {
 		if got := q.find(id); !bytes.Equal(got, want) {
 			t.Errorf("extension %d is %v, want %v", id, got, want)
@@ -174,7 +176,7 @@ func TestCodec(t *testing.T) {
 
 func TestRTX(t *testing.T) {
 	sent := raw{pt: ptVP8, marker: true, seq: 77, ts: 5, ssrc: 9, ext: []byte{0x10, 5}}.bytes(1, 2, 3)
-	b, ok := appendRTX(nil, sent, ptRTX, 4, 10)
+	b, ok := appendRTX(nil, sent, ptRTX, 4, 10, &extensions{}, 0)
 	var p packet
 	if !ok || !p.parse(b) || p.pt != ptRTX || p.seq != 4 || p.ssrc != 10 || p.ts != 5 || !p.marker {
 		t.Fatalf("wrapped as %+v", p)
@@ -182,7 +184,7 @@ func TestRTX(t *testing.T) {
 	if !p.unwrap(ptVP8, 9) || p.seq != 77 || p.pt != ptVP8 || p.ssrc != 9 || !bytes.Equal(p.payload, []byte{1, 2, 3}) {
 		t.Errorf("unwrapped as %+v", p)
 	}
-	if _, ok := appendRTX(nil, sent[:5], ptRTX, 4, 10); ok {
+	if _, ok := appendRTX(nil, sent[:5], ptRTX, 4, 10, &extensions{}, 0); ok {
 		t.Error("wrapped half a packet")
 	}
 	p.parse(raw{pad: 200}.bytes())

@@ -1,6 +1,9 @@
 package sfu
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"time"
+)
 
 // rtxPrefix is the original sequence number before the repeated payload
 // (RFC 4588 section 4).
@@ -22,8 +25,9 @@ func (p *packet) unwrap(apt uint8, ssrc uint32) bool {
 }
 
 // appendRTX wraps the packet b, as it was sent, for the retransmission stream.
-// The header extensions stay as they are.
-func appendRTX(out, b []byte, pt uint8, seq uint16, ssrc uint32) ([]byte, bool) {
+// The header extensions stay as they are, but for e's transport-wide number,
+// which was that of the first time, and the send time.
+func appendRTX(out, b []byte, pt uint8, seq uint16, ssrc uint32, e *extensions, now time.Duration) ([]byte, bool) {
 	var p packet
 	if !p.parse(b) {
 		return out, false
@@ -37,6 +41,13 @@ func appendRTX(out, b []byte, pt uint8, seq uint16, ssrc uint32) ([]byte, bool) 
 	h[1] = h[1]&0x80 | pt
 	binary.BigEndian.PutUint16(h[2:], seq)
 	binary.BigEndian.PutUint32(h[8:], ssrc)
+	if p.parse(h) {
+		p.blank(e.transportCC)
+		if v := p.find(e.absSendTime); len(v) == 3 {
+			t := absSendTime(now)
+			v[0], v[1], v[2] = byte(t>>16), byte(t>>8), byte(t)
+		}
+	}
 
 	return out, true
 }

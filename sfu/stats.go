@@ -15,6 +15,7 @@ const (
 	dropAlone
 	dropWaiting
 	dropCodec
+	dropUnwanted
 	dropDuplicate
 	dropStale
 	dropSend
@@ -29,6 +30,7 @@ type Dropped struct {
 	Alone     uint64 // nobody to send it to
 	Waiting   uint64 // video before the first key frame after a re-wire
 	Codec     uint64 // the partner cannot show it
+	Unwanted  uint64 // the partner does not want it for now
 	Duplicate uint64 // seen before
 	Stale     uint64 // far outside the window of sequence numbers
 	Send      uint64 // the partner's transport refused it
@@ -45,7 +47,15 @@ type PeerStats struct {
 	KeyFrameRequests               uint64 // sent to the peer
 	PLIs                           uint64 // key frame requests from the peer
 	Estimate                       uint64 // bit/s the peer says it can receive; 0 is unknown
-	RTT                            time.Duration
+	// PacketsMissing is what of the peer's packets did not come as first sent,
+	// repaired or not; PacketsMissed what the peer says of ours.
+	PacketsMissing, PacketsMissed uint64
+	// FractionLost is the share of video, 0 to 1, that the peer last said it
+	// did not get as first sent.
+	FractionLost float64
+	// RTT is the round trip to the peer, PathRTT the one on to its partner and
+	// back; 0 is unknown.
+	RTT, PathRTT time.Duration
 	// Path is how the peer comes to us now: "udp", "tcp", "tls", which is TURN
 	// over TLS, or "" before it has.
 	Path string
@@ -59,7 +69,7 @@ type Stats struct {
 	Peers int // open
 	Rooms int // with one or two sides
 	Pairs int // wired
-	// Traffic sums the counters of the open peers (RTT, Estimate and Path are empty).
+	// Traffic sums the counters of the open peers; what is not a count is empty.
 	Traffic PeerStats
 	Plane   PlaneStats
 	Hub     HubStats
@@ -76,6 +86,9 @@ type counters struct {
 	resent, recovered        atomic.Uint64
 	keyFrames, keyRequests   atomic.Uint64
 	plis                     atomic.Uint64
+	missing, missed          atomic.Int64
+	fractionLost             atomic.Uint32 // in 1/256
+	pathRTT                  atomic.Int64
 	dropped                  [dropReasons]atomic.Uint64
 }
 
@@ -87,12 +100,16 @@ func (c *counters) snapshot() PeerStats {
 		NACKsSent:   c.nacksSent.Load(), NACKsReceived: c.nacksReceived.Load(),
 		Retransmitted: c.resent.Load(), Recovered: c.recovered.Load(),
 		KeyFrames: c.keyFrames.Load(), KeyFrameRequests: c.keyRequests.Load(),
-		PLIs: c.plis.Load(),
+		PLIs:           c.plis.Load(),
+		PacketsMissing: uint64(max(c.missing.Load(), 0)),
+		PacketsMissed:  uint64(max(c.missed.Load(), 0)),
+		FractionLost:   float64(c.fractionLost.Load()) / 256,
+		PathRTT:        time.Duration(c.pathRTT.Load()),
 		Dropped: Dropped{
 			Malformed: c.dropped[dropMalformed].Load(), Unknown: c.dropped[dropUnknown].Load(),
 			Excess: c.dropped[dropExcess].Load(),
 			Alone:  c.dropped[dropAlone].Load(), Waiting: c.dropped[dropWaiting].Load(),
-			Codec: c.dropped[dropCodec].Load(), Duplicate: c.dropped[dropDuplicate].Load(),
+			Codec: c.dropped[dropCodec].Load(), Unwanted: c.dropped[dropUnwanted].Load(), Duplicate: c.dropped[dropDuplicate].Load(),
 			Stale: c.dropped[dropStale].Load(), Send: c.dropped[dropSend].Load(),
 		},
 	}
@@ -111,12 +128,15 @@ func (s *PeerStats) add(o PeerStats) {
 	s.KeyFrames += o.KeyFrames
 	s.KeyFrameRequests += o.KeyFrameRequests
 	s.PLIs += o.PLIs
+	s.PacketsMissing += o.PacketsMissing
+	s.PacketsMissed += o.PacketsMissed
 	s.Dropped.Malformed += o.Dropped.Malformed
 	s.Dropped.Unknown += o.Dropped.Unknown
 	s.Dropped.Excess += o.Dropped.Excess
 	s.Dropped.Alone += o.Dropped.Alone
 	s.Dropped.Waiting += o.Dropped.Waiting
 	s.Dropped.Codec += o.Dropped.Codec
+	s.Dropped.Unwanted += o.Dropped.Unwanted
 	s.Dropped.Duplicate += o.Dropped.Duplicate
 	s.Dropped.Stale += o.Dropped.Stale
 	s.Dropped.Send += o.Dropped.Send

@@ -74,7 +74,13 @@ func (t *track) write(h *rtp.Header, b []byte) error {
 	if err != nil {
 		return fmt.Errorf("parse outgoing packet: %w", err)
 	}
-	_, err = bound.stream.WriteRTP(h, b[n:])
+	payload := b[n:]
+	h.PaddingSize = 0
+	if size := len(payload); h.Padding && size > 0 {
+		h.PaddingSize = payload[size-1]
+		payload = payload[:max(0, size-int(h.PaddingSize))]
+	}
+	_, err = bound.stream.WriteRTP(h, payload)
 
 	return err
 }

@@ -5,17 +5,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/pion/interceptor/pkg/twcc"
 	"github.com/pion/rtcp"
 )
 
 const (
-	// idleBitrate keeps the encoder of somebody who waits awake, and no more.
-	idleBitrate = 100_000
-	// idleAfter is how long the limit of the last call stays after it: who presses
-	// Next meets the next one soon, and an encoder whose rate has just been cut
-	// drops frames, the key frame for the new partner among them.
-	idleAfter = 5 * time.Second
 	// silence is how long a stream must be quiet before another SSRC with the
 	// same payload types takes its place.
 	silence = 500 * time.Millisecond
@@ -33,14 +26,23 @@ const (
 type uplink struct {
 	police   police
 	streams  [kinds]stream
-	arrivals *twcc.Recorder
+	arrivals arrivals
+	writer   ccWriter
 	pending  bool // arrivals not yet reported
 
 	nextArrivals, nextNACK, nextReport, nextLimit time.Duration
 
-	limit     uint64        // bit/s last told to the peer
-	warmUntil time.Duration // until then the limit of the last call holds
-	nacks     []uint16
+	limit uint64 // bit/s last told to the peer
+	nacks []uint16
+
+	// Of the transport-wide feedback to the peer, whoever it comes from: how
+	// many packets, and what its clock has more than ours.
+	feedbacks atomic.Uint32
+	clock     atomic.Int64
+	// Of the receiver reports to the peer, whoever they come from: how much was
+	// lost in total, and when the last one of its partner was passed on.
+	lost     [kinds]atomic.Int64
+	returned [kinds]atomic.Int64
 }
 
 // stream is one incoming stream: one SSRC at a time.
@@ -54,7 +56,6 @@ type stream struct {
 func (u *uplink) init(maxBitrate uint64) {
 	u.police = newPolice(maxBitrate)
 	u.nacks = make([]uint16, 0, nacksAtOnce)
-	u.arrivals = twcc.NewRecorder(1)
 }
 
 // accept reports whether a packet of ssrc belongs to the stream. The first one
@@ -72,10 +73,22 @@ func (s *stream) accept(ssrc uint32, now time.Duration) bool {
 	return true
 }
 
-// recordArrival notes a packet for transport-wide feedback.
-func (u *uplink) recordArrival(p *packet, id uint8, now time.Duration) {
+// number reads a packet's transport-wide number.
+func (u *uplink) number(p *packet, id uint8) {
 	if v := p.find(id); len(v) == 2 {
-		u.arrivals.Record(p.ssrc, binary.BigEndian.Uint16(v), now.Microseconds())
+		p.number = u.arrivals.extend(binary.BigEndian.Uint16(v))
+	}
+}
+
+// arrived notes a packet for transport-wide feedback, which is the subscriber's
+// to give if its number went on.
+func (u *uplink) arrived(p *packet, now time.Duration, numbered bool) {
+	switch {
+	case p.number == 0:
+	case numbered:
+		u.arrivals.put(p.number, now, fateTheirs)
+	default:
+		u.arrivals.put(p.number, now, fateOurs)
 		u.pending = true
 	}
 }
@@ -83,25 +96,20 @@ func (u *uplink) recordArrival(p *packet, id uint8, now time.Duration) {
 // feedback sends the peer what is due at now; r is nil while it is alone.
 func (l *leg) feedback(r *route, now time.Duration, via *burst) {
 	u := &l.up
-	if r != nil {
+	if r != nil && r.wants(video) {
 		l.repeatKeyRequest(r, now, via)
 	} else {
 		u.streams[video].loss.gaps = 0 // nobody misses anything
 	}
 	if u.pending && now >= u.nextArrivals {
-		u.pending, u.nextArrivals = false, now+arrivalInterval
-		l.send(via, u.arrivals.BuildFeedbackPacket()...)
+		u.nextArrivals = now + arrivalInterval
+		l.reportArrivals(r, now, via)
 	}
 	if s := &u.streams[video]; s.loss.gaps > 0 && now >= u.nextNACK && r.in.repairs() {
 		u.nextNACK = now + nackInterval
 		l.requestMissing(s, now, via)
 	}
 	limit := l.limit(r)
-	if r != nil {
-		u.warmUntil = now + idleAfter
-	} else if now < u.warmUntil {
-		limit = u.limit
-	}
 	if now >= u.nextReport {
 		u.nextReport, u.nextLimit, u.limit = now+reportInterval, now+limitInterval, limit
 		l.sendReports(limit, now, via)
@@ -111,10 +119,14 @@ func (l *leg) feedback(r *route, now time.Duration, via *burst) {
 	}
 }
 
-// limit is what the peer may send in bit/s: what its partner can take.
+// limit is what the peer may send in bit/s. Where the partner's transport-wide
+// feedback reaches it, its own rate control knows what the path takes, and the
+// limit is only what is allowed at all; without that it is the partner's estimate.
+// Nobody is held down while it waits: a sender comes back from a low limit at 8 %
+// a second (libwebrtc), so who has to save rate does it at the encoder.
 func (l *leg) limit(r *route) uint64 {
-	if r == nil {
-		return min(idleBitrate, l.maxBitrate)
+	if r == nil || r.wide.on[video] && r.wide.heard.Load() {
+		return l.maxBitrate
 	}
 	if e := r.estimate.limit.Load(); e > 0 {
 		return min(e, l.maxBitrate)
@@ -156,8 +168,13 @@ func (l *leg) sendReports(limit uint64, now time.Duration, via *burst) {
 			continue
 		}
 		b := s.reception.report()
+		l.count.missing.Add(b.lost)
+		if at := l.up.returned[k].Load(); at != 0 && now-time.Duration(at) < partnerReports {
+			continue
+		}
 		block := rtcp.ReceptionReport{
-			SSRC: s.ssrc.Load(), FractionLost: b.fraction, TotalLost: b.lost,
+			SSRC: s.ssrc.Load(), FractionLost: b.fraction,
+			TotalLost:          cumulative(l.up.lost[k].Add(b.lost)),
 			LastSequenceNumber: b.highest, Jitter: b.jitter,
 		}
 		if ntp, at := unpack(l.seen[k].Load()); ntp != 0 {

@@ -1,0 +1,281 @@
+package sfu
+
+import (
+	"encoding/binary"
+	"sync/atomic"
+	"time"
+)
+
+// cname is what the server calls itself to every client (RFC 3550 section
+// 6.5.1); the publisher's own name does not cross.
+const cname = "smalltalk"
+
+const (
+	rtcpHeadSize    = 8 // with the sender's SSRC
+	senderInfoSize  = 20
+	reportBlockSize = 24
+	// maxBlocks is how many report blocks are passed on: one for each stream.
+	maxBlocks = int(kinds)
+	// partnerReports is for how long after a report of the partner the relay
+	// makes none itself. libwebrtc reports on sound every 5 s.
+	partnerReports = 8 * time.Second
+	// maxSenderReport has room for one with a source description.
+	maxSenderReport = 64
+	// keptReports is how many sender reports the relay can still recognize the
+	// echo of.
+	keptReports = 4
+)
+
+// reportBlock is what a receiver says about one stream (RFC 3550 section 6.4.1).
+type reportBlock struct {
+	ssrc       uint32
+	fraction   uint8
+	lost       uint32 // in total, a signed number of 24 bits
+	highest    uint32 // extended sequence number
+	jitter     uint32
+	lastReport uint32 // 0 is none
+	delay      uint32 // since it, in 1/65536 s
+}
+
+func parseBlock(b []byte) reportBlock {
+	return reportBlock{
+		ssrc:       binary.BigEndian.Uint32(b),
+		fraction:   b[4],
+		lost:       binary.BigEndian.Uint32(b[4:]) & 0xffffff,
+		highest:    binary.BigEndian.Uint32(b[8:]),
+		jitter:     binary.BigEndian.Uint32(b[12:]),
+		lastReport: binary.BigEndian.Uint32(b[16:]),
+		delay:      binary.BigEndian.Uint32(b[20:]),
+	}
+}
+
+func (r *reportBlock) append(b []byte) []byte {
+	b = binary.BigEndian.AppendUint32(b, r.ssrc)
+	b = binary.BigEndian.AppendUint32(b, uint32(r.fraction)<<24|r.lost&0xffffff)
+	b = binary.BigEndian.AppendUint32(b, r.highest)
+	b = binary.BigEndian.AppendUint32(b, r.jitter)
+	b = binary.BigEndian.AppendUint32(b, r.lastReport)
+
+	return binary.BigEndian.AppendUint32(b, r.delay)
+}
+
+// cumulative is a number of lost packets as a report block has room for it.
+func cumulative(lost int64) uint32 { return uint32(min(max(lost, -0x800000), 0x7fffff)) & 0xffffff }
+
+// reportRoute is what a route keeps for reports.
+type reportRoute struct {
+	// sent are the last sender reports: the middle 32 bits of their NTP times,
+	// as the subscriber and as the publisher knows them.
+	sent [kinds][keptReports]atomic.Uint64
+
+	// The publisher's control goroutine's.
+	next [kinds]int
+	out  [maxSenderReport]byte
+
+	// The subscriber's control goroutine's.
+	seen [kinds]*span // what the last report was about
+	buf  [rtcpHeadSize + maxBlocks*reportBlockSize]byte
+}
+
+// keep notes a sender report that was passed on.
+func (r *reportRoute) keep(k kind, theirs, ours uint32) {
+	r.sent[k][r.next[k]%keptReports].Store(pack(theirs, ours))
+	r.next[k]++
+}
+
+// original returns what the publisher knows the sender report as that the
+// subscriber speaks of. It returns false for one of another publisher.
+func (r *reportRoute) original(k kind, theirs uint32) (uint32, bool) {
+	for i := range r.sent[k] {
+		if a, b := unpack(r.sent[k][i].Load()); a == theirs && a != 0 {
+			return b, true
+		}
+	}
+
+	return 0, false
+}
+
+// handleReceiverReport takes a receiver report with that many blocks.
+func (l *leg) handleReceiverReport(count int, b []byte, now time.Duration, via *burst) bool {
+	if len(b) < rtcpHeadSize+count*reportBlockSize {
+		return false
+	}
+	l.handleBlocks(b[rtcpHeadSize:rtcpHeadSize+count*reportBlockSize], now, via)
+
+	return true
+}
+
+// handleSenderReport keeps the publisher's report for our own receiver report
+// and passes it on, as a report of the stream we send.
+func (l *leg) handleSenderReport(count int, b []byte, now time.Duration, via *burst) bool {
+	const head = rtcpHeadSize + senderInfoSize
+	if len(b) < head+count*reportBlockSize {
+		return false
+	}
+	ssrc, ntp, ts := binary.BigEndian.Uint32(b[4:]), binary.BigEndian.Uint64(b[8:]), binary.BigEndian.Uint32(b[16:])
+	for k := range kinds {
+		if stream := l.up.streams[k].ssrc.Load(); stream != 0 && stream == ssrc {
+			ours := ntp + uint64(l.shiftFor(ntp, now))
+			l.seen[k].Store(pack(uint32(ntp>>16), l.middle(now)))
+			l.clocks[k].Store(pack(uint32(ours>>16), ts))
+			if r := l.to.enter(); r != nil && r.translateReport(r.returned.out[:0], k, ours, ts, now, via) {
+				r.returned.keep(k, uint32(ours>>16), uint32(ntp>>16))
+			}
+			l.to.leave()
+		}
+	}
+	l.handleBlocks(b[head:head+count*reportBlockSize], now, via)
+
+	return true
+}
+
+// handleBlocks takes what the peer says about the streams that we send it: it
+// is measured here, and passed on to who they come from.
+func (l *leg) handleBlocks(b []byte, now time.Duration, via *burst) {
+	r := l.from.enter()
+	defer l.from.leave()
+	var out []byte
+	if r != nil {
+		out = r.returned.buf[:rtcpHeadSize]
+	}
+	for ; len(b) >= reportBlockSize; b = b[reportBlockSize:] {
+		block := parseBlock(b)
+		for k := range kinds {
+			d := &l.down[k]
+			if block.ssrc != d.ssrc || d.ssrc == 0 {
+				continue
+			}
+			l.measure(d, &block, now)
+			more := int32(block.lost-d.lost) << 8 >> 8
+			d.lost = block.lost
+			l.count.missed.Add(int64(more))
+			if k == video {
+				l.count.fractionLost.Store(uint32(block.fraction))
+			}
+			if r == nil {
+				continue
+			}
+			if theirs := r.publisher.rtt.Load(); theirs > 0 && l.rtt.Load() > 0 {
+				l.count.pathRTT.Store(l.rtt.Load() + theirs)
+			}
+			if k == video {
+				r.estimate.lost(block.fraction)
+			}
+			if r.returnBlock(k, &block, int64(more), now) && len(out)+reportBlockSize <= cap(out) {
+				out = block.append(out)
+			}
+		}
+	}
+	if len(out) > rtcpHeadSize {
+		r.publisher.sendReport(out, via)
+	}
+}
+
+// measure takes the round trip from what the peer says about our sender
+// reports (RFC 3550 section 6.4.1).
+func (l *leg) measure(d *downTrack, block *reportBlock, now time.Duration) {
+	ntp, at := unpack(d.sent.Load())
+	if ntp == 0 || block.lastReport != ntp {
+		return
+	}
+	trip := int32(l.middle(now) - at - block.delay)
+	if rtt := time.Duration(trip) * time.Second >> 16; rtt > 0 && rtt < 10*time.Second {
+		l.rtt.Store(int64(rtt))
+	}
+}
+
+// returnBlock turns what the subscriber says about our stream into what the
+// publisher has to hear about its own; more is what was lost since the last
+// report. It returns false if it is not about this flow.
+func (r *route) returnBlock(k kind, block *reportBlock, more int64, now time.Duration) bool {
+	s := r.flows[k].span.Load()
+	if s == nil {
+		return false
+	}
+	highest, ok := s.back(uint16(block.highest))
+	if !ok {
+		return false
+	}
+	if r.returned.seen[k] != s { // a part of it was another publisher's
+		r.returned.seen[k] = s
+		more, block.fraction = 0, 0
+	}
+	up := &r.publisher.up
+	block.ssrc = up.streams[k].ssrc.Load()
+	block.highest = uint32(highest)
+	block.lost = cumulative(up.lost[k].Add(more))
+	if block.lastReport, ok = r.returned.original(k, block.lastReport); !ok {
+		block.lastReport, block.delay = 0, 0
+	}
+	up.returned[k].Store(int64(now))
+
+	return true
+}
+
+// sendReport sends a receiver report whose blocks are there already.
+func (l *leg) sendReport(b []byte, via *burst) {
+	b[0], b[1] = 0x80|uint8((len(b)-rtcpHeadSize)/reportBlockSize), 201
+	binary.BigEndian.PutUint16(b[2:], uint16(len(b)/4-1))
+	binary.BigEndian.PutUint32(b[4:], l.self())
+	_ = l.out.sendRTCP(via, b) // whoever owns the transport sees its end
+}
+
+// translateReport sends the subscriber the publisher's sender report in the
+// terms of the stream that the subscriber sees; ntp is its time as shiftFor
+// shifts it, which is by one constant for its audio and its video: lips stay in
+// sync, and what its host believes the time to be does not leak.
+func (r *route) translateReport(b []byte, k kind, ntp uint64, ts uint32, now time.Duration, via *burst) bool {
+	offset := r.timestamps[k].Load()
+	if offset == 0 {
+		return false
+	}
+	d := &r.subscriber.down[k]
+	d.sent.Store(pack(uint32(ntp>>16), r.subscriber.middle(now)))
+	b = append(b, 0x80, 200, 0, 6)
+	b = binary.BigEndian.AppendUint32(b, d.ssrc)
+	b = binary.BigEndian.AppendUint64(b, ntp)
+	b = binary.BigEndian.AppendUint32(b, ts+uint32(offset))
+	b = binary.BigEndian.AppendUint32(b, d.packets.Load())
+	b = binary.BigEndian.AppendUint32(b, d.octets.Load())
+	b = append(b, 0x81, 202, 0, byte(4+4+2+len(cname)+4)/4-1) // a source description (section 6.5)
+	b = binary.BigEndian.AppendUint32(b, d.ssrc)
+	b = append(b, 1, byte(len(cname)))
+	b = append(b, cname...)
+	for b = append(b, 0); len(b)%4 != 0; {
+		b = append(b, 0)
+	}
+	_ = r.subscriber.out.sendRTCP(via, b) // whoever owns the transport sees its end
+
+	return true
+}
+
+// shiftFor is what the server's NTP time has more than the publisher's; at
+// first, when it said ntp at now, it is made.
+func (l *leg) shiftFor(ntp uint64, now time.Duration) int64 {
+	if shift := l.shift.Load(); shift != 0 {
+		return shift
+	}
+	l.shift.CompareAndSwap(0, int64(l.ntp(now)-ntp))
+
+	return l.shift.Load()
+}
+
+// repeatReport sends the subscriber the publisher's last sender report at the
+// begin of a flow, so that sound and picture of a new partner are in sync from
+// the start and not only when the next report has come.
+func (r *route) repeatReport(k kind, now time.Duration, via *burst) {
+	if middle, ts := unpack(r.publisher.clocks[k].Load()); middle != 0 {
+		ntp := int64(r.publisher.ntp(now) >> 16)
+		ntp += int64(int32(middle - uint32(ntp)))
+		r.translateReport(r.buf[:0], k, uint64(ntp)<<16, ts, now, via)
+	}
+}
+
+// ntp is the server's time at now, as NTP counts it: 32.32 bits.
+func (l *leg) ntp(now time.Duration) uint64 { return ticks(l.wall+now, 1<<32) }
+
+// middle is the middle 32 bits of ntp: seconds in 16.16 bits.
+func (l *leg) middle(now time.Duration) uint32 { return uint32(l.ntp(now) >> 16) }
+
+func pack(a, b uint32) uint64              { return uint64(a)<<32 | uint64(b) }
+func unpack(v uint64) (a uint32, b uint32) { return uint32(v >> 32), uint32(v) }
