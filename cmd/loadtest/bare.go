@@ -9,7 +9,7 @@ import (
 	"github.com/pion/srtp/v3"
 )
 
-// tagSize is what AES-GCM adds to a packet.
+// tagSize is what AES-GCM adds to a packet, in bytes.
 const tagSize = 16
 
 // fixedKeys are what a client of a bare echo has instead of DTLS. One key for

@@ -64,7 +64,7 @@ type client struct {
 	ice     *checker         // nil without ICE
 	inbox   *packetio.Buffer // DTLS for its goroutine; nil without
 
-	seal, open *srtp.Context // nil: media is not encrypted, only as long
+	seal, open *srtp.Context // nil: media is not encrypted, only as long as if it were
 	out        [kinds]outStream
 	in         [kinds]inStream
 	transport  uint16
@@ -142,9 +142,9 @@ func (c *client) transmit(k kind, seq uint16, list [][]byte, due time.Duration) 
 func (c *client) protect(room, plain []byte) []byte {
 	head := c.channelHeader(room)
 	if c.seal == nil {
-		b := append(room[:head], plain...)
+		size := head + copy(room[head:], plain) + tagSize
 
-		return c.closeChannel(append(b, noTag[:]...))
+		return c.closeChannel(room[:size])
 	}
 	b, err := c.seal.EncryptRTP(room[head:head], plain, &c.pump.header)
 	if err != nil {
@@ -153,9 +153,6 @@ func (c *client) protect(room, plain []byte) []byte {
 
 	return c.closeChannel(room[:head+len(b)])
 }
-
-// noTag makes packets without encryption as long as those with AES-GCM.
-var noTag [16]byte
 
 // rtp takes a packet that has arrived at now.
 func (c *client) rtp(b []byte, now time.Duration) {

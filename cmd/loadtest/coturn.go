@@ -65,7 +65,7 @@ func freePort(ctx context.Context) (uint16, error) {
 	if err != nil {
 		return 0, err
 	}
-	address := conn.LocalAddr().(*net.UDPAddr).AddrPort() //nolint:errcheck,forcetypeassert // that is what udp4 yields
+	address := conn.LocalAddr().(*net.UDPAddr).AddrPort()
 
 	return address.Port(), conn.Close()
 }

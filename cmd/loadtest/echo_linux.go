@@ -50,13 +50,6 @@ type segments struct {
 	short    bool // the last packet was shorter: nothing may follow
 }
 
-// segmentControl is a control message with the size to split at.
-type segmentControl struct {
-	header unix.Cmsghdr
-	size   uint16
-	_      [6]byte // up to the alignment of control messages
-}
-
 func newEchoLoop(conn *net.UDPConn, legs func() *map[flow]*echoLeg) (*echoLoop, error) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
@@ -70,9 +63,7 @@ func newEchoLoop(conn *net.UDPConn, legs func() *map[flow]*echoLeg) (*echoLoop, 
 		in.Iov = &l.in.vectors[i]
 		in.SetIovlen(1)
 		in.Name = (*byte)(unsafe.Pointer(&l.in.names[i]))
-		c := &l.out.controls[i]
-		c.header.Level, c.header.Type = unix.SOL_UDP, unix.UDP_SEGMENT
-		c.header.SetLen(unix.CmsgLen(2))
+		l.out.controls[i].init()
 	}
 
 	return l, nil
@@ -130,12 +121,7 @@ func (l *echoLoop) queue(to netip.AddrPort, b []byte) {
 	r := &o.run
 	if r.to == to && !r.short && len(b) <= r.size && r.n < maxRun && r.total+len(b) < maxRunSize {
 		r.n, r.total, r.short = r.n+1, r.total+len(b), len(b) < r.size
-		hdr := &o.msgs[o.n-1].hdr
-		hdr.SetIovlen(r.n)
-		c := &o.controls[o.n-1]
-		c.size = uint16(r.size)
-		hdr.Control = (*byte)(unsafe.Pointer(c))
-		hdr.SetControllen(unix.CmsgSpace(2))
+		o.controls[o.n-1].split(&o.msgs[o.n-1].hdr, r.n, r.size)
 
 		return
 	}

@@ -77,11 +77,11 @@ func runHost(ctx context.Context, args []string, in io.Reader, out io.Writer) er
 	if err != nil {
 		return err
 	}
-	udp := conn.(*net.UDPConn) //nolint:errcheck,forcetypeassert // that is what udp4 yields
+	udp := conn.(*net.UDPConn)
 	if err := errors.Join(udp.SetReadBuffer(serverBuffer), udp.SetWriteBuffer(serverBuffer)); err != nil {
 		return err
 	}
-	address := udp.LocalAddr().(*net.UDPAddr).AddrPort() //nolint:errcheck,forcetypeassert // as above
+	address := udp.LocalAddr().(*net.UDPAddr).AddrPort()
 	h, err := hosts[args[0]](udp)
 	if err != nil {
 		return err

@@ -46,7 +46,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 	case hostMode:
 		err = runHost(ctx, args, in, out)
 	case "help", "-h", "-help", "--help":
-		fmt.Fprint(out, help) //nolint:errcheck // nobody is left to be told
+		fmt.Fprintf(out, "%s", help)
 		return exitOK
 	default:
 		fmt.Fprintf(errs, "loadtest: there is no command %q\n\n%s", name, help)

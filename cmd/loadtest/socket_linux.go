@@ -12,21 +12,45 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// canRun says whether this system has what virtual users are made of.
-func canRun() error { return nil }
-
 // mmsg is struct mmsghdr of recvmmsg(2) and sendmmsg(2).
 type mmsg struct {
 	hdr  unix.Msghdr
 	size uint32
 }
 
+// segmentControl is a control message that has the kernel split a message into
+// datagrams of a size (UDP_SEGMENT, udp(7)).
+type segmentControl struct {
+	header unix.Cmsghdr
+	size   uint16
+	_      [6]byte // up to the alignment of control messages
+}
+
+func (c *segmentControl) init() {
+	c.header.Level, c.header.Type = unix.SOL_UDP, unix.UDP_SEGMENT
+	c.header.SetLen(unix.CmsgLen(2))
+}
+
+// split makes a message of n vectors be sent as datagrams of size bytes each; only
+// the last may be shorter.
+func (c *segmentControl) split(m *unix.Msghdr, n, size int) {
+	c.size = uint16(size)
+	m.SetIovlen(n)
+	m.Control = (*byte)(unsafe.Pointer(c))
+	m.SetControllen(unix.CmsgSpace(2))
+}
+
 // batch is a reusable row of packets for recvmmsg and sendmmsg on connected
-// sockets. Not safe for concurrent use.
+// sockets. Its system calls never block, so the scheduler is not told of them.
+// Not safe for concurrent use.
 type batch struct {
 	buffers [][]byte
 	vectors []unix.Iovec
 	msgs    []mmsg
+	// frame sends all vectors in one message, unless noSplit: the kernel refused.
+	frame   unix.Msghdr
+	control segmentControl
+	noSplit bool
 }
 
 // newBatch has room for n packets of at most size bytes.
@@ -37,6 +61,8 @@ func newBatch(n, size int) *batch {
 		b.msgs[i].hdr.Iov = &b.vectors[i]
 		b.msgs[i].hdr.SetIovlen(1)
 	}
+	b.frame.Iov = &b.vectors[0]
+	b.control.init()
 
 	return b
 }
@@ -48,7 +74,7 @@ func (b *batch) receive(fd int) int {
 		b.vectors[i].Base = &b.buffers[i][0]
 		b.vectors[i].SetLen(len(b.buffers[i]))
 	}
-	n, _, e := unix.Syscall6(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&b.msgs[0])), uintptr(len(b.msgs)), unix.MSG_DONTWAIT, 0, 0)
+	n, _, e := unix.RawSyscall6(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&b.msgs[0])), uintptr(len(b.msgs)), unix.MSG_DONTWAIT, 0, 0)
 	if e != 0 {
 		return 0
 	}
@@ -60,15 +86,27 @@ func (b *batch) receive(fd int) int {
 func (b *batch) packet(i int) []byte { return b.buffers[i][:b.msgs[i].size] }
 
 // send sends packets, at most as many as b has room for, and returns how many
-// the kernel took.
+// the kernel took. Several packets have the same size: what a frame is made of.
 func (b *batch) send(fd int, packets [][]byte) int {
 	for i, p := range packets {
 		b.vectors[i].Base = &p[0]
 		b.vectors[i].SetLen(len(p))
 	}
+	if len(packets) > 1 && !b.noSplit {
+		b.control.split(&b.frame, len(packets), len(packets[0]))
+		_, _, e := unix.RawSyscall(unix.SYS_SENDMSG, uintptr(fd), uintptr(unsafe.Pointer(&b.frame)), unix.MSG_DONTWAIT)
+		switch e {
+		case 0:
+			return len(packets)
+		case unix.EIO, unix.EINVAL: // no such thing on this way out
+			b.noSplit = true
+		default:
+			return 0
+		}
+	}
 	sent := 0
 	for sent < len(packets) {
-		n, _, e := unix.Syscall6(unix.SYS_SENDMMSG, uintptr(fd), uintptr(unsafe.Pointer(&b.msgs[sent])), uintptr(len(packets)-sent), unix.MSG_DONTWAIT, 0, 0)
+		n, _, e := unix.RawSyscall6(unix.SYS_SENDMMSG, uintptr(fd), uintptr(unsafe.Pointer(&b.msgs[sent])), uintptr(len(packets)-sent), unix.MSG_DONTWAIT, 0, 0)
 		if e != 0 {
 			return sent
 		}

@@ -46,7 +46,7 @@ func (s spread) cell(decimals int) string {
 
 // costs is the table of what was measured.
 func (r *relayReport) costs() string {
-	rows := [][]string{{"target", "CPU us/packet", "user+sys", "one CPU %", "alloc/packet", "p50 us", "p99 us", "p99.9 us", "loss %", "RSS MB", "packets/s"}}
+	rows := [][]string{{"target", "CPU us/packet", "user+sys", "one CPU %", "alloc/packet", "p50 us", "p99 us", "p99.9 us", "loss %", "RSS MB", "packets/s", "users' CPU %"}}
 	for i := range r.Targets {
 		t := &r.Targets[i]
 		if len(t.Samples) == 0 {
@@ -69,6 +69,7 @@ func (r *relayReport) costs() string {
 			t.spread(func(s *sample) float64 { return 100 * s.Loss }).cell(2),
 			fmt.Sprintf("%.0f", t.spread(func(s *sample) float64 { return float64(s.RSS) / (1 << 20) }).Median),
 			fmt.Sprintf("%.0f", t.spread(func(s *sample) float64 { return s.PerSecond }).Median),
+			fmt.Sprintf("%.0f", t.spread(func(s *sample) float64 { return 100 * s.UsersBusy }).Median),
 		})
 	}
 
@@ -77,7 +78,7 @@ func (r *relayReport) costs() string {
 
 // comparison is the table of ratios.
 func (r *relayReport) comparison() string {
-	head := []string{"CPU per packet"}
+	head := append(make([]string, 0, 1+len(baselines)), "CPU per packet")
 	for _, name := range baselines {
 		head = append(head, "/ "+name)
 	}
@@ -87,7 +88,7 @@ func (r *relayReport) comparison() string {
 		if len(t.Samples) == 0 {
 			continue
 		}
-		row := []string{t.Name}
+		row := append(make([]string, 0, len(head)), t.Name)
 		for _, name := range baselines {
 			cell := "-"
 			if ratio, ok := t.Ratios[name]; ok {

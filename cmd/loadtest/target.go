@@ -53,16 +53,17 @@ var baselines = [...]string{"naive", "srtp-echo", "udp-echo", "coturn"}
 
 // pick returns the targets of a list of names, in that order.
 func pick(list string) (picked []target, err error) {
-	var names []string
-	for _, t := range targets() {
-		names = append(names, t.name)
-	}
+	all := targets()
 	if list == "" {
-		return targets(), nil
+		return all, nil
+	}
+	names := make([]string, len(all))
+	for i, t := range all {
+		names[i] = t.name
 	}
 	for name := range strings.SplitSeq(list, ",") {
 		found := false
-		for _, t := range targets() {
+		for _, t := range all {
 			if t.name == strings.TrimSpace(name) {
 				picked, found = append(picked, t), true
 			}
