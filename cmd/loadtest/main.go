@@ -43,6 +43,8 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 	switch name {
 	case "relay":
 		err = relay(ctx, args, out, errs)
+	case "pairs":
+		err = pairs(ctx, args, out, errs)
 	case hostMode:
 		err = runHost(ctx, args, in, out)
 	case "help", "-h", "-help", "--help":
