@@ -117,11 +117,11 @@ func (g *guest) wait(ctx context.Context) (message, error) {
 
 // unless drops an error that is only the end of the run.
 func unless(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return nil
+	if ctx.Err() == nil {
+		return err
 	}
 
-	return err
+	return nil
 }
 
 // converse talks until it is time for somebody else, or the partner has gone.
@@ -131,11 +131,11 @@ func (g *guest) converse(ctx context.Context, match message) (message, error) {
 	length := g.talk/2 + rand.N(g.talk)
 	talk, cancel := context.WithTimeout(ctx, length)
 	defer cancel()
-	if err := g.say(talk, match.Call); err != nil {
-		return message{}, unless(talk, err)
+	if err := g.say(ctx, match.Call); err != nil {
+		return message{}, unless(ctx, err)
 	}
 	end, err := g.listen(talk, match.Call)
-	if err != nil && talk.Err() == nil || end.Type != "" {
+	if end.Type != "" || !errors.Is(err, talk.Err()) {
 		return end, err
 	}
 	finish, stop := context.WithTimeout(context.WithoutCancel(ctx), endTime)

@@ -35,7 +35,7 @@ func startChild(ctx context.Context, kind string, place placing) (*child, error)
 		return nil, fmt.Errorf("find this program: %w", err)
 	}
 	c := &child{cmd: exec.CommandContext(ctx, self, hostMode, kind), errs: &said{}}
-	c.cmd.Env = append(os.Environ(), "GOMAXPROCS=1", asHost+"=1")
+	c.cmd.Env = append(os.Environ(), "GOMAXPROCS=1", asProgram+"=1")
 	c.cmd.Stderr = c.errs
 	out, err := c.cmd.StdoutPipe()
 	if err != nil {
@@ -57,8 +57,8 @@ func startChild(ctx context.Context, kind string, place placing) (*child, error)
 	return c, nil
 }
 
-// asHost makes a test binary run as a server too.
-const asHost = "SMALLTALK_LOADTEST_HOST"
+// asProgram makes a test binary run as this program.
+const asProgram = "SMALLTALK_LOADTEST_AS_PROGRAM"
 
 // do has the child obey an order.
 func (c *child) do(o order) (reply, error) {

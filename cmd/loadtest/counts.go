@@ -96,12 +96,9 @@ func timesOf(h *histogram) times {
 }
 
 func (t times) cells() []string {
-	row := []string{fmt.Sprint(t.N)}
-	for _, v := range []float64{t.P50, t.P95, t.P99, t.Max} {
-		row = append(row, fmt.Sprintf("%.1f", v))
-	}
+	ms := func(v float64) string { return fmt.Sprintf("%.1f", v) }
 
-	return row
+	return []string{fmt.Sprint(t.N), ms(t.P50), ms(t.P95), ms(t.P99), ms(t.Max)}
 }
 
 // pairsReport is all that `loadtest pairs` finds; --json writes it.

@@ -100,14 +100,6 @@ func (p *processors) onServer(realtime bool, start func() error) error {
 	return <-done
 }
 
-// processTime is what a process has had of its processors. total is exact to
-// the nanosecond where the kernel says so; user and system are ticks.
-type processTime struct{ total, user, system time.Duration }
-
-func (t processTime) since(before processTime) processTime {
-	return processTime{t.total - before.total, t.user - before.user, t.system - before.system}
-}
-
 // timeOf reads /proc/<pid>/stat, and for the total the threads' schedstat, as
 // ticks of 10 ms would be an error of some percent.
 func timeOf(pid int) (t processTime, err error) {

@@ -133,7 +133,7 @@ func (l *line) next(ctx context.Context) (message, error) {
 func (l *line) close() {
 	_ = l.ws.Close(websocket.StatusNormalClosure, "") // it may have ended already
 	l.cancel()
-	for range l.heard { //nolint:revive // what still comes is of no use
+	for range l.heard { // what still comes is of no use
 	}
 }
 

@@ -17,7 +17,7 @@ const (
 	hearTime      = 20 * time.Second // for all to hear their partners
 	lookEvery     = 20 * time.Millisecond
 	// drainTime is how long packets of the window may take to arrive.
-	drainTime = 500 * time.Millisecond
+	drainTime = 300 * time.Millisecond
 )
 
 // load is what one measurement does to a server.
@@ -165,6 +165,14 @@ func (f *field) hear(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// processTime is what a process has had of its processors. total is exact to
+// the nanosecond where the kernel says so; user and system are ticks.
+type processTime struct{ total, user, system time.Duration }
+
+func (t processTime) since(before processTime) processTime {
+	return processTime{t.total - before.total, t.user - before.user, t.system - before.system}
 }
 
 // mark is what is read at both ends of the window.
