@@ -18,6 +18,7 @@ var allowed = map[string][]string{
 	"smalltalk/web":           {},
 	"smalltalk/matchmaker":    {"smalltalk/store"},
 	"smalltalk/signaling":     {"smalltalk/matchmaker", "smalltalk/store"},
+	"smalltalk/cmd/loadtest":  {"smalltalk/sfu"},
 	"smalltalk/cmd/smalltalk": {"smalltalk/matchmaker", "smalltalk/sfu", "smalltalk/signaling", "smalltalk/store", "smalltalk/web"},
 }
 
