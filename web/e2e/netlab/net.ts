@@ -130,6 +130,8 @@ export function setUp(): void {
   ip(internet, address('srv', '203.0.113.1/24', '2001:db8::1/64'))
   ip(serverSpace, [...address('wan', `${server.v4}/24`, `${server.v6}/64`), ...defaults('203.0.113.1', '2001:db8::1')])
   for (const side of sides) wire(side)
+  // Where the proxies are. A kernel that takes 128 KiB for one that does not read would hide for long that it does not.
+  for (const side of sides) run([...within(homeRouter(side)), 'sysctl', '-qw', 'net.ipv4.tcp_rmem=4096 16384 16384'])
 }
 
 function wire(side: Side): void {

@@ -55,6 +55,8 @@ export interface LabPage {
   path(): Promise<Path>
   /** The partner's frames that were presented after a moment. */
   frames(from: number): Frame[]
+  /** While on, the client is not told that nothing comes any more, so that it keeps the connection that it has. */
+  endure(on: boolean): void
   close(): void
 }
 
@@ -92,6 +94,9 @@ const times: { offer?: number; connected?: number; picture?: number } = {}
 const story: string[] = []
 const seen: Frame[] = []
 let turn = true
+let enduring = false
+/** Tells the client the state that it has not heard of. */
+let tell = (): void => undefined
 let partner: Colour = [0, 0, 0]
 
 const client = createClient({
@@ -106,11 +111,13 @@ const client = createClient({
         ...events,
         onState(state) {
           if (state === 'connected') times.connected ??= performance.now()
-          events.onState(state)
+          tell = () => events.onState(state)
+          if (!enduring) tell()
         },
       })
       return {
         ...peer,
+        stats: async () => (enduring ? [] : peer.stats()),
         offer(restart) {
           times.offer ??= performance.now()
           return peer.offer(restart)
@@ -189,5 +196,9 @@ globalThis.netlab = {
   }),
   path,
   frames: (from) => seen.filter((f) => f.at > from),
+  endure(on) {
+    enduring = on
+    if (!on) tell()
+  },
   close: () => client.close(),
 }

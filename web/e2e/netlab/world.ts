@@ -83,6 +83,11 @@ export class Caller {
     return this.tab.ask((t) => netlab.frames(t), since)
   }
 
+  /** See {@link LabPage.endure}. */
+  endure(on: boolean): Promise<void> {
+    return this.tab.ask((x) => netlab.endure(x), on)
+  }
+
   /** Says goodbye and closes the page. */
   async leave(): Promise<void> {
     await this.tab.ask(() => netlab.close())
