@@ -57,7 +57,8 @@ var (
 
 // hosts makes the servers that run in a process of ours.
 var hosts = map[string]func(conn *net.UDPConn) (host, error){
-	"pion":      func(conn *net.UDPConn) (host, error) { return newEngineHost(conn) },
+	"fast":      func(conn *net.UDPConn) (host, error) { return newEngineHost(conn, "fast") },
+	"pion":      func(conn *net.UDPConn) (host, error) { return newEngineHost(conn, "pion") },
 	"naive":     func(conn *net.UDPConn) (host, error) { return newNaiveHost(conn) },
 	"srtp-echo": func(conn *net.UDPConn) (host, error) { return newEchoHost(conn, true) },
 	"udp-echo":  func(conn *net.UDPConn) (host, error) { return newEchoHost(conn, false) },

@@ -10,8 +10,8 @@ import (
 // engineHost is our own media plane.
 type engineHost struct{ engine *sfu.Engine }
 
-func newEngineHost(conn *net.UDPConn) (*engineHost, error) {
-	engine, err := sfu.New(sfu.Config{UDP: []net.PacketConn{conn}, IncludeLoopback: true})
+func newEngineHost(conn *net.UDPConn, plane string) (*engineHost, error) {
+	engine, err := sfu.New(sfu.Config{UDP: []net.PacketConn{conn}, IncludeLoopback: true, MediaPlane: plane})
 	if err != nil {
 		return nil, err
 	}

@@ -40,6 +40,7 @@ func (c *client) media() *client { return c }
 // udp-echo and coturn are what the others are compared with.
 func targets() []target {
 	return []target{
+		{"fast", "this server, SRTP outside of Pion", nil, startOffered("fast")},
 		{"pion", "this server, media through Pion's tracks", nil, startOffered("pion")},
 		{"naive", "a relay as first written with Pion: default interceptors, ReadRTP, WriteRTP", nil, startOffered("naive")},
 		{"srtp-echo", "receive, decrypt, encrypt, send in batches and nothing else", nil, startEcho("srtp-echo", true)},
