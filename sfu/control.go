@@ -12,6 +12,11 @@ const maxRepairs = 128
 // receiveRTCP takes one decrypted RTCP packet (not a compound) from the peer.
 // Only the peer's control goroutine calls it.
 func (l *leg) receiveRTCP(b []byte, now time.Duration, via *burst) {
+	if !l.control.admit(len(b), now) {
+		l.count.dropped[dropExcess].Add(1)
+
+		return
+	}
 	var h rtcp.Header
 	if err := h.Unmarshal(b); err != nil {
 		l.count.dropped[dropMalformed].Add(1)

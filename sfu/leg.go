@@ -30,9 +30,10 @@ type leg struct {
 	to    gate                  // where this peer's packets go
 	from  gate                  // where the packets it gets come from
 
-	up    uplink           // media goroutine, but for what is atomic
-	down  [kinds]downTrack // see there
-	count counters         // anybody
+	control police           // control goroutine
+	up      uplink           // media goroutine, but for what is atomic
+	down    [kinds]downTrack // see there
+	count   counters         // anybody
 	// number is the last transport-wide number that was sent to the peer; the
 	// wired route's.
 	number uint16
@@ -82,6 +83,7 @@ func newLeg(out sender, maxBitrate uint64, wall time.Duration, random func() uin
 		d.wrapped = make([]byte, 0, maxPacket)
 	}
 	l.number = uint16(random())
+	l.control = newControlPolice()
 	l.up.init(maxBitrate)
 
 	return l
