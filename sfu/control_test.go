@@ -92,6 +92,28 @@ func TestRetransmission(t *testing.T) {
 	}
 }
 
+// TestRepairBudget: however much a subscriber asks for, repairs stay a share of
+// what is sent.
+func TestRepairBudget(t *testing.T) {
+	_, subscriber, _, down, c := call(t)
+	first := down.sent(t, video)[0].seq
+	sent := 0
+	for i := range 4000 {
+		c.frame(append(slices.Clone(deltaFrame), make([]byte, 1000)...))
+		sent += 1000 + len(deltaFrame)
+		control(t, subscriber, c.now+time.Second, &rtcp.TransportLayerNack{
+			MediaSSRC: 21, Nacks: []rtcp.NackPair{{PacketID: first + uint16(i) + 1 - 16, LostPackets: 0xffff}},
+		})
+	}
+	repaired := 0
+	for _, b := range down.repairs {
+		repaired += len(b)
+	}
+	if least := sent/repairShare*95/100 + repairBurst; repaired < least || repaired > sent/repairShare+repairBurst+maxPacket {
+		t.Errorf("%d bytes repaired %d", repaired, sent)
+	}
+}
+
 func TestResendInterval(t *testing.T) {
 	_, subscriber, _, down, c := call(t)
 	subscriber.rtt.Store(int64(80 * time.Millisecond))

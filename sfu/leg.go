@@ -68,6 +68,10 @@ type downTrack struct {
 	plain   []byte
 	wrapped []byte
 	lost    uint32 // what the peer last said it lost of the stream, in total
+	// credit is how many bytes may be sent again; repairedAt are the octets
+	// that had been sent when it was last worked out.
+	credit     int
+	repairedAt uint32
 }
 
 // nextRepair takes a number of the retransmission stream; anybody may.
@@ -81,6 +85,7 @@ func newLeg(out sender, maxBitrate uint64, wall time.Duration, random func() uin
 		d.repaired.Store(uint32(random()) & 0x7fff)
 		d.plain = make([]byte, 0, maxPacket)
 		d.wrapped = make([]byte, 0, maxPacket)
+		d.credit = repairBurst
 	}
 	l.number = uint16(random())
 	l.control = newControlPolice()
