@@ -10,11 +10,14 @@ const (
 	// maxRepairs bounds what one NACK can make us send.
 	maxRepairs = 128
 	// The publisher's rate control does not know of repairs. They may be one
-	// in repairShare of the bytes of the picture and repairBurst at once, some key
-	// frames: enough for any loss that is bearable, and where the path has
-	// become too narrow they do not keep it full.
-	repairShare = 2
-	repairBurst = 128 << 10
+	// in repairShare of the bytes of the picture and repairBurst at once: enough
+	// for any loss that is bearable, and where the path has become too narrow
+	// they do not keep it full. What cannot be repaired then costs a key frame,
+	// but not more than one in hopelessInterval: the receiver would wait for 3 s
+	// before it asks.
+	repairShare      = 2
+	repairBurst      = 64 << 10
+	hopelessInterval = time.Second
 )
 
 // receiveRTCP takes one decrypted RTCP packet (not a compound) from the peer.
@@ -136,6 +139,11 @@ func (l *leg) handleNACK(b []byte, now time.Duration, via *burst) bool {
 // same bytes may ever be sent: not even a newer send time.
 func (l *leg) resend(m *media, d *downTrack, buffer *ring, seq uint16, now time.Duration, via *burst) {
 	if !d.affordsRepair() {
+		if now >= d.hopeless {
+			d.hopeless = now + hopelessInterval
+			l.wantKeyFrame(now, via)
+		}
+
 		return
 	}
 	b, ok := buffer.fetch(seq, now, l.resendInterval(), d.plain[:0])

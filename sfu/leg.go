@@ -72,6 +72,7 @@ type downTrack struct {
 	// that had been sent when it was last worked out.
 	credit     int
 	repairedAt uint32
+	hopeless   time.Duration // when next a key frame may be asked for instead
 }
 
 // nextRepair takes a number of the retransmission stream; anybody may.

@@ -20,7 +20,7 @@ const (
 	// senders want to hear of packets in the order that they were sent in.
 	mergeWait = 250 * time.Millisecond
 	// deafAfter is when a subscriber that should have sent feedback is taken
-	// for one that never will.
+	// for one that will not, until it does.
 	deafAfter = 2 * time.Second
 )
 
@@ -44,14 +44,13 @@ type wideRoute struct {
 
 // number returns what p's transport-wide number becomes, if it has to have one.
 func (w *wideRoute) number(p *packet, k kind, subscriber *leg, now time.Duration) (uint16, bool) {
-	if p.number == 0 || !w.on[k] || w.deaf {
+	if p.number == 0 || !w.on[k] {
 		return 0, false
 	}
 	s := w.span.Load()
+	w.deaf = s != nil && now-w.begun > deafAfter && !w.heard.Load()
 	switch {
-	case s != nil && now-w.begun > deafAfter && !w.heard.Load():
-		w.deaf = true
-
+	case w.deaf:
 		return 0, false
 	case s == nil:
 		subscriber.number++
