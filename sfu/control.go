@@ -6,12 +6,28 @@ import (
 	"github.com/pion/rtcp"
 )
 
-// maxRepairs bounds what one NACK can make us send.
-const maxRepairs = 128
+const (
+	// maxRepairs bounds what one NACK can make us send.
+	maxRepairs = 128
+	// The publisher's rate control does not know of repairs. They may be one
+	// in repairShare of the bytes of the picture and repairBurst at once: enough
+	// for any loss that is bearable, and where the path has become too narrow
+	// they do not keep it full. What cannot be repaired then costs a key frame,
+	// but not more than one in hopelessInterval: the receiver would wait for 3 s
+	// before it asks.
+	repairShare      = 2
+	repairBurst      = 64 << 10
+	hopelessInterval = time.Second
+)
 
 // receiveRTCP takes one decrypted RTCP packet (not a compound) from the peer.
 // Only the peer's control goroutine calls it.
 func (l *leg) receiveRTCP(b []byte, now time.Duration, via *burst) {
+	if !l.control.admit(len(b), now) {
+		l.count.dropped[dropExcess].Add(1)
+
+		return
+	}
 	var h rtcp.Header
 	if err := h.Unmarshal(b); err != nil {
 		l.count.dropped[dropMalformed].Add(1)
@@ -122,6 +138,14 @@ func (l *leg) handleNACK(b []byte, now time.Duration, via *burst) bool {
 // make the nonce of its encryption, so under the same ones nothing but the
 // same bytes may ever be sent: not even a newer send time.
 func (l *leg) resend(m *media, d *downTrack, buffer *ring, seq uint16, now time.Duration, via *burst) {
+	if !d.affordsRepair() {
+		if now >= d.hopeless {
+			d.hopeless = now + hopelessInterval
+			l.wantKeyFrame(now, via)
+		}
+
+		return
+	}
 	b, ok := buffer.fetch(seq, now, l.resendInterval(), d.plain[:0])
 	if !ok || len(b) < rtpHeaderSize {
 		return
@@ -132,11 +156,21 @@ func (l *leg) resend(m *media, d *downTrack, buffer *ring, seq uint16, now time.
 			return
 		}
 	}
+	d.credit -= len(b)
 	if l.out.sendRepair(via, b) == nil {
 		l.count.resent.Add(1)
 		l.count.sentPackets.Add(1)
 		l.count.sentBytes.Add(uint64(len(b)))
 	}
+}
+
+// affordsRepair reports whether another packet may be repaired.
+func (d *downTrack) affordsRepair() bool {
+	octets := d.octets.Load()
+	d.credit = min(d.credit+int(octets-d.repairedAt)/repairShare, repairBurst)
+	d.repairedAt = octets
+
+	return d.credit > 0
 }
 
 // resendInterval is how soon after a packet was sent a request for it can be

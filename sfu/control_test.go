@@ -92,6 +92,37 @@ func TestRetransmission(t *testing.T) {
 	}
 }
 
+// TestRepairBudget: however much a subscriber asks for, repairs stay a share of
+// what is sent; instead of the rest there is a key frame now and then.
+func TestRepairBudget(t *testing.T) {
+	_, subscriber, up, down, c := call(t)
+	first := down.sent(t, video)[0].seq
+	sent := 0
+	for i := range 4000 {
+		c.frame(append(slices.Clone(deltaFrame), make([]byte, 1000)...))
+		sent += 1000 + len(deltaFrame)
+		control(t, subscriber, c.now+time.Second, &rtcp.TransportLayerNack{
+			MediaSSRC: 21, Nacks: []rtcp.NackPair{{PacketID: first + uint16(i) + 1 - 16, LostPackets: 0xffff}},
+		})
+	}
+	keys := 0
+	for _, p := range up.takeControl() {
+		if _, ok := p.(*rtcp.PictureLossIndication); ok {
+			keys++
+		}
+	}
+	if keys < 60 || keys > 140 { // in 132 s
+		t.Errorf("%d key frames were asked for", keys)
+	}
+	repaired := 0
+	for _, b := range down.repairs {
+		repaired += len(b)
+	}
+	if least := sent/repairShare*95/100 + repairBurst; repaired < least || repaired > sent/repairShare+repairBurst+maxPacket {
+		t.Errorf("%d bytes repaired %d", repaired, sent)
+	}
+}
+
 func TestResendInterval(t *testing.T) {
 	_, subscriber, _, down, c := call(t)
 	subscriber.rtt.Store(int64(80 * time.Millisecond))
@@ -104,6 +135,7 @@ func TestResendInterval(t *testing.T) {
 	}{
 		{40 * time.Millisecond, 0}, {70 * time.Millisecond, 1},
 		{100 * time.Millisecond, 1}, {140 * time.Millisecond, 2},
+		{220 * time.Millisecond, 2}, {260 * time.Millisecond, 3},
 	} {
 		control(t, subscriber, c.now+step.after, nack)
 		if len(down.repairs) != step.want {

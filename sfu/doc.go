@@ -19,24 +19,31 @@
 //
 //   - leg.go, receiveRTP: police.go admits it, rtp.go parses it in place, its
 //     payload type (codec.go) says what it is, rtx.go unwraps it if it is a
-//     retransmission, loss.go tells new from late from repeated, and
-//     receive.go counts it for receiver reports.
+//     retransmission and red.go if it is in RED, loss.go tells new from late
+//     from repeated, and receive.go counts it for receiver reports.
 //   - gate.go: the route to the partner, or nil. Who re-wires takes the route
 //     away and waits until nobody is inside; so Leave can promise that no
 //     packet read after it crosses, and a route's state has one owner.
 //   - route.go, forward: video waits for a key frame (keyframe.go, keyrequest.go);
-//     rewrite.go sets the numbers that continue the partner's stream;
-//     extension.go writes the header extensions, the server's own and what the
-//     picture needs, and nothing else of the sender's; ring.go keeps a copy.
+//     rewrite.go sets the numbers that continue the partner's stream, span.go
+//     remembers what was added; extension.go writes the header extensions, the
+//     server's own, what the picture needs and the number that feedback is
+//     about, and nothing else of the sender's; fec.go makes parity anew, over
+//     what was sent; ring.go keeps a copy.
 //   - track.go: into the partner's SRTP session, which encrypts and sends it.
-//   - uplink.go, feedback: what the peer is owed as a sender is sent when it is
-//     due, driven by its own packets: arrival times for its rate control
-//     (transport-wide feedback), NACKs for what is missing, receiver reports,
-//     a bandwidth limit (REMB; estimate.go), a key frame request.
+//   - uplink.go, feedback: what the peer is owed as a sender, and its partner
+//     does not give it, is sent when it is due, driven by its own packets: NACKs
+//     for what is missing, a bandwidth limit (REMB; estimate.go), a key frame
+//     request; arrival times for its rate control (arrivals.go) of what went no
+//     further, and receiver reports while nobody else makes any.
 //
 // RTCP takes the same way in, through the SRTCP session's goroutine, to
-// control.go: NACKs are answered from the ring, key frame requests are passed
-// to the publisher, sender reports are translated, all else ends here.
+// control.go: NACKs are answered from the ring and key frame requests are passed
+// to the publisher. What else a subscriber says about its partner's packets
+// goes back through a gate of its own: transport-wide feedback in wide.go
+// (transportcc.go has its format), sender and receiver reports in report.go,
+// each in the numbers and the time of whom it is for. So the publisher's rate
+// control sees the whole path, and the relay has none.
 //
 // # Who may touch what
 //
@@ -45,8 +52,9 @@
 // never on a packet's way, and under it nothing is sent. peer.go has the
 // connection's life, offer.go and negotiate.go its SDP.
 //
-// The files rtp, extension, keyframe, codec, receive, loss, ring, rtx, rewrite,
-// gate, route, rooms, keyrequest, estimate and police know nothing of Pion, so
-// that another media plane can use them; leg, uplink and control use its RTCP
-// packets; the others are what binds them to its PeerConnection.
+// The files rtp, extension, keyframe, codec, receive, loss, ring, rtx, red, fec,
+// rewrite, span, gate, route, rooms, arrivals, transportcc, wide, report,
+// keyrequest, estimate and police know nothing of Pion, so that another media
+// plane can use them; leg, uplink and control use its RTCP packets; the others
+// are what binds them to its PeerConnection.
 package sfu

@@ -245,4 +245,13 @@ func TestDeafSubscriber(t *testing.T) {
 	if subscriber.from.to.Load().wide.heard.Load() {
 		t.Error("heard of nobody")
 	}
+	var w ccWriter
+	n := sent[10].find(3)
+	w.add(uint16(n[0])<<8|uint16(n[1]), true, 0)
+	subscriber.receiveRTCP(w.flush(1, 21, 0), c.now, nil)
+	c.frame(deltaFrame)
+	sent = down.sent(t, video)
+	if last := &sent[len(sent)-1]; last.find(3) == nil || last.find(2) != nil {
+		t.Errorf("after it was heard of: %x", last.ext)
+	}
 }

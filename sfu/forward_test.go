@@ -188,6 +188,19 @@ func TestTranslation(t *testing.T) {
 	}
 }
 
+// TestControlPolice: feedback is bounded too, and what a browser sends is not
+// near the bound.
+func TestControlPolice(t *testing.T) {
+	_, subscriber, _, _, _ := call(t)
+	pli := []byte{0x81, 206, 0, 2, 0, 0, 0, 1, 0, 0, 0, 21}
+	for i := range 10_000 { // two seconds
+		subscriber.receiveRTCP(pli, time.Duration(i)*200*time.Microsecond, nil)
+	}
+	if got := subscriber.count.snapshot(); got.PLIs < 2*controlPackets || got.PLIs > 3*controlPackets || got.Dropped.Excess != 10_000-got.PLIs {
+		t.Errorf("%d passed, %d did not", got.PLIs, got.Dropped.Excess)
+	}
+}
+
 // TestPolice: a burst and a little above the limit pass, a flood does not, nor
 // one of empty packets, which are small only to whom sends them.
 func TestPolice(t *testing.T) {

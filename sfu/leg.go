@@ -30,9 +30,10 @@ type leg struct {
 	to    gate                  // where this peer's packets go
 	from  gate                  // where the packets it gets come from
 
-	up    uplink           // media goroutine, but for what is atomic
-	down  [kinds]downTrack // see there
-	count counters         // anybody
+	control police           // control goroutine
+	up      uplink           // media goroutine, but for what is atomic
+	down    [kinds]downTrack // see there
+	count   counters         // anybody
 	// number is the last transport-wide number that was sent to the peer; the
 	// wired route's.
 	number uint16
@@ -67,6 +68,11 @@ type downTrack struct {
 	plain   []byte
 	wrapped []byte
 	lost    uint32 // what the peer last said it lost of the stream, in total
+	// credit is how many bytes may be sent again; repairedAt are the octets
+	// that had been sent when it was last worked out.
+	credit     int
+	repairedAt uint32
+	hopeless   time.Duration // when next a key frame may be asked for instead
 }
 
 // nextRepair takes a number of the retransmission stream; anybody may.
@@ -80,8 +86,10 @@ func newLeg(out sender, maxBitrate uint64, wall time.Duration, random func() uin
 		d.repaired.Store(uint32(random()) & 0x7fff)
 		d.plain = make([]byte, 0, maxPacket)
 		d.wrapped = make([]byte, 0, maxPacket)
+		d.credit = repairBurst
 	}
 	l.number = uint16(random())
+	l.control = newControlPolice()
 	l.up.init(maxBitrate)
 
 	return l

@@ -16,6 +16,8 @@ type memory struct {
 	control []rtcp.Packet
 	// onMedia, if set, sees each media packet instead of keeping it.
 	onMedia func(b []byte)
+	// onControl, if set, sees the feedback instead of keeping it.
+	onControl func(b []byte)
 	// strict, if set, fails when control is malformed.
 	strict testing.TB
 }
@@ -42,6 +44,11 @@ func (m *memory) sendRepair(_ *burst, b []byte) error {
 }
 
 func (m *memory) sendRTCP(_ *burst, b []byte) error {
+	if m.onControl != nil {
+		m.onControl(b)
+
+		return nil
+	}
 	packets, err := rtcp.Unmarshal(b)
 	if err != nil {
 		if m.strict != nil {

@@ -15,6 +15,10 @@ const (
 	// packets a second: of smaller ones there may be as many and policeSmall more.
 	policeSize  = 400
 	policeSmall = 400
+	// controlRate and controlPackets are bytes and packets a second of feedback,
+	// several times what a browser sends that loses a tenth of everything.
+	controlRate    = 64 << 10
+	controlPackets = 500
 )
 
 // police drops what a peer sends far beyond its limit. The limit itself is
@@ -24,6 +28,15 @@ type police struct {
 	rate, packets int64 // bytes and packets a second
 	budget, left  int64 // bytes; packets, in 1/1e9
 	at            time.Duration
+}
+
+// newControlPolice is for feedback: what a peer says about its partner's
+// packets costs the partner something, too.
+func newControlPolice() police {
+	p := police{rate: controlRate, packets: controlPackets}
+	p.refill(policeBurst)
+
+	return p
 }
 
 func newPolice(maxBitrate uint64) police {

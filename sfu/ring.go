@@ -11,7 +11,9 @@ const (
 	ringSize = 256
 	// ringPacket is the room for one packet; a larger one cannot be repaired.
 	ringPacket = 1400
-	maxResends = 4
+	// A packet is repeated maxResends times, later and later: where a queue has
+	// overflown the first ones are lost like the packet itself.
+	maxResends = 5
 )
 
 const (
@@ -90,7 +92,7 @@ func (r *ring) peek(seq uint16, b []byte) ([]byte, bool) {
 
 // fetch appends the packet with sequence number seq to b. It returns false if
 // the packet is gone, or was sent less than interval ago, so that the request
-// cannot be about that, or too often. A packet from the last time that the
+// cannot be about that, or a multiple of it, after the second time, or too often. A packet from the last time that the
 // numbers came round is gone: sent now it would use the nonce of another one.
 func (r *ring) fetch(seq uint16, now, interval time.Duration, b []byte) ([]byte, bool) {
 	s, data := r.at(seq)
@@ -98,7 +100,7 @@ func (r *ring) fetch(seq uint16, now, interval time.Duration, b []byte) ([]byte,
 		return b, false
 	}
 	ok := s.used && uint16(s.seq) == seq && s.seq > r.newest.Load()-ringSize &&
-		s.resends < maxResends && now-s.sent >= interval
+		s.resends < maxResends && now-s.sent >= interval<<max(s.resends-1, 0)
 	if ok {
 		s.resends++
 		s.sent = now

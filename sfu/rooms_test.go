@@ -69,13 +69,14 @@ func TestMediaNeverCrossesRooms(t *testing.T) {
 
 // send sends the bursts it is told to, until there are no more.
 func (w *walker) send() {
-	r := raw{pt: ptVP8, ssrc: 7}
+	r := raw{pt: ptVP8, ssrc: 7, ext: []byte{0x31, 0, 0}}
 	now := time.Duration(0)
 	for n := range w.bursts {
 		for range n {
 			now += 10 * time.Millisecond
 			r.seq++
 			r.ts += 900
+			r.ext[1], r.ext[2] = byte(r.seq>>8), byte(r.seq)
 			b := binary.BigEndian.AppendUint32(append([]byte(nil), keyFrame...), w.id)
 			w.leg.receiveRTP(r.bytes(b...), now, nil)
 		}
@@ -182,5 +183,72 @@ func TestCompatible(t *testing.T) {
 		if got := compatible(c.a, c.b); got != c.want || compatible(c.b, c.a) != c.want {
 			t.Errorf("%s: %v", name, got)
 		}
+	}
+}
+
+// TestFeedbackNeverCrossesRooms: at the moment that somebody hears what
+// somebody else says about his packets, the two are in the same room. Media and
+// feedback of all peers come at once, and all re-wire all the time.
+func TestFeedbackNeverCrossesRooms(t *testing.T) {
+	const peers, names, steps = 8, 3, 300
+	rs := newRooms()
+	walkers := make([]*walker, peers)
+	var crossed, wrong atomic.Int64
+	var running sync.WaitGroup
+	for i := range walkers {
+		l, out := newTestLeg(uint32(1000 * (i + 1)))
+		w := &walker{leg: l, id: uint32(i), bursts: make(chan int)}
+		walkers[i] = w
+		arrived := make(chan [2]uint16, 64) // sequence and transport-wide number
+		out.onMedia = func(b []byte) {
+			var p packet
+			p.parse(b)
+			if v := p.find(3); len(v) == 2 {
+				select {
+				case arrived <- [2]uint16{p.seq, uint16(v[0])<<8 | uint16(v[1])}:
+				default:
+				}
+			}
+		}
+		out.onControl = func(b []byte) {
+			if b[1] != 201 || len(b) < rtcpHeadSize+reportBlockSize {
+				return
+			}
+			block := parseBlock(b[rtcpHeadSize:])
+			if block.fraction == 0 {
+				return // the relay's own, or the first of a wiring
+			}
+			from := block.fraction - 1
+			crossed.Add(1)
+			if room := w.room.Load(); room == 0 || walkers[from].room.Load() != room {
+				wrong.Add(1)
+			}
+		}
+		rs.setReady(l, 0)
+		running.Go(func() {
+			w.send()
+			close(arrived)
+		})
+		running.Go(func() { w.walk(t, rs, names, steps) })
+		running.Go(func() { w.report(arrived) })
+	}
+	running.Wait()
+	if wrong.Load() > 0 || crossed.Load() == 0 {
+		t.Errorf("%d of %d reports crossed rooms", wrong.Load(), crossed.Load())
+	}
+}
+
+// report says for each packet that it came; how much was lost says who says so.
+func (w *walker) report(arrived <-chan [2]uint16) {
+	m := w.leg.media.Load()
+	now := time.Duration(0)
+	var writer ccWriter
+	for n := range arrived {
+		now += 10 * time.Millisecond
+		b := (&reportBlock{ssrc: m.ssrc[video], highest: uint32(n[0]), fraction: uint8(w.id + 1)}).append([]byte{0x81, 201, 0, 7, 0, 0, 0, 1})
+		w.leg.receiveRTCP(b, now, nil)
+		writer.add(n[1], true, int64(now/ccTick))
+		w.leg.receiveRTCP(writer.flush(1, m.ssrc[video], 0), now, nil)
+		w.leg.wantKeyFrame(now, nil)
 	}
 }

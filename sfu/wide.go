@@ -15,11 +15,12 @@ const (
 	// of. Senders begin their measurement of delay anew when arrivals are 3 s
 	// further apart than the feedback about them (libwebrtc: InterArrivalDelta).
 	clockJump = 5 * time.Second
-	// mergeWait is how long the relay leaves it to the subscriber's feedback
-	// to bring with it what is the relay's own to report.
+	// mergeWait is how long, beyond a round trip, the relay leaves it to the
+	// subscriber's feedback to bring with it what is the relay's own to report:
+	// senders want to hear of packets in the order that they were sent in.
 	mergeWait = 250 * time.Millisecond
 	// deafAfter is when a subscriber that should have sent feedback is taken
-	// for one that never will.
+	// for one that will not, until it does.
 	deafAfter = 2 * time.Second
 )
 
@@ -43,14 +44,13 @@ type wideRoute struct {
 
 // number returns what p's transport-wide number becomes, if it has to have one.
 func (w *wideRoute) number(p *packet, k kind, subscriber *leg, now time.Duration) (uint16, bool) {
-	if p.number == 0 || !w.on[k] || w.deaf {
+	if p.number == 0 || !w.on[k] {
 		return 0, false
 	}
 	s := w.span.Load()
+	w.deaf = s != nil && now-w.begun > deafAfter && !w.heard.Load()
 	switch {
-	case s != nil && now-w.begun > deafAfter && !w.heard.Load():
-		w.deaf = true
-
+	case w.deaf:
 		return 0, false
 	case s == nil:
 		subscriber.number++
@@ -71,9 +71,9 @@ func (w *wideRoute) number(p *packet, k kind, subscriber *leg, now time.Duration
 }
 
 // waits is how long the relay keeps its own reports back.
-func (w *wideRoute) waits() time.Duration {
+func (w *wideRoute) waits(subscriber *leg) time.Duration {
 	if w.heard.Load() {
-		return mergeWait
+		return mergeWait + time.Duration(subscriber.rtt.Load())
 	}
 
 	return 0
@@ -149,7 +149,7 @@ func (l *leg) reportArrivals(r *route, now time.Duration, via *burst) {
 	a := &u.arrivals
 	alone, until := true, now
 	if r != nil {
-		alone, until = r.wide.span.Load() == nil, now-r.wide.waits()
+		alone, until = r.wide.span.Load() == nil, now-r.wide.waits(r.subscriber)
 	}
 	clock := time.Duration(u.clock.Load())
 	n := max(a.next, a.highest-arrivalWindow+1)
