@@ -125,9 +125,11 @@ func (r *reading) prepare(in []datagram) {
 	}
 }
 
-// receive tries once; it returns false if there is nothing to read yet.
+// receive tries once; it returns false if there is nothing to read yet. The
+// call does not wait, so Go's scheduler is not told of it: it would move the
+// worker's processor to another thread and back.
 func (r *reading) receive(fd uintptr) bool {
-	n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&r.hdrs[0])),
+	n, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&r.hdrs[0])),
 		burstSize, unix.MSG_DONTWAIT, 0, 0)
 	if errno == unix.EAGAIN || errno == unix.EINTR {
 		return false

@@ -110,7 +110,7 @@ func (w *writing) describe(m, iov int) int {
 // be on any network; nobody waits for a full queue.
 func (w *writing) send(fd uintptr) {
 	for m := 0; m < w.messages; {
-		n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&w.hdrs[m])),
+		n, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&w.hdrs[m])),
 			uintptr(w.messages-m), unix.MSG_DONTWAIT, 0, 0)
 		switch {
 		case errno == 0:
@@ -140,7 +140,7 @@ func (w *writing) refused(fd uintptr, m int, errno syscall.Errno) {
 	w.segments = false
 	for i := c.first; i >= 0; i = w.next[i] {
 		s := &w.slots[i]
-		_, _, errno := unix.Syscall6(unix.SYS_SENDTO, fd, uintptr(unsafe.Pointer(&s.b[0])), uintptr(s.n),
+		_, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, fd, uintptr(unsafe.Pointer(&s.b[0])), uintptr(s.n),
 			unix.MSG_DONTWAIT, uintptr(unsafe.Pointer(&c.to.raw.sa)), uintptr(c.to.raw.size))
 		if errno != 0 {
 			w.unsent++
