@@ -124,6 +124,7 @@ type placing struct {
 	processors
 	separate bool
 	realtime bool
+	spin     bool // virtual users never sleep while they are measured
 }
 
 // start starts a process where servers run.

@@ -41,6 +41,7 @@ func parseRelay(args []string, out io.Writer) (o relayOptions, err error) {
 	idle := flags.Int("idle", 0, "instead connect that many `clients` without a partner and print what one takes of memory")
 	file := flags.String("json", "", "also write everything to this `file`")
 	realtime := flags.Bool("realtime", false, "run servers and virtual users before all else (SCHED_RR; root): for a machine that has other work")
+	spin := flags.Bool("spin", false, "virtual users never sleep while they are measured: servers need not wake them up, but a processor that shares a core with theirs is slower")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			usage(out, relayHelp+listTargets(), flags)
@@ -63,7 +64,7 @@ func parseRelay(args []string, out io.Writer) (o relayOptions, err error) {
 		return o, fmt.Errorf("--idle %d: give 1 to 10000", *idle)
 	}
 	o = relayOptions{repeat: *repeat, idle: *idle, json: *file, load: load{pairs: *pairs, seconds: inSeconds(*seconds), warmup: inSeconds(*warmup)}}
-	o.place.realtime = *realtime
+	o.place.realtime, o.place.spin = *realtime, *spin
 	o.targets, err = pick(*names)
 
 	return o, err
@@ -90,6 +91,7 @@ func relay(ctx context.Context, args []string, out, progress io.Writer) error {
 	if o.place.processors, o.place.separate, err = split(); err != nil {
 		return err
 	}
+	o.place.spin = o.place.spin && o.place.separate
 	if err := o.place.apply(o.place.realtime); err != nil {
 		return err
 	}
