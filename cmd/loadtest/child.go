@@ -125,6 +125,7 @@ type placing struct {
 	separate bool
 	realtime bool
 	spin     bool // virtual users never sleep while they are measured
+	tick     time.Duration
 }
 
 // start starts a process where servers run.

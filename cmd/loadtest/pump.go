@@ -40,7 +40,9 @@ type pump struct {
 	// spin makes the loop ask again and again instead of sleeping. Waking up who
 	// sleeps is work for who sends to it: on loopback that is the server, which
 	// over a real network never pays for it.
-	spin    bool
+	spin bool
+	// tick, if not 0, lets packets go out only at its multiples.
+	tick    time.Duration
 	idle    time.Duration // time in which there was nothing to do
 	clients []*client     // by slot, nil where none is
 	beats   []beat
@@ -139,11 +141,15 @@ func (p *pump) loop() {
 
 // send does what is due and returns how long there is until the next turn.
 func (p *pump) send() time.Duration {
-	next := p.now() + longestWait
+	now := p.now()
+	next := now + longestWait
+	if p.tick > 0 {
+		now = now.Truncate(p.tick)
+	}
 	for i := range p.beats {
 		b := &p.beats[i]
 		due := b.due(len(p.clients))
-		for now := p.now(); due <= now; due = b.due(len(p.clients)) {
+		for ; due <= now; due = b.due(len(p.clients)) {
 			c := p.clients[b.n%int64(len(p.clients))]
 			b.n++
 			switch {
@@ -155,6 +161,9 @@ func (p *pump) send() time.Duration {
 			}
 		}
 		next = min(next, due)
+	}
+	if p.tick > 0 {
+		next = max(next, now+p.tick)
 	}
 
 	return next - p.now()

@@ -128,7 +128,7 @@ func measure(ctx context.Context, t target, l load, repeat int) (s sample, err e
 		return s, fmt.Errorf("connect: %w", err)
 	}
 	f.pump.with(func() {
-		f.pump.spin = l.place.spin
+		f.pump.spin, f.pump.tick = l.place.spin, l.place.tick
 		for _, u := range f.users {
 			u.media().sending = full
 		}
