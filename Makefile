@@ -6,6 +6,8 @@ SHELL := /bin/bash
 GO        ?= go
 FUZZTIME  ?= 30s
 BENCHTIME ?= 1s
+# For example --realtime on a machine that has other work.
+RELAYFLAGS ?=
 LINT_VERSION := v2.15.0
 NODE_MODULES := web/node_modules/.package-lock.json
 
@@ -71,7 +73,17 @@ e2e: $(NODE_MODULES) build ## Journeys through the real server in real Chromium;
 	SMALLTALK_BIN=$(CURDIR)/bin/smalltalk npm run e2e --prefix web/e2e
 
 .PHONY: bench
-bench: ## Go benchmarks of the packet path and of matching, with allocations
+bench: bench-relay bench-go ## Everything that is measured without browsers (7 minutes; Linux)
+
+.PHONY: bench-relay
+bench-relay: ## The media plane beside other relays in one run: 50 pairs, 150 pairs, idle clients; JSON in bin (coturn joins in where it is installed)
+	$(GO) build -trimpath -o bin/loadtest ./cmd/loadtest
+	./bin/loadtest relay --json bin/relay-50.json $(RELAYFLAGS)
+	./bin/loadtest relay --pairs 150 --repeat 1 --json bin/relay-150.json $(RELAYFLAGS)
+	./bin/loadtest relay --idle 300 --json bin/relay-idle.json
+
+.PHONY: bench-go
+bench-go: ## Go benchmarks of the packet path and of matching, with allocations
 	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./sfu/... ./matchmaker/...
 
 .PHONY: bench-next
