@@ -43,7 +43,7 @@ export function homeRouter(side: Side): string {
 }
 
 /** The router behind that, which has the side's outside address. */
-function carrierRouter(side: Side): string {
+export function carrierRouter(side: Side): string {
   return `st-${side}2`
 }
 

@@ -1,0 +1,38 @@
+import { spawn } from 'node:child_process'
+import { createInterface } from 'node:readline'
+import { join } from 'node:path'
+import { serverName, serverSpace, within } from '../netlab/net.js'
+
+const port = 3478
+const credentials = { username: 'quality', credential: 'quality' }
+
+/** A running relay. */
+export interface Relay {
+  stop(): Promise<void>
+}
+
+/** Debian's TURN server. */
+export const coturn = {
+  program: '/usr/bin/turnserver',
+  /** What a page needs to use it. */
+  access: { urls: `turn:${serverName}:${port}?transport=udp`, ...credentials },
+  /** Starts it where our server is, and waits until it listens. `folder` takes what it has to write. */
+  async start(folder: string): Promise<Relay> {
+    const { username, credential } = credentials
+    const flags = ['-n', '-p', String(port), '-r', 'quality', '-a', '-u', `${username}:${credential}`, '--no-tls', '--no-dtls', '--no-cli']
+    const files = ['--pidfile', join(folder, 'turnserver.pid'), '-l', 'stdout', '-b', join(folder, 'turnserver.db')]
+    const [first = '', ...rest] = [...within(serverSpace), coturn.program, ...flags, ...files]
+    const child = spawn(first, rest, { stdio: ['ignore', 'pipe', 'ignore'] })
+    const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()))
+    await new Promise<void>((resolve, reject) => {
+      createInterface({ input: child.stdout }).on('line', (line) => /UDP listener opened/.test(line) && resolve())
+      void gone.then(() => reject(new Error('turnserver ended before it listened')))
+    })
+    return {
+      stop() {
+        child.kill()
+        return gone
+      },
+    }
+  },
+}
