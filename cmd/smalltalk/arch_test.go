@@ -19,6 +19,8 @@ var allowed = map[string][]string{
 	"smalltalk/matchmaker":    {"smalltalk/store"},
 	"smalltalk/signaling":     {"smalltalk/matchmaker", "smalltalk/store"},
 	"smalltalk/cmd/smalltalk": {"smalltalk/matchmaker", "smalltalk/sfu", "smalltalk/signaling", "smalltalk/store", "smalltalk/web"},
+
+	"smalltalk/web/e2e/quality/delay": {},
 }
 
 // forbidden is what a package must not know of, by prefix of the import path.
