@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
-import { createInterface } from 'node:readline'
 import { join } from 'node:path'
-import { serverName, serverSpace, within } from '../netlab/net.js'
+import { until } from '../lib/visitor.js'
+import { run, serverName, serverSpace, within } from '../netlab/net.js'
 
 const port = 3478
 const credentials = { username: 'quality', credential: 'quality' }
@@ -20,14 +20,13 @@ export const coturn = {
   async start(folder: string): Promise<Relay> {
     const { username, credential } = credentials
     const flags = ['-n', '-p', String(port), '-r', 'quality', '-a', '-u', `${username}:${credential}`, '--no-tls', '--no-dtls', '--no-cli']
-    const files = ['--pidfile', join(folder, 'turnserver.pid'), '-l', 'stdout', '-b', join(folder, 'turnserver.db')]
+    const files = ['--pidfile', join(folder, 'turnserver.pid'), '-l', join(folder, 'turnserver.log'), '--simple-log', '-b', join(folder, 'turnserver.db')]
     const [first = '', ...rest] = [...within(serverSpace), coturn.program, ...flags, ...files]
-    const child = spawn(first, rest, { stdio: ['ignore', 'pipe', 'ignore'] })
+    const child = spawn(first, rest, { stdio: 'ignore' })
     const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()))
-    await new Promise<void>((resolve, reject) => {
-      createInterface({ input: child.stdout }).on('line', (line) => /UDP listener opened/.test(line) && resolve())
-      void gone.then(() => reject(new Error('turnserver ended before it listened')))
-    })
+    // It has a buffer before its standard output, so it says too late that it is ready.
+    const sockets = async (): Promise<string> => run([...within(serverSpace), 'ss', '-H', '-l', '-u', '-n', `sport = :${port}`])
+    await until(sockets, (s) => s !== '', 'turnserver to listen')
     return {
       stop() {
         child.kill()
