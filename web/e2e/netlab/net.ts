@@ -18,8 +18,8 @@ export interface Network {
   proxy?: true
 }
 
-/** Public-looking, since Chromium ignores private addresses on port 443. */
-const server = { v4: '203.0.113.10', v6: '2001:db8::10' }
+/** The server's addresses. Public-looking, since Chromium ignores private addresses on port 443. */
+export const server = { v4: '203.0.113.10', v6: '2001:db8::10' }
 
 /** The port of the CONNECT proxy on a client's router. */
 export const proxyPort = 3128

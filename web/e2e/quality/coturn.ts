@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { until } from '../lib/visitor.js'
-import { run, serverName, serverSpace, within } from '../netlab/net.js'
+import { run, server, serverSpace, within } from '../netlab/net.js'
 
 const port = 3478
 const credentials = { username: 'quality', credential: 'quality' }
@@ -15,7 +15,7 @@ export interface Relay {
 export const coturn = {
   program: '/usr/bin/turnserver',
   /** What a page needs to use it. */
-  access: { urls: `turn:${serverName}:${port}?transport=udp`, ...credentials },
+  access: { urls: `turn:${server.v4}:${port}?transport=udp`, ...credentials },
   /** Starts it where our server is, and waits until it listens. `folder` takes what it has to write. */
   async start(folder: string): Promise<Relay> {
     const { username, credential } = credentials
