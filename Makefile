@@ -96,6 +96,13 @@ netlab: $(NODE_MODULES) build ## Two browsers behind NATs, firewalls and a proxy
 	@.ci/need chromium firefox ip nft conntrack sysctl openssl
 	SMALLTALK_BIN=$(CURDIR)/bin/smalltalk npm run netlab --prefix web/e2e
 
+# make quality QUALITY='--only loss5,cut-down --seconds 30 --calls 1'
+.PHONY: quality
+quality: $(NODE_MODULES) build ## Calls on lossy, long and narrow links beside direct ones (root, Linux, 2 h); QUALITY= takes its flags
+	@.ci/need chromium ip tc nft conntrack sysctl openssl
+	@.ci/need turnserver || echo 'calls over coturn are left out'
+	SMALLTALK_BIN=$(CURDIR)/bin/smalltalk npm run quality --prefix web/e2e -- $(QUALITY)
+
 .PHONY: ci
 ci: test lint e2e bench-next ## What continuous integration runs
 
