@@ -261,8 +261,8 @@ class Runner implements Client {
 
   /** Feels the pulse of the path while a call lasts, when it should be beating. */
   #listen(): void {
-    const { phase, rtc, link } = this.#model.view
-    const on = phase === 'call' && rtc === 'connected' && link === 'online'
+    const { phase, rtc } = this.#model.view
+    const on = phase === 'call' && rtc === 'connected'
     if (on === (this.#heart !== undefined)) return
     this.#heart?.cancel()
     this.#heart = on ? { cancel: () => undefined } : undefined
@@ -278,8 +278,10 @@ class Runner implements Client {
     if (heart !== this.#heart) return
     const now = this.#platform.now()
     const { pulse, dead } = beat(last, readStats(entries, undefined, now).totals.received, now)
-    this.#await(heart, pulse)
-    if (!dead) return
+    // Nothing can be done without the server, but it is remembered: the same change of network often takes the WebSocket first.
+    const online = this.#model.view.link === 'online'
+    this.#await(heart, dead && last && !online ? { ...last, readAt: now } : pulse)
+    if (!dead || !online) return
     this.#log('nothing comes any more')
     this.#dispatch({ type: 'rtc', state: 'failed' })
   }

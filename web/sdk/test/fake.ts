@@ -9,6 +9,7 @@ import type {
   Platform,
   SocketEvents,
   SocketLike,
+  StatEntry,
 } from '../src/platform/types.js'
 import type { ClientMessage, ServerMessage } from '../src/protocol.js'
 
@@ -79,6 +80,8 @@ export class FakePeer implements PeerConnectionAdapter {
   readonly answers: string[] = []
   readonly sending: { audio: MediaTrackLike | null; video: MediaTrackLike | null } = { audio: null, video: null }
   closed = false
+  /** Bytes that have come in, for the statistics. */
+  received = 0
 
   constructor(iceServers: readonly IceServer[], events: PeerEvents) {
     this.iceServers = iceServers
@@ -99,8 +102,8 @@ export class FakePeer implements PeerConnectionAdapter {
     this.sending[kind] = track
   }
 
-  async stats(): Promise<[]> {
-    return []
+  async stats(): Promise<StatEntry[]> {
+    return [{ type: 'candidate-pair', nominated: true, state: 'succeeded', bytesReceived: this.received }]
   }
 
   close(): void {
