@@ -31,6 +31,7 @@ race: ## Go tests with the race detector
 	@.ci/need go cc
 	$(GO) vet ./...
 	$(GO) test -race -timeout 10m ./...
+	$(GO) test -race -timeout 10m ./sfu -args -plane=pion
 
 .PHONY: web-test
 web-test: $(NODE_MODULES) build ## Type checks and tests of the web workspaces; web/dist must match its sources
@@ -71,6 +72,7 @@ fuzz: ## Every fuzz target for FUZZTIME (30s)
 e2e: $(NODE_MODULES) build ## Journeys through the real server in real Chromium; screenshots in web/e2e/out
 	@.ci/need chromium
 	SMALLTALK_BIN=$(CURDIR)/bin/smalltalk npm run e2e --prefix web/e2e
+	SMALLTALK_MEDIA_PLANE=pion SMALLTALK_BIN=$(CURDIR)/bin/smalltalk npm run e2e --prefix web/e2e meet endings outage
 
 .PHONY: bench
 bench: bench-relay bench-go ## Everything that is measured without browsers (7 minutes; Linux)

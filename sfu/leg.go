@@ -12,8 +12,8 @@ import (
 type sender interface {
 	// sendRTP sends a media packet; one goroutine at a time calls it.
 	sendRTP(via *burst, k kind, b []byte) error
-	// sendRepair sends a retransmission; one goroutine at a time calls it, at
-	// the same time as others call sendRTP.
+	// sendRepair sends a retransmission or a probe; one goroutine at a time calls
+	// it (see repairStream), at the same time as others call sendRTP.
 	sendRepair(via *burst, b []byte) error
 	// sendRTCP may be called by anybody at any time.
 	sendRTCP(via *burst, b []byte) error
@@ -21,7 +21,9 @@ type sender interface {
 
 // leg is one peer in the relay: its uplink, its two downlinks, and where they
 // are wired. Two goroutines feed it, each only its own part: the media
-// goroutine calls receiveRTP, the control goroutine receiveRTCP.
+// goroutine calls receiveRTP, the control goroutine receiveRTCP. On the fast
+// plane they are one, a worker as a rule, and via is its burst; elsewhere via is
+// nil and packets are sent at once.
 type leg struct {
 	out        sender
 	maxBitrate uint64

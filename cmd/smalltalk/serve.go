@@ -301,7 +301,8 @@ func (s *server) closeParts() error {
 	var errs []error
 	if s.relay != nil {
 		errs = append(errs, s.relay.Close())
-		s.log.Info("media ended", "counts", fmt.Sprintf("%+v", s.relay.Stats().Plane))
+		plane := s.relay.Stats().Plane
+		s.log.Info("media ended", "fast", plane.ServedFast, "pion", plane.ServedPion, "fallen_back", plane.FallenBack, "pion_media", plane.PionMedia)
 	}
 	if s.matcher != nil {
 		errs = append(errs, s.matcher.Close())

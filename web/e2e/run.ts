@@ -48,5 +48,6 @@ try {
 } finally {
   await server.stop()
 }
+if (wanted.length === 0 || wanted.includes('meet')) checks.check('all media took the plane that was asked for', ...server.plane)
 console.log(`${checks.passed} passed, ${checks.failed} failed`)
 process.exitCode = checks.failed > 0 || checks.passed === 0 ? 1 : 0

@@ -51,8 +51,9 @@ async function walk(t: Trial, setting: Setting, runs: number, checks: Checks): P
       const { log } = world.server
       const bad = log.split('\n').find((l) => /level=ERROR|panic/.test(l))
       checks.check('the log of the server has no error', bad === undefined, bad)
-      writeFileSync(join(out, `netlab-${t.name}.log`), log)
       await world.end()
+      writeFileSync(join(out, `netlab-${t.name}.log`), world.server.log)
+      checks.check('all media took the plane that was asked for', ...world.server.plane)
     }
   }
 }
