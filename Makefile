@@ -72,7 +72,7 @@ fuzz: ## Every fuzz target for FUZZTIME (30s)
 e2e: $(NODE_MODULES) build ## Journeys through the real server in real Chromium; screenshots in web/e2e/out
 	@.ci/need chromium
 	SMALLTALK_BIN=$(CURDIR)/bin/smalltalk npm run e2e --prefix web/e2e
-	SMALLTALK_MEDIA_PLANE=pion SMALLTALK_BIN=$(CURDIR)/bin/smalltalk npm run e2e --prefix web/e2e meet endings outage
+	SMALLTALK_MEDIA_PLANE=pion SMALLTALK_BIN=$(CURDIR)/bin/smalltalk npm run e2e --prefix web/e2e outage meet endings
 
 .PHONY: bench
 bench: bench-relay bench-go ## Everything that is measured without browsers (7 minutes; Linux)
