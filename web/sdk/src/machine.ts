@@ -46,6 +46,7 @@ export function initialModel(opts: Identity & { fresh: boolean; saved: Saved }):
     refused: false,
     pingMs: 15_000,
     missed: 0,
+    probing: false,
     watching: false,
     has: { audio: false, video: false },
     wants: { audio: true, video: true },
@@ -116,7 +117,7 @@ function onTimer(m: Model, name: TimerName, clock: Clock): Step {
     case 'ping':
       return link.ping(m, clock)
     case 'probe':
-      return m.missed > 0 ? link.lost(m, clock) : stay(m)
+      return m.probing ? link.lost(m, clock) : stay(m)
     case 'ice':
       return rtc.stillDisconnected(m)
     case 'answer':

@@ -117,6 +117,8 @@ export interface Model {
   readonly pingMs: number
   /** Pings in a row without any sign of life. */
   readonly missed: number
+  /** A probe is out. Apart from the pings: it has a deadline of its own and must not shorten theirs. */
+  readonly probing: boolean
   readonly watching: boolean
   readonly has: { audio: boolean; video: boolean }
   readonly wants: { audio: boolean; video: boolean }

@@ -346,3 +346,30 @@ describe('closing for good', () => {
     expect(sent(effects)).toMatchObject([{ type: 'hello', guest: { fresh: true } }])
   })
 })
+
+describe('signs of life', () => {
+  const ping: Action = { type: 'timer', name: 'ping' }
+  const probe: Action = { type: 'timer', name: 'probe' }
+  const up: Action = { type: 'network', up: true }
+  const down: Action = { type: 'network', up: false }
+  const doubt: Action = { type: 'rtc', state: 'disconnected' }
+  const pong = from({ type: 'pong', t: 1 })
+  const table: { name: string; actions: Action[]; link: string }[] = [
+    { name: 'two changes of network just before a ping is due', actions: [down, up, ping], link: 'online' },
+    { name: 'a change of network just before the deadline of a ping', actions: [ping, down, ping], link: 'online' },
+    { name: 'doubt just before the deadline of a ping', actions: [ping, doubt, ping], link: 'online' },
+    { name: 'doubt twice and a change of network before a ping', actions: [doubt, up, { type: 'rtc', state: 'failed' }, ping], link: 'online' },
+    { name: 'all of it is answered', actions: [down, up, ping, doubt, pong, ping, probe, ping], link: 'online' },
+    { name: 'a probe that nothing answers', actions: [down, up, probe], link: 'reconnecting' },
+    { name: 'two pings that nothing answers, and doubt', actions: [ping, doubt, ping, ping], link: 'reconnecting' },
+    { name: 'two pings that nothing answers', actions: [ping, ping, ping], link: 'reconnecting' },
+  ]
+  test.each(table)('$name', ({ actions, link }) => {
+    expect(run(fresh(), ...online, ...actions).model.view.link).toBe(link)
+  })
+
+  test('whatever comes answers a probe, and sets the time of the next ping', () => {
+    const { effects } = run(fresh(), ...online, up, pong)
+    expect(effects).toEqual([{ type: 'untimer', name: 'probe' }, { type: 'timer', name: 'ping', ms: 5_000 }])
+  })
+})
