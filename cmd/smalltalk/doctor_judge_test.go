@@ -265,6 +265,10 @@ func TestDoctorTargets(t *testing.T) {
 		"https://Chat.Example.org/room": "https://chat.example.org",
 		"http://127.0.0.1:8080/":        "http://127.0.0.1:8080",
 		"https://[2001:db8::5]":         "https://[2001:db8::5]",
+		"https://chat.example.org:443":  "https://chat.example.org",
+		"http://[2001:db8::5]:80":       "http://[2001:db8::5]",
+		"https://chat.example.org:80":   "https://chat.example.org:80",
+		"bücher.example":                "https://xn--bcher-kva.example",
 	} {
 		if got, err := urlTarget(given); err != nil || got.String() != want {
 			t.Errorf("%q: %v, %v", given, got, err)

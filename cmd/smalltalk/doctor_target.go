@@ -11,6 +11,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"golang.org/x/net/http/httpguts"
 )
 
 // target is the server under examination.
@@ -52,7 +54,13 @@ func urlTarget(text string) (target, error) {
 			return target{}, fmt.Errorf("%q: there is no port %s", text, p)
 		}
 	}
-	t := target{url: &url.URL{Scheme: u.Scheme, Host: strings.ToLower(u.Host)}}
+	host, err := httpguts.PunycodeHostPort(strings.ToLower(u.Host))
+	if err != nil {
+		return target{}, fmt.Errorf("%q: %w", text, err)
+	}
+	// In the form that browsers send as Host and as Origin.
+	host = strings.TrimSuffix(host, map[string]string{"https": ":443", "http": ":80"}[u.Scheme])
+	t := target{url: &url.URL{Scheme: u.Scheme, Host: host}}
 	if ip, err := netip.ParseAddr(t.host()); err == nil {
 		t.addresses = []netip.Addr{ip.Unmap()}
 	}
