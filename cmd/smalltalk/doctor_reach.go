@@ -240,7 +240,10 @@ func (d *doctor) checkRedirect(ctx context.Context) {
 }
 
 // plainAnswer is the head of an answer to a request in the clear.
-type plainAnswer struct{ status, location string }
+type plainAnswer struct {
+	code             int
+	status, location string
+}
 
 // askPlain makes a request in the clear.
 func (d *doctor) askPlain(ctx context.Context) (plainAnswer, error) {
@@ -260,7 +263,7 @@ func (d *doctor) askPlain(ctx context.Context) (plainAnswer, error) {
 		return plainAnswer{}, err
 	}
 	_ = resp.Body.Close() // only its head matters
-	answer := plainAnswer{status: resp.Status}
+	answer := plainAnswer{code: resp.StatusCode, status: resp.Status}
 	if resp.StatusCode/100 == 3 {
 		answer.location = resp.Header.Get("Location")
 	}

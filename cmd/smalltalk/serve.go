@@ -52,6 +52,9 @@ type server struct {
 // serve runs the server until ctx is cancelled, and stops it in order.
 func serve(ctx context.Context, s settings, stdout, stderr io.Writer) error {
 	log := newLogger(s, stderr)
+	for _, name := range s.strays {
+		log.Warn("no such setting: this environment variable is ignored; smalltalk --help lists those that there are", "variable", name)
+	}
 	warnFewFiles(fileLimit(), s.MaxClients, log)
 	socks, err := openSockets(ctx, s, log)
 	if err != nil {
