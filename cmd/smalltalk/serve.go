@@ -82,7 +82,7 @@ func serve(ctx context.Context, s settings, stdout, stderr io.Writer) error {
 	}
 	srv.gate = gate
 	logWaysIn(socks, offer, log)
-	fmt.Fprintf(stdout, "Small Talk is ready: open %s\n", address(s, socks.httpPort()))
+	fmt.Fprintln(stdout, invitation(address(s, socks.httpPort()), gate.certs))
 	return srv.run(ctx, []net.Listener{gate.http})
 }
 
@@ -107,14 +107,23 @@ func newLogger(s settings, stderr io.Writer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(stderr, opts))
 }
 
-// address is the address to open in a browser: of the domain, else on this machine.
+// invitation is the line that says where to go, and when.
+func invitation(url string, certs certificates) string {
+	if a, ok := certs.(*acmeCerts); ok && !a.stored(time.Now()) {
+		return fmt.Sprintf("Small Talk is fetching its certificate: open %s when the log says \"certificate ready\"", url)
+	}
+	return "Small Talk is ready: open " + url
+}
+
+// address is the address to open in a browser: of the domain or the certificate,
+// else on this machine.
 func address(s settings, port int) string {
 	host, _, _ := net.SplitHostPort(s.Listen)
 	if ip := net.ParseIP(host); host == "" || (ip != nil && ip.IsUnspecified()) {
 		host = "localhost"
 	}
-	if len(s.Domain) > 0 {
-		host = s.Domain[0]
+	if len(s.Domain) > 0 || host == "localhost" && s.Cert != "" {
+		host = certificateName(s, host)
 	}
 	switch {
 	case !s.encrypted():

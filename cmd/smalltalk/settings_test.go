@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
 	"fmt"
 	"net/netip"
 	"os"
@@ -106,6 +107,7 @@ func TestNetworkSettings(t *testing.T) {
 }
 
 func TestAddress(t *testing.T) {
+	cert, key := loopbackCertificate(t, x509.Certificate{DNSNames: []string{"talk.example.org", "localhost"}})
 	for _, tc := range []struct {
 		s    settings
 		port int
@@ -117,6 +119,9 @@ func TestAddress(t *testing.T) {
 		{settings{Listen: ":443", Domain: []string{"chat.example.org"}}, 443, "https://chat.example.org"},
 		{settings{Listen: ":8443", Domain: []string{"chat.example.org"}}, 8443, "https://chat.example.org:8443"},
 		{settings{Listen: "0.0.0.0:443", Cert: "c"}, 443, "https://localhost"},
+		{settings{Listen: ":443", Cert: cert, Key: key}, 443, "https://talk.example.org"},
+		{settings{Listen: "localhost:8443", Cert: cert, Key: key}, 8443, "https://talk.example.org:8443"},
+		{settings{Listen: "192.0.2.7:443", Cert: cert, Key: key}, 443, "https://192.0.2.7"},
 		{settings{Listen: "[2001:db8::1]:443", Cert: "c"}, 443, "https://[2001:db8::1]:443"},
 	} {
 		if got := address(tc.s, tc.port); got != tc.want {
