@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -26,8 +27,12 @@ func (d *doctor) checkAPI(ctx context.Context, client *http.Client) bool {
 			return ask(ctx, client, d.target.String()+"/api/v1/"+path)
 		})
 		if err != nil {
-			d.tell(finding{Verdict: isFailure, What: "API " + path, Detail: err.Error(),
-				Change: "look at what answers on " + d.target.url.Host + ": another program, a proxy that does not pass on /api/v1, or a server that is stopping"})
+			f := finding{Verdict: isFailure, What: "API " + path, Detail: err.Error(),
+				Change: "look at what answers on " + d.target.url.Host + ": another program, a proxy that does not pass on /api/v1, or a server that is stopping"}
+			if moved := (*movedTo)(nil); errors.As(err, &moved) {
+				f.Change = "examine the address that it leads to, as in smalltalk doctor " + moved.base()
+			}
+			d.tell(f)
 			return false
 		}
 		d.tell(finding{Verdict: isFine, What: "API " + path, Detail: "answers"})
@@ -51,6 +56,9 @@ func ask(ctx context.Context, client *http.Client, url string) (time.Time, error
 		return time.Time{}, err
 	}
 	defer resp.Body.Close()
+	if to, err := resp.Location(); err == nil && resp.StatusCode/100 == 3 {
+		return time.Time{}, &movedTo{to}
+	}
 	var health struct {
 		Status string `json:"status"`
 	}
@@ -64,6 +72,14 @@ func ask(ctx context.Context, client *http.Client, url string) (time.Time, error
 	}
 	return date, nil
 }
+
+// movedTo is an answer that sends to another address.
+type movedTo struct{ to *url.URL }
+
+func (m *movedTo) Error() string { return "it leads to " + m.to.String() }
+
+// base is where the server seems to be.
+func (m *movedTo) base() string { return m.to.Scheme + "://" + m.to.Host }
 
 // judgeClock looks at how far the server's clock is ahead of ours.
 func judgeClock(ahead time.Duration) finding {

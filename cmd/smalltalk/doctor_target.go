@@ -40,6 +40,18 @@ func (t target) port() uint16 {
 	return 80
 }
 
+// secureHint is for who wrote http where the server has HTTPS on its own port.
+func (t target) secureHint() string {
+	if t.encrypted() {
+		return ""
+	}
+	name := t.host()
+	if strings.Contains(name, ":") {
+		name = "[" + name + "]"
+	}
+	return "; if it has HTTPS (--domain, --cert), examine https://" + name
+}
+
 // urlTarget reads an address as people give it: https is understood.
 func urlTarget(text string) (target, error) {
 	if !strings.Contains(text, "://") {
