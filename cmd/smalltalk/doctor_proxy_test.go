@@ -46,3 +46,16 @@ func TestDoctorHostNotPassedOn(t *testing.T) {
 		}
 	}
 }
+
+// TestDoctorInsteadOfProxy: on the server itself the doctor comes without the
+// proxy in front, and must not be taken for one that is set up wrong.
+func TestDoctorInsteadOfProxy(t *testing.T) {
+	p := start(t, t.TempDir(), "--trust-proxy", "127.0.0.1,::1")
+	args := []string{"--listen", "localhost:" + portOf(p), "--data", dataOf(p), "--trust-proxy", "127.0.0.1,::1", "--stun", "off"}
+	if r, code := doctorSays(t, args...); code != exitOK || r.of(t, "WebSocket").Verdict != isFine {
+		t.Errorf("exit code %d: %+v", code, r)
+	}
+	if log := p.logged(); strings.Contains(log, "X-Forwarded-For") {
+		t.Errorf("logged:\n%s", log)
+	}
+}

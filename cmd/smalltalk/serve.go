@@ -184,7 +184,7 @@ func (s *server) serveHTTP(c settings) {
 	total, raise := httpTotal(fileLimit(), c.MaxClients)
 	s.conns = newHTTPConns(httpLimits{Total: total, Raise: raise, Proxies: c.proxies, Logger: s.log})
 	s.http = &http.Server{
-		Handler: s.conns.watch(&front{next: s.signal, proxies: c.proxies, hsts: len(c.Domain) > 0}),
+		Handler: s.conns.watch(&front{next: s.signal, proxies: c.proxies, hsts: len(c.Domain) > 0, log: s.log}),
 		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
 			return s.conns.admit(markEncrypted(ctx, conn), conn)
 		},
