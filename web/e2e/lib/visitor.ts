@@ -15,6 +15,9 @@ export const looks = {
 /** How somebody looks and sounds. */
 export type Look = keyof typeof looks
 
+/** What is in somebody's way. */
+export type Circumstances = Partial<Pick<ProbeOptions, 'refuse' | 'nowhere'>>
+
 let source: Promise<string> | undefined
 
 /** The script that installs the probe. tsx names functions through a helper, `__name`, that pages do not have. */
@@ -61,9 +64,9 @@ export class Visitor {
   }
 
   /** Opens the page and waits for the topics. */
-  static async arrive(browser: Browser, url: string, look: Look, options: { refuse?: boolean } = {}): Promise<Visitor> {
+  static async arrive(browser: Browser, url: string, look: Look, options: Circumstances = {}): Promise<Visitor> {
     const context = await browser.newContext({ viewport: { width: 1280, height: 800 } })
-    await context.addInitScript({ content: await probe({ ...looks[look], refuse: options.refuse ?? false }) })
+    await context.addInitScript({ content: await probe({ ...looks[look], refuse: false, ...options }) })
     return Visitor.open(context, url, look)
   }
 

@@ -49,6 +49,8 @@ export interface Client {
   leave(): void
   /** Queues again as before, keeping the place in line. */
   requeue(): void
+  /** Tries the media connection anew, which happens by itself too, but later. Nothing happens if it is connected. */
+  retryMedia(): void
   /** Sends a line to the partner. Empty lines are not sent; longer ones than 2000 characters are cut. */
   sendChat(text: string): void
   /** Sends a failed line again, by its id. */
@@ -188,6 +190,10 @@ class Runner implements Client {
 
   requeue(): void {
     this.#dispatch({ type: 'requeue' })
+  }
+
+  retryMedia(): void {
+    this.#dispatch({ type: 'retryMedia' })
   }
 
   sendChat(text: string): void {

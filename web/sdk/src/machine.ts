@@ -16,6 +16,7 @@ const emptyView: State = {
   link: 'idle',
   topics: [],
   rtc: 'none',
+  rtcFailures: 0,
   phase: 'idle',
   chat: [],
   peerTyping: false,
@@ -34,7 +35,6 @@ export function initialModel(opts: Identity & { fresh: boolean; saved: Saved }):
     gen: saved.gen,
     negotiation: 'none',
     iceServers: [],
-    rtcAttempts: 0,
     settings: undefined,
     ticket: undefined,
     abandoned: undefined,
@@ -77,6 +77,8 @@ export function reduce(m: Model, a: Action, clock: Clock): Step {
       return call.join(m, a.topics, a.langs, clock)
     case 'requeue':
       return call.requeue(m, clock)
+    case 'retryMedia':
+      return rtc.retry(m)
     case 'cancel':
       return call.cancel(m)
     case 'next':

@@ -35,6 +35,7 @@ export type Action =
   | { type: 'next' }
   | { type: 'leave' }
   | { type: 'requeue' }
+  | { type: 'retryMedia' }
   | { type: 'chat'; cid: string; text: string }
   | { type: 'resend'; cid: string }
   | { type: 'typing'; on: boolean }
@@ -97,8 +98,6 @@ export interface Model {
   /** Where the one offer of the present peer connection is. */
   readonly negotiation: 'none' | 'offering' | 'done'
   readonly iceServers: readonly IceServer[]
-  /** New peer connections made in a row without getting connected. */
-  readonly rtcAttempts: number
   readonly settings: { topics: string[] | 'any'; langs: string[] | undefined } | undefined
   readonly ticket: string | undefined
   /** The call that the person ended by Next or leave; the server may not know yet. */

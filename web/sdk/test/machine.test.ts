@@ -241,6 +241,32 @@ describe('media connection', () => {
     expect(effects).toContainEqual({ type: 'timer', name: 'rtc', ms: 500 })
   })
 
+  describe('failures are counted until it is connected', () => {
+    const failed: Action = { type: 'rtc', state: 'failed' }
+    const table: { name: string; actions: Action[]; failures: number }[] = [
+      { name: 'none yet', actions: online, failures: 0 },
+      { name: 'the next try is under way', actions: [...online, failed], failures: 1 },
+      { name: 'and one more', actions: [...online, failed, failed, { type: 'timer', name: 'rtc' }, { type: 'rtc', state: 'connecting' }], failures: 2 },
+      { name: 'connected', actions: [...online, failed, failed, { type: 'timer', name: 'rtc' }, { type: 'rtc', state: 'connected' }], failures: 0 },
+      { name: 'a new session', actions: [...online, failed, { type: 'closed', code: 1006 }, from(welcome())], failures: 0 },
+    ]
+    test.each(table)('$name', ({ actions, failures }) => {
+      expect(run(fresh(), ...actions).model.view.rtcFailures).toBe(failures)
+    })
+  })
+
+  test('the person asks for another try: at once, unless it is connected or there is no session', () => {
+    const retry: Action = { type: 'retryMedia' }
+    const failed: Action = { type: 'rtc', state: 'failed' }
+    const { model } = run(fresh(), ...online, failed, failed)
+    const again = run(model, retry)
+    expect(again.effects).toContainEqual({ type: 'pc.open', gen: 3, iceServers: [] })
+    expect(again.effects).toContainEqual({ type: 'untimer', name: 'rtc' })
+    expect(again.model.view).toMatchObject({ rtc: 'connecting', rtcFailures: 2 })
+    expect(run(fresh(), ...answered, retry).effects).toEqual([])
+    expect(run(fresh(), ...answered, { type: 'closed', code: 1006 }, failed, retry).effects).toEqual([])
+  })
+
   test('offers are numbered ever higher, also across a reload', () => {
     const m = initialModel({ client: { name: 't', version: '1', platform: 'f' }, lang: undefined, cookies: false, fresh: false, saved: { gen: 7, resume: 'r' } })
     const { effects } = run(m, ...online)
