@@ -31,6 +31,9 @@ func (d *doctor) checkAPI(ctx context.Context, client *http.Client) bool {
 				Change: "look at what answers on " + d.target.url.Host + ": another program, a proxy that does not pass on /api/v1, or a server that is stopping"}
 			if moved := (*movedTo)(nil); errors.As(err, &moved) {
 				f.Change = "examine the address that it leads to, as in smalltalk doctor " + moved.base()
+				if moved.base() == d.target.String() {
+					f.Change = "it goes round in circles: the proxy in front speaks plain HTTP to a server that has TLS of its own, so let it speak HTTPS there"
+				}
 			}
 			d.tell(f)
 			return false

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/x509"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
@@ -57,5 +58,22 @@ func TestDoctorInsteadOfProxy(t *testing.T) {
 	}
 	if log := p.logged(); strings.Contains(log, "X-Forwarded-For") {
 		t.Errorf("logged:\n%s", log)
+	}
+}
+
+// TestDoctorRedirectLoop: a proxy that speaks plain HTTP to a server with TLS of
+// its own gets nothing but its own address.
+func TestDoctorRedirectLoop(t *testing.T) {
+	cert, key := loopbackCertificate(t, x509.Certificate{})
+	p := start(t, t.TempDir(), "--cert", cert, "--key", key, "--trust-proxy", "127.0.0.1")
+	to := &url.URL{Scheme: "http", Host: strings.TrimPrefix(p.base, "https://")}
+	front := httptest.NewTLSServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(to)
+		r.Out.Host = r.In.Host
+	}})
+	defer front.Close()
+	r, code := doctorSays(t, front.URL)
+	if f := r.of(t, "API healthz"); code != exitFailure || !strings.Contains(f.Change, "let it speak HTTPS") {
+		t.Errorf("exit code %d: %+v", code, f)
 	}
 }
