@@ -4,7 +4,7 @@ import { Media } from './media.js'
 import type { MediaStreamLike, MediaTrackLike, Platform } from './platform/types.js'
 import { beat, beatMs, type Pulse } from './pulse.js'
 import { Session } from './socket.js'
-import type { State } from './state.js'
+import type { DataUse, State } from './state.js'
 import { readStats, type CallStats, type StatTotals } from './stats.js'
 
 /** What {@link createClient} needs. */
@@ -39,6 +39,8 @@ export interface Client {
   setMedia(m: { audio?: MediaTrackLike | null; video?: MediaTrackLike | null }): Promise<void>
   /** Mutes or unmutes; the partner is told. */
   setEnabled(m: { audio?: boolean; video?: boolean }): void
+  /** Saves data: `low` holds both pictures to about 300 kbit/s, `audio` sends and receives none. */
+  setDataUse(use: DataUse): void
   /** Queues for a partner. 1 to 8 topics, or any. */
   join(q: { topics: string[] | 'any'; langs?: string[] }): void
   /** Leaves the queue. */
@@ -168,6 +170,10 @@ class Runner implements Client {
 
   setEnabled(m: { audio?: boolean; video?: boolean }): void {
     this.#dispatch({ type: 'enable', on: m })
+  }
+
+  setDataUse(dataUse: DataUse): void {
+    this.#dispatch({ type: 'use', dataUse })
   }
 
   join(q: { topics: string[] | 'any'; langs?: string[] }): void {
@@ -308,6 +314,8 @@ class Runner implements Client {
         return this.#media.close()
       case 'enable':
         return this.#media.setEnabled(e.on)
+      case 'pace':
+        return this.#media.setPace(e.pace)
     }
   }
 
