@@ -3,6 +3,7 @@
  * One line per check; the last line is `N passed, N failed`; the exit code says the same.
  */
 import { mkdir, rm } from 'node:fs/promises'
+import { data } from './journeys/data.js'
 import { endings } from './journeys/endings.js'
 import { keyboard } from './journeys/keyboard.js'
 import { meet } from './journeys/meet.js'
@@ -16,7 +17,7 @@ import { Checks, firstLine, Stopped } from './lib/checks.js'
 import { Server } from './lib/server.js'
 import { World, type Journey } from './lib/world.js'
 
-const journeys: Journey[] = [weight, meet, endings, tabs, refused, keyboard, outage, screens]
+const journeys: Journey[] = [weight, meet, endings, tabs, refused, keyboard, data, outage, screens]
 const out = new URL('./out', import.meta.url).pathname
 
 async function walk(journey: Journey, server: Server, checks: Checks): Promise<void> {

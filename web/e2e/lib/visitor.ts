@@ -34,6 +34,16 @@ export async function until<T>(probe: () => Promise<T>, done: (v: T) => boolean,
   }
 }
 
+/** What is not as with everybody. */
+export type Kind = Partial<Pick<ProbeOptions, 'refuse' | 'crowd'>>
+
+/** What has gone over a media connection so far, in bytes; `pictures` is what came of the partner's picture. */
+export interface Traffic {
+  at: number
+  sent: number
+  pictures: number
+}
+
 /** What identifies a media connection. */
 export interface Identity {
   fingerprint: string | undefined
@@ -61,9 +71,9 @@ export class Visitor {
   }
 
   /** Opens the page and waits for the topics. */
-  static async arrive(browser: Browser, url: string, look: Look, options: { refuse?: boolean } = {}): Promise<Visitor> {
+  static async arrive(browser: Browser, url: string, look: Look, options: Kind = {}): Promise<Visitor> {
     const context = await browser.newContext({ viewport: { width: 1280, height: 800 } })
-    await context.addInitScript({ content: await probe({ ...looks[look], refuse: options.refuse ?? false }) })
+    await context.addInitScript({ content: await probe({ ...looks[look], refuse: options.refuse ?? false, crowd: options.crowd ?? false }) })
     return Visitor.open(context, url, look)
   }
 
@@ -145,6 +155,19 @@ export class Visitor {
         offers: globalThis.__probe.offers,
         peers: globalThis.__probe.peers,
       }
+    })
+  }
+
+  traffic(): Promise<Traffic> {
+    return this.page.evaluate(async () => {
+      const { pc } = globalThis.__smalltalk
+      if (!(pc instanceof RTCPeerConnection)) throw new Error('no peer connection')
+      const now = { at: performance.now(), sent: 0, pictures: 0 }
+      ;(await pc.getStats()).forEach((r: { type: string; kind?: string; nominated?: boolean; bytesSent?: number; bytesReceived?: number; headerBytesReceived?: number }) => {
+        if (r.type === 'candidate-pair' && r.nominated) now.sent += r.bytesSent ?? 0
+        if (r.type === 'inbound-rtp' && r.kind === 'video') now.pictures += (r.bytesReceived ?? 0) + (r.headerBytesReceived ?? 0)
+      })
+      return now
     })
   }
 

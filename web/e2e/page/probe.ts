@@ -1,5 +1,5 @@
 import type { Client, Phase } from '@smalltalk/client'
-import { middle, paint, sound, tone, type Colour } from './scene.js'
+import { crowd, middle, paint, sound, tone, type Colour } from './scene.js'
 
 // Runs in the page, before anything of the page's own.
 
@@ -9,6 +9,8 @@ export interface ProbeOptions {
   hz: number
   /** The camera and microphone are refused. */
   refuse: boolean
+  /** The camera shows a crowd, which needs all the bits that it can get, instead of the colour. */
+  crowd: boolean
 }
 
 /** A change of the client's state that matters to a journey; `at` is `Date.now()`, the same clock in every process of a machine. */
@@ -50,11 +52,12 @@ declare global {
 }
 
 /** Installs a camera that paints one colour with a moving bar, a microphone that plays one tone, and the probe. */
-export function install({ colour, hz, refuse }: ProbeOptions): void {
+export function install(options: ProbeOptions): void {
+  const { colour, hz, refuse } = options
   if (navigator.mediaDevices) {
     navigator.mediaDevices.getUserMedia = async (want) => {
       if (refuse) throw new DOMException('Permission denied', 'NotAllowedError')
-      return new MediaStream([...(want?.audio ? [tone(hz)] : []), ...(want?.video ? [paint(colour)] : [])])
+      return new MediaStream([...(want?.audio ? [tone(hz)] : []), ...(want?.video ? [options.crowd ? crowd() : paint(colour)] : [])])
     }
   }
 

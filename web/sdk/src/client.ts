@@ -5,7 +5,8 @@ import type { MediaStreamLike, MediaTrackLike, Platform } from './platform/types
 import { beat, beatMs, type Pulse } from './pulse.js'
 import { Session } from './socket.js'
 import type { DataUse, State } from './state.js'
-import { readStats, type CallStats, type StatTotals } from './stats.js'
+import type { CallStats, StatTotals } from './stats.js'
+import { num, selectedPair } from './transport.js'
 
 /** What {@link createClient} needs. */
 export interface ClientOptions {
@@ -235,6 +236,8 @@ class Runner implements Client {
   }
 
   async stats(): Promise<CallStats> {
+    // Few look at it, so whoever does not need not load it.
+    const { readStats } = await import('./stats.js')
     const { stats, totals } = readStats(await this.#media.stats(), this.#totals, this.#platform.now())
     this.#totals = totals
     return stats
@@ -283,7 +286,7 @@ class Runner implements Client {
     const entries = await this.#media.stats().catch(() => [])
     if (heart !== this.#heart) return
     const now = this.#platform.now()
-    const { pulse, dead } = beat(last, readStats(entries, undefined, now).totals.received, now)
+    const { pulse, dead } = beat(last, num(selectedPair(entries), 'bytesReceived') ?? 0, now)
     this.#await(heart, pulse)
     if (!dead) return
     this.#log('nothing comes any more')

@@ -1,4 +1,5 @@
 import type { StatEntry } from './platform/types.js'
+import { num, selectedPair } from './transport.js'
 
 /** One direction of a call. Everything but the rate is of the picture; absent is what the platform does not say. */
 export interface FlowStats {
@@ -38,11 +39,6 @@ export interface StatTotals {
   readonly resent: number
 }
 
-function num(entry: StatEntry | undefined, key: string): number | undefined {
-  const v = entry?.[key]
-  return typeof v === 'number' ? v : undefined
-}
-
 /** `before` is more than `now` where the counter is a new connection's. */
 function rise(now: number, before: number | undefined): number {
   return Math.max(0, now - (before ?? now))
@@ -69,10 +65,7 @@ function known<T extends object>(all: Optional<T>): T {
 export function readStats(entries: readonly StatEntry[], last: StatTotals | undefined, now: number): { stats: CallStats; totals: StatTotals } {
   const byId = new Map(entries.map((e) => [e['id'], e]))
   const picture = (type: string): StatEntry | undefined => entries.find((e) => e['type'] === type && e['kind'] === 'video')
-  const transport = entries.find((e) => e['type'] === 'transport')
-  const pair =
-    byId.get(transport?.['selectedCandidatePairId']) ??
-    entries.find((e) => e['type'] === 'candidate-pair' && e['nominated'] === true && e['state'] === 'succeeded')
+  const pair = selectedPair(entries)
   const [inbound, outbound, remote] = ['inbound-rtp', 'outbound-rtp', 'remote-inbound-rtp'].map(picture)
   const totals: StatTotals = {
     at: now,
