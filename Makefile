@@ -6,6 +6,8 @@ SHELL := /bin/bash
 GO        ?= go
 FUZZTIME  ?= 30s
 BENCHTIME ?= 1s
+# For example --realtime on a machine that has other work.
+RELAYFLAGS ?=
 LINT_VERSION := v2.15.0
 NODE_MODULES := web/node_modules/.package-lock.json
 
@@ -29,6 +31,7 @@ race: ## Go tests with the race detector
 	@.ci/need go cc
 	$(GO) vet ./...
 	$(GO) test -race -timeout 10m ./...
+	$(GO) test -race -timeout 10m ./sfu -args -plane=pion
 
 .PHONY: web-test
 web-test: $(NODE_MODULES) build ## Type checks and tests of the web workspaces; web/dist must match its sources
@@ -69,9 +72,20 @@ fuzz: ## Every fuzz target for FUZZTIME (30s)
 e2e: $(NODE_MODULES) build ## Journeys through the real server in real Chromium; screenshots in web/e2e/out
 	@.ci/need chromium
 	SMALLTALK_BIN=$(CURDIR)/bin/smalltalk npm run e2e --prefix web/e2e
+	SMALLTALK_MEDIA_PLANE=pion SMALLTALK_BIN=$(CURDIR)/bin/smalltalk npm run e2e --prefix web/e2e outage meet endings
 
 .PHONY: bench
-bench: ## Go benchmarks of the packet path and of matching, with allocations
+bench: bench-relay bench-go ## Everything that is measured without browsers (7 minutes; Linux)
+
+.PHONY: bench-relay
+bench-relay: ## The media plane beside other relays in one run: 50 pairs, 150 pairs, idle clients; JSON in bin (coturn joins in where it is installed)
+	$(GO) build -trimpath -o bin/loadtest ./cmd/loadtest
+	./bin/loadtest relay --json bin/relay-50.json $(RELAYFLAGS)
+	./bin/loadtest relay --pairs 150 --repeat 1 --json bin/relay-150.json $(RELAYFLAGS)
+	./bin/loadtest relay --idle 300 --json bin/relay-idle.json
+
+.PHONY: bench-go
+bench-go: ## Go benchmarks of the packet path and of matching, with allocations
 	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./sfu/... ./matchmaker/...
 
 .PHONY: bench-next
@@ -83,6 +97,13 @@ bench-next: $(NODE_MODULES) build ## Time from a match to the new partner's pict
 netlab: $(NODE_MODULES) build ## Two browsers behind NATs, firewalls and a proxy (root, Linux); table and JSON in web/e2e/out
 	@.ci/need chromium firefox ip nft conntrack sysctl openssl
 	SMALLTALK_BIN=$(CURDIR)/bin/smalltalk npm run netlab --prefix web/e2e
+
+# make quality QUALITY='--only loss5,cut-down --seconds 30 --calls 1'
+.PHONY: quality
+quality: $(NODE_MODULES) build ## Calls on lossy, long and narrow links beside direct ones (root, Linux, 2 h); QUALITY= takes its flags
+	@.ci/need chromium ip tc nft conntrack sysctl openssl
+	@.ci/need turnserver || echo 'calls over coturn are left out'
+	SMALLTALK_BIN=$(CURDIR)/bin/smalltalk npm run quality --prefix web/e2e -- $(QUALITY)
 
 .PHONY: ci
 ci: test lint e2e bench-next ## What continuous integration runs

@@ -10,11 +10,15 @@ import (
 // batchConn reads and writes several datagrams at a time. One goroutine reads
 // and one goroutine writes.
 type batchConn interface {
-	// read waits for datagrams and fills in as many as there are; it returns
-	// an error only if the socket is closed.
+	// read waits for datagrams and fills in as many as there are. An error may
+	// concern one datagram only: one that is too long for it, or an answer to
+	// one that was sent before.
 	read(in []datagram) (int, error)
 	// write sends datagrams, without waiting, and returns how many it could not.
 	write(out []slotOut) (unsent int)
+	// writeOne sends a datagram, without waiting; it returns false if it could
+	// not. Anybody may call it at any time.
+	writeOne(b []byte, to *destination) bool
 	// sending returns a batchConn of the same socket for another goroutine that
 	// writes.
 	sending() batchConn
@@ -54,7 +58,7 @@ func (s single) read(in []datagram) (int, error) {
 // write implements batchConn.
 func (s single) write(out []slotOut) (unsent int) {
 	for i := range out {
-		if !writeOne(s.conn, out[i].b[:out[i].n], out[i].to.addr) {
+		if !s.writeOne(out[i].b[:out[i].n], out[i].to) {
 			unsent++
 		}
 	}
@@ -65,13 +69,14 @@ func (s single) write(out []slotOut) (unsent int) {
 // sending implements batchConn.
 func (s single) sending() batchConn { return s }
 
-// writeOne sends one datagram.
-func writeOne(conn net.PacketConn, b []byte, to netip.AddrPort) bool {
+// writeOne implements batchConn. Where a socket waits for room in the system's
+// memory there is no way around it.
+func (s single) writeOne(b []byte, to *destination) bool {
 	var err error
-	if c, ok := conn.(ice.AddrPortReaderWriter); ok {
-		_, err = c.WriteToAddrPort(b, to)
+	if c, ok := s.conn.(ice.AddrPortReaderWriter); ok {
+		_, err = c.WriteToAddrPort(b, to.addr)
 	} else {
-		_, err = conn.WriteTo(b, net.UDPAddrFromAddrPort(to))
+		_, err = s.conn.WriteTo(b, net.UDPAddrFromAddrPort(to.addr))
 	}
 
 	return err == nil

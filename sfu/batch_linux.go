@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"sync"
 	"syscall"
 	"unsafe"
 
@@ -30,11 +31,12 @@ type mmsghdr struct {
 // multi is a batchConn by recvmmsg and sendmmsg. Runs of datagrams of one size
 // to one client go to the kernel as one and are cut there (UDP_SEGMENT).
 type multi struct {
-	raw    syscall.RawConn
-	conn   *net.UDPConn
-	in     *reading
-	out    *writing
-	write1 func(fd uintptr)
+	raw   syscall.RawConn
+	conn  *net.UDPConn
+	in    *reading
+	out   *writing
+	flush func(fd uintptr) // out.send
+	ones  *sync.Pool       // of *oneWrite
 }
 
 var _ batchConn = (*multi)(nil)
@@ -82,7 +84,7 @@ func newBatchConn(conn net.PacketConn) batchConn {
 	if err != nil {
 		return single{udpConn{c}}
 	}
-	m := &multi{raw: raw, conn: c, in: &reading{}}
+	m := &multi{raw: raw, conn: c, in: &reading{}, ones: &sync.Pool{New: newOneWrite}}
 	m.in.try = m.in.receive
 
 	return m
@@ -97,20 +99,15 @@ func (m *multi) read(in []datagram) (int, error) {
 	for i := range min(len(in), burstSize) {
 		r.hdrs[i].hdr.Namelen = unix.SizeofSockaddrInet6
 	}
-	for {
-		if err := m.raw.Read(r.try); err != nil {
-			return 0, err
-		}
-		switch r.errno {
-		case 0:
-			r.finish(in)
-
-			return r.count, nil
-		case unix.EBADF, unix.ENOTSOCK, unix.EINVAL:
-			return 0, r.errno
-		default: // of a datagram sent before: nothing that concerns reading
-		}
+	if err := m.raw.Read(r.try); err != nil {
+		return 0, err
 	}
+	if r.errno != 0 {
+		return 0, r.errno
+	}
+	r.finish(in)
+
+	return r.count, nil
 }
 
 func (r *reading) prepare(in []datagram) {
@@ -125,9 +122,11 @@ func (r *reading) prepare(in []datagram) {
 	}
 }
 
-// receive tries once; it returns false if there is nothing to read yet.
+// receive tries once; it returns false if there is nothing to read yet. The
+// call does not wait, so Go's scheduler is not told of it: it would move the
+// worker's processor to another thread and back.
 func (r *reading) receive(fd uintptr) bool {
-	n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&r.hdrs[0])),
+	n, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&r.hdrs[0])),
 		burstSize, unix.MSG_DONTWAIT, 0, 0)
 	if errno == unix.EAGAIN || errno == unix.EINTR {
 		return false
@@ -158,7 +157,7 @@ func (r *reading) finish(in []datagram) {
 func (m *multi) sending() batchConn {
 	w := &multi{raw: m.raw, conn: m.conn, out: &writing{}}
 	_ = m.raw.Control(func(fd uintptr) { w.out.segments = knowsSegments(int(fd)) })
-	w.write1 = w.out.send
+	w.flush = w.out.send
 
 	return w
 }
@@ -173,7 +172,7 @@ func knowsSegments(fd int) bool {
 func (m *multi) write(out []slotOut) (unsent int) {
 	w := m.out
 	w.load(out)
-	if err := m.raw.Control(m.write1); errors.Is(err, net.ErrClosed) {
+	if err := m.raw.Control(m.flush); errors.Is(err, net.ErrClosed) {
 		return len(out)
 	}
 

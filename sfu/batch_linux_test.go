@@ -100,6 +100,12 @@ func TestBatchRefused(t *testing.T) {
 	if unsent := sender.write(out); unsent != 2 {
 		t.Errorf("%d datagrams were refused, want 2", unsent)
 	}
+	if !bad.whole.Load() || good.whole.Load() {
+		t.Error("a run that was refused concerns others than its client")
+	}
+	if one := newBatchConn(conn); one.writeOne([]byte{1}, bad) || one.writeOne(nil, good) {
+		t.Error("what the system refuses was sent")
+	}
 	// A run is refused as too much for the device: it goes one by one.
 	sender.out.segments = true
 	sender.out.load(out[:1])

@@ -55,10 +55,10 @@ func (w *writing) load(slots []slotOut) {
 
 // join puts a slot into the newest message to the same client, if it fits.
 func (w *writing) join(i int8) bool {
-	if !w.segments {
+	s := &w.slots[i]
+	if !w.segments || s.to.whole.Load() {
 		return false
 	}
-	s := &w.slots[i]
 	for m := w.messages - 1; m >= 0; m-- {
 		c := &w.chains[m]
 		if c.to != s.to {
@@ -110,7 +110,7 @@ func (w *writing) describe(m, iov int) int {
 // be on any network; nobody waits for a full queue.
 func (w *writing) send(fd uintptr) {
 	for m := 0; m < w.messages; {
-		n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&w.hdrs[m])),
+		n, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&w.hdrs[m])),
 			uintptr(w.messages-m), unix.MSG_DONTWAIT, 0, 0)
 		switch {
 		case errno == 0:
@@ -127,23 +127,63 @@ func (w *writing) send(fd uintptr) {
 	}
 }
 
-// refused handles a message that the kernel did not take: a run of segments
-// may be too much for the network device, then they go one by one, now and in
-// future.
+// refused handles a message that the kernel did not take: a run may be too much
+// for the network device, or one of its parts too long for a path that takes
+// the parts one by one.
 func (w *writing) refused(fd uintptr, m int, errno syscall.Errno) {
 	c := &w.chains[m]
-	if c.count == 1 || errno != unix.EIO && errno != unix.EINVAL && errno != unix.EOPNOTSUPP {
-		w.unsent += c.count
+	if c.count == 1 {
+		w.unsent++
 
 		return
 	}
-	w.segments = false
+	switch errno {
+	case unix.EIO, unix.EOPNOTSUPP:
+		w.segments = false
+	case unix.EMSGSIZE, unix.EINVAL:
+		c.to.whole.Store(true)
+	}
 	for i := c.first; i >= 0; i = w.next[i] {
-		s := &w.slots[i]
-		_, _, errno := unix.Syscall6(unix.SYS_SENDTO, fd, uintptr(unsafe.Pointer(&s.b[0])), uintptr(s.n),
-			unix.MSG_DONTWAIT, uintptr(unsafe.Pointer(&c.to.raw.sa)), uintptr(c.to.raw.size))
-		if errno != 0 {
+		if s := &w.slots[i]; !sendTo(fd, s.b[:s.n], &c.to.raw) {
 			w.unsent++
 		}
 	}
+}
+
+// sendTo sends one datagram without waiting.
+func sendTo(fd uintptr, b []byte, to *rawAddress) bool {
+	_, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, fd, uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)),
+		unix.MSG_DONTWAIT, uintptr(unsafe.Pointer(&to.sa)), uintptr(to.size))
+
+	return errno == 0
+}
+
+// oneWrite is a datagram for RawConn.Control, in memory that is used again.
+type oneWrite struct {
+	b    []byte
+	to   *destination
+	sent bool
+	do   func(fd uintptr)
+}
+
+func newOneWrite() any {
+	w := &oneWrite{}
+	w.do = func(fd uintptr) { w.sent = sendTo(fd, w.b, &w.to.raw) }
+
+	return w
+}
+
+// writeOne implements batchConn.
+func (m *multi) writeOne(b []byte, to *destination) bool {
+	if len(b) == 0 {
+		return false
+	}
+	w := m.ones.Get().(*oneWrite) //nolint:forcetypeassert // the pool has nothing else
+	w.b, w.to, w.sent = b, to, false
+	err := m.raw.Control(w.do)
+	sent := err == nil && w.sent
+	w.b, w.to = nil, nil
+	m.ones.Put(w)
+
+	return sent
 }

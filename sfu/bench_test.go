@@ -144,7 +144,11 @@ func BenchmarkReturnFeedback(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
+				now += 10 * time.Millisecond // far from the limit
 				subscriber.receiveRTCP(packet, now, nil)
+			}
+			if n := subscriber.count.dropped[dropExcess].Load(); n > 0 {
+				b.Errorf("%d dropped", n)
 			}
 		})
 	}

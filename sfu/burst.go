@@ -1,6 +1,9 @@
 package sfu
 
-import "net/netip"
+import (
+	"net/netip"
+	"sync/atomic"
+)
 
 // burstSize is how many datagrams are read or written with one call of the system.
 const burstSize = 64
@@ -35,14 +38,26 @@ type destination struct {
 	raw   rawAddress
 	group *group    // the sockets that it is reached by; nil for a virtual address
 	end   *endpoint // which that belongs to
+	// whole says that runs of datagrams to it cannot be cut by the kernel, as
+	// when they are longer than its path takes.
+	whole atomic.Bool
 }
 
-// write sends a datagram at once. Anybody may call it.
+// write sends a datagram at once, or loses it. Anybody may call it.
 func (d *destination) write(b []byte) {
 	if d.group != nil {
-		d.group.write(b, d.addr)
+		d.group.write(b, d)
 	} else if d.end != nil {
 		d.end.send(b, d.addr)
+	}
+}
+
+func (d *destination) same(as *destination) bool { return d.addr == as.addr && d.group == as.group }
+
+// forget takes the destination out of the table if it is the lane's.
+func (d *destination) forget(l *lane) {
+	if d.group != nil {
+		d.group.table.remove(d.addr, l)
 	}
 }
 

@@ -32,10 +32,12 @@ func checkCapture() error {
 	defer cancel()
 	capture := &keyCapture{}
 	client, err := shakeHands(ctx, capture, certificate)
+	if client != nil {
+		defer func() { _ = client.Close() }()
+	}
 	if err != nil {
 		return fmt.Errorf("shake hands with ourselves: %w", err)
 	}
-	defer func() { _ = client.Close() }()
 	captured, err := capture.take()
 	if err != nil {
 		return err

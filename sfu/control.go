@@ -150,8 +150,10 @@ func (l *leg) resend(m *media, d *downTrack, buffer *ring, seq uint16, now time.
 	if !ok || len(b) < rtpHeaderSize {
 		return
 	}
+	d.repairs.mu.Lock()
+	defer d.repairs.mu.Unlock()
 	if pt := m.payloads[b[1]&0x7f].repair; pt != noPayload && m.repair != 0 {
-		b, ok = appendRTX(d.wrapped[:0], b, pt, d.nextRepair(), m.repair, &m.ext[video], now)
+		b, ok = appendRTX(d.wrapped[:0], b, pt, d.repairs.next(), m.repair, &m.ext[video], now)
 		if !ok {
 			return
 		}

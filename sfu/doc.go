@@ -10,12 +10,36 @@
 // and one video stream with the same SSRCs and unbroken numbers, so that Next
 // costs neither SDP nor ICE nor DTLS: two pointers are swapped.
 //
+// # Two planes
+//
+// SDP, ICE and DTLS are Pion's. What is between a client's datagram and its leg
+// (leg.go), there and back, is a plane; serve.go chooses one for each connection
+// when that is connected:
+//
+//   - fast: SRTP never enters Pion. The keys are learnt from the handshake
+//     (keycapture.go; capturecheck.go tries it when an Engine starts).
+//   - pion: by way of Pion's SRTP session, its BufferFactory and its tracks.
+//     For where the keys cannot be had.
+//
+// On the fast plane Pion must send no SRTP: it holds the same keys, and nonces
+// would repeat. There are no interceptors, nothing is written to its tracks, and
+// group.go and inbox.go drop and count what it would send all the same.
+//
 // # One packet's way
 //
-// A datagram comes in through one of Config.UDP (mux.go), Pion's ICE, and the
-// SRTP session of its peer, whose goroutine decrypts it and hands it to Write
-// in buffer.go. All that follows runs in that goroutine, one for each peer,
-// with no lock, no allocation and no hand-over of ours:
+// On the fast plane a datagram comes in through one of Config.UDP. Each socket
+// has a worker (group.go), which reads as many as there are with one call of the
+// system (batch.go, batch_linux.go). What is not SRTP goes to ICE (mux.go), and
+// so does one datagram of each client a second, as a sign of life; what comes
+// from an address that ICE has selected (addresses.go) goes to the client's lane
+// (lane.go), which decrypts it in place. A client that comes by TCP or TURN
+// reaches its lane through inbox.go.
+//
+// On the pion plane it comes through Pion's ICE and the SRTP session of its
+// peer, whose goroutine decrypts it and hands it to Write in buffer.go.
+//
+// All that follows runs in that worker, or that goroutine, with no lock, no
+// allocation and no hand-over of ours:
 //
 //   - leg.go, receiveRTP: police.go admits it, rtp.go parses it in place, its
 //     payload type (codec.go) says what it is, rtx.go unwraps it if it is a
@@ -30,15 +54,18 @@
 //     server's own, what the picture needs and the number that feedback is
 //     about, and nothing else of the sender's; fec.go makes parity anew, over
 //     what was sent; ring.go keeps a copy.
-//   - track.go: into the partner's SRTP session, which encrypts and sends it.
+//   - lane.go, sendRTP: encrypted into the worker's burst (burst.go), which is
+//     written with one call of the system for all that was read with one
+//     (batch_write_linux.go). Or track.go: into the partner's SRTP session, which
+//     encrypts and sends it.
 //   - uplink.go, feedback: what the peer is owed as a sender, and its partner
 //     does not give it, is sent when it is due, driven by its own packets: NACKs
 //     for what is missing, a bandwidth limit (REMB; estimate.go), a key frame
 //     request; arrival times for its rate control (arrivals.go) of what went no
 //     further, and receiver reports while nobody else makes any.
 //
-// RTCP takes the same way in, through the SRTCP session's goroutine, to
-// control.go: NACKs are answered from the ring and key frame requests are passed
+// RTCP takes the same way in, on the pion plane through the SRTCP session's
+// goroutine, to control.go: NACKs are answered from the ring and key frame requests are passed
 // to the publisher. What else a subscriber says about its partner's packets
 // goes back through a gate of its own: transport-wide feedback in wide.go
 // (transportcc.go has its format), sender and receiver reports in report.go,
@@ -48,13 +75,14 @@
 // # Who may touch what
 //
 // A leg is fed by two goroutines, media and control, and each owns its part of
-// it; what both read is atomic. rooms.go has the one lock of the wiring; it is
+// it; what both read is atomic. On the fast plane one goroutine at a time is
+// both: who comes second in the same instant is dropped. rooms.go has the one lock of the wiring; it is
 // never on a packet's way, and under it nothing is sent. peer.go has the
 // connection's life, offer.go and negotiate.go its SDP.
 //
 // The files rtp, extension, keyframe, codec, receive, loss, ring, rtx, red, fec,
 // rewrite, span, gate, route, rooms, arrivals, transportcc, wide, report,
-// keyrequest, estimate and police know nothing of Pion, so that another media
-// plane can use them; leg, uplink and control use its RTCP packets; the others
-// are what binds them to its PeerConnection.
+// keyrequest, estimate and police know nothing of Pion; leg, uplink and control
+// use its RTCP packets; lane its SRTP contexts; the others are what binds them to
+// its PeerConnection.
 package sfu

@@ -31,7 +31,7 @@ type endpoint struct {
 
 	mu       sync.Mutex // guards the rest
 	closed   bool
-	lane     atomic.Pointer[lane] // takes media on the fast plane; nil before
+	media    atomic.Pointer[post] // takes media on the fast plane; nil before
 	password string               // empty until the answer is ready
 	leg      *leg
 	links    map[netip.AddrPort]link

@@ -119,7 +119,7 @@ func (e *Engine) start() error {
 	e.log.Info("media plane", "fast", e.fast, "sockets", len(e.config.UDP))
 	var err error
 	e.hub = newHub(e.now)
-	e.plane = &plane{now: e.now, hub: &e.hub.count}
+	e.plane = &plane{now: e.now, hub: &e.hub.count, log: e.log, fastOnly: e.fast}
 	if e.mux, err = newMux(e); err != nil {
 		return err
 	}

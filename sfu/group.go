@@ -1,13 +1,18 @@
 package sfu
 
 import (
+	"errors"
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pion/ice/v4"
 )
+
+// maxReadFailures in a row, some seconds of them, are the end of a socket.
+const maxReadFailures = 1000
 
 // controlLimit is how many handshakes and connectivity checks may wait for ICE.
 const controlLimit = 1024
@@ -20,6 +25,8 @@ type group struct {
 	plane   *plane
 	sockets []net.PacketConn
 	conns   []batchConn
+	table   addresses
+	closed  atomic.Bool
 	local   netip.AddrPort
 	six     bool // the sockets are of IPv6, which may take IPv4 too
 	control chan *parcel
@@ -45,10 +52,6 @@ func newGroup(p *plane, sockets []net.PacketConn) *group {
 		w := &worker{group: g, conn: g.conns[i], burst: burst{worker: i, count: &p.count}}
 		g.workers.Go(w.run)
 	}
-	go func() {
-		g.workers.Wait()
-		close(g.control)
-	}()
 	p.groups = append(p.groups, g)
 
 	return g
@@ -63,17 +66,38 @@ type worker struct {
 }
 
 func (w *worker) run() {
-	for {
+	for failures := 0; ; {
 		n, err := w.conn.read(w.in[:])
 		if err != nil {
-			return
+			if failures++; !w.goesOn(err, failures) {
+				return
+			}
+
+			continue
 		}
+		failures = 0
 		now := w.group.plane.now()
 		for i := range n {
 			w.handle(&w.in[i], now)
 		}
 		w.burst.flush()
 	}
+}
+
+// goesOn says whether to read on after so many errors in a row, and waits a
+// little if so.
+func (w *worker) goesOn(err error, failures int) bool {
+	switch {
+	case w.group.closed.Load() || errors.Is(err, net.ErrClosed):
+		return false
+	case failures == maxReadFailures:
+		w.group.plane.log.Error("a media socket has failed: restart the server", "address", w.group.local, "error", err)
+
+		return false
+	}
+	time.Sleep(time.Millisecond)
+
+	return true
 }
 
 // handle takes a datagram: media goes to its client's lane, all else to ICE.
@@ -87,11 +111,16 @@ func (w *worker) handle(d *datagram, now time.Duration) {
 		return
 	}
 	if isMedia(b) {
-		if l := p.table.find(d.from); l != nil {
-			if l.show(now) {
+		if at := w.group.table.find(d.from); at != nil {
+			if at.show(now) {
 				w.group.pass(b, d.from)
 			}
-			l.receive(b, now, &w.burst)
+			at.lane.receive(b, now, &w.burst)
+
+			return
+		}
+		if p.isOnly() {
+			p.count.strange.Add(1)
 
 			return
 		}
@@ -134,21 +163,21 @@ func (g *group) WriteToAddrPort(b []byte, to netip.AddrPort) (int, error) {
 
 		return len(b), nil
 	}
-	if isMedia(b) && g.plane.table.find(to) != nil {
+	if isMedia(b) && g.table.find(to) != nil {
 		g.plane.count.pionMedia.Add(1)
 
 		return len(b), nil
 	}
-	if !g.write(b, to) {
-		g.plane.count.unsent.Add(1)
-	}
+	g.write(b, &destination{addr: to, raw: newRawAddress(to, g.six)})
 
 	return len(b), nil
 }
 
-// write sends a datagram at once.
-func (g *group) write(b []byte, to netip.AddrPort) bool {
-	return writeOne(portable(g.sockets[0]), b, to)
+// write sends a datagram at once, or loses it. Anybody may call it.
+func (g *group) write(b []byte, to *destination) {
+	if !g.conns[0].writeOne(b, to) {
+		g.plane.count.unsent.Add(1)
+	}
 }
 
 // ReadFrom implements net.PacketConn.
@@ -185,12 +214,16 @@ func (g *group) SetWriteDeadline(time.Time) error { return nil }
 
 // Close implements net.PacketConn. It returns when the workers have ended.
 func (g *group) Close() (err error) {
+	again := g.closed.Swap(true)
 	for _, s := range g.sockets {
 		if bad := s.Close(); bad != nil {
 			err = bad
 		}
 	}
 	g.workers.Wait()
+	if !again {
+		close(g.control)
+	}
 
 	return err
 }

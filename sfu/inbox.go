@@ -45,15 +45,15 @@ func (i *inbox) deliver(b []byte, from netip.AddrPort) {
 	if s == nil {
 		return // longer than what any stream takes
 	}
-	if l := i.end.lane.Load(); l != nil && isMedia(b) {
+	if p := i.end.media.Load(); p != nil && isMedia(b) {
 		now := i.end.hub.now()
-		if !l.show(now) {
-			l.receive(s.datagram(), now, nil)
+		if !p.show(now) {
+			p.lane.receive(s.datagram(), now, nil)
 			s.free()
 
 			return
 		}
-		l.receive(slices.Clone(b), now, nil)
+		p.lane.receive(slices.Clone(b), now, nil)
 	}
 	i.mu.Lock()
 	if i.closed || i.waiting.len() >= inboxLimit {
@@ -102,8 +102,14 @@ func (i *inbox) ReadFromAddrPort(b []byte) (int, netip.AddrPort, error) {
 	}
 }
 
-// WriteToAddrPort implements ice.AddrPortReaderWriter. It never blocks.
+// WriteToAddrPort implements ice.AddrPortReaderWriter. It never blocks. Media of
+// Pion's does not pass to a client of the fast plane, see group.WriteToAddrPort.
 func (i *inbox) WriteToAddrPort(b []byte, to netip.AddrPort) (int, error) {
+	if p := i.end.media.Load(); p != nil && isMedia(b) {
+		p.lane.count.pionMedia.Add(1)
+
+		return len(b), nil
+	}
 	i.end.send(b, to)
 
 	return len(b), nil

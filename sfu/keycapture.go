@@ -47,6 +47,13 @@ type keys struct {
 	srtp.SessionKeys
 }
 
+// wipe forgets the keys; contexts have made their own of them.
+func (k *keys) wipe() {
+	for _, b := range [][]byte{k.LocalMasterKey, k.LocalMasterSalt, k.RemoteMasterKey, k.RemoteMasterSalt} {
+		clear(b)
+	}
+}
+
 // Write implements io.Writer for the key log: lines of "CLIENT_RANDOM", the
 // client's random and the master secret, in hexadecimal.
 func (c *keyCapture) Write(line []byte) (int, error) {

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -32,8 +31,7 @@ type lane struct {
 	count *planeCounters
 	to    atomic.Pointer[destination] // nil until ICE has selected a pair
 
-	shown atomic.Int64 // when ICE was last shown a datagram, see show
-	crowd func()       // called, perhaps again, when the client has too many streams
+	crowd func() // called, perhaps again, when the client has too many streams
 
 	busy    atomic.Bool // claimed by who is in receive, and guards these
 	in      *srtp.Context
@@ -47,12 +45,13 @@ type lane struct {
 	// packet bit for bit.
 	video atomic.Int64
 
-	mu      sync.Mutex // guards repair and control: several goroutines send such, some ten a second
-	repair  sealer
+	repair sealer // that of who sends repairs, see repairStream
+
+	mu      sync.Mutex // guards control: several goroutines send such, some ten a second
 	control *srtp.Context
 
-	moving sync.Mutex // guards known and gone
-	known  [2]netip.AddrPort
+	moving sync.Mutex      // guards known and gone
+	known  [2]*destination // where the client is, and was before
 	gone   bool
 }
 
@@ -109,18 +108,6 @@ func isMedia(b []byte) bool { return len(b) >= rtpHeaderSize && b[0] >= 128 && b
 
 // isControl tells SRTCP from SRTP (RFC 5761 section 4).
 func isControl(b []byte) bool { return b[1] >= 192 && b[1] < 224 }
-
-// showInterval is how often ICE is shown media.
-const showInterval = time.Second
-
-// show reports whether ICE is to see this datagram too. It judges by what comes
-// whether a client is still there and a path still good, and clients that send
-// media check themselves only every few seconds (RFC 7675 section 5.1).
-func (n *lane) show(now time.Duration) bool {
-	last := n.shown.Load()
-
-	return int64(now)-last >= int64(showInterval) && n.shown.CompareAndSwap(last, int64(now))
-}
 
 // receive opens a datagram in place and forwards what is in it. Anybody may
 // call it; of two at the same time the second gives up.
@@ -180,7 +167,7 @@ func (n *lane) receiveControl(b []byte, now time.Duration, via *burst) {
 // sendRTP implements sender.
 func (n *lane) sendRTP(via *burst, k kind, b []byte) error {
 	if k == video {
-		n.video.Store(n.videoIndex(b))
+		n.video.Store(max(n.video.Load(), n.videoIndex(b)))
 	}
 
 	return n.seal(&n.media, via, b)
@@ -189,8 +176,6 @@ func (n *lane) sendRTP(via *burst, k kind, b []byte) error {
 // sendRepair implements sender. What repeats a packet bit for bit must have the
 // index that the packet had.
 func (n *lane) sendRepair(via *burst, b []byte) error {
-	n.mu.Lock()
-	defer n.mu.Unlock()
 	if ssrc := binary.BigEndian.Uint32(b[8:]); ssrc == n.leg.down[video].ssrc {
 		n.repair.context.SetROC(ssrc, uint32(n.videoIndex(b)>>16))
 	}
@@ -266,30 +251,32 @@ func (n *lane) sendRTCP(via *burst, b []byte) error {
 
 // move says where the client is from now on. What still comes from the place
 // before is taken too, until it moves again.
-func (n *lane) move(table *addresses, to *destination) {
+func (n *lane) move(to *destination) {
 	n.moving.Lock()
 	defer n.moving.Unlock()
 	if n.gone {
 		return
 	}
-	if n.known[1].IsValid() && n.known[1] != to.addr {
-		table.remove(n.known[1], n)
+	if old := n.known[1]; old != nil && !old.same(to) {
+		old.forget(n)
 	}
-	if n.known[0] != to.addr {
-		n.known[0], n.known[1] = to.addr, n.known[0]
+	if n.known[0] == nil || !n.known[0].same(to) {
+		n.known[0], n.known[1] = to, n.known[0]
 	}
-	table.add(to.addr, n)
+	if to.group != nil {
+		to.group.table.add(to.addr, n)
+	}
 	n.to.Store(to)
 }
 
-// close takes the lane's addresses out of the table.
-func (n *lane) close(table *addresses) {
+// close takes the lane's addresses out of the tables.
+func (n *lane) close() {
 	n.moving.Lock()
 	defer n.moving.Unlock()
 	n.gone = true
-	for _, a := range n.known {
-		if a.IsValid() {
-			table.remove(a, n)
+	for _, d := range n.known {
+		if d != nil {
+			d.forget(n)
 		}
 	}
 }

@@ -20,6 +20,11 @@ type outlet struct{ sent [][]byte }
 
 func (o *outlet) read([]datagram) (int, error) { return 0, ErrClosed }
 func (o *outlet) sending() batchConn           { return o }
+func (o *outlet) writeOne(b []byte, _ *destination) bool {
+	o.sent = append(o.sent, bytes.Clone(b))
+
+	return true
+}
 func (o *outlet) write(out []slotOut) int {
 	for i := range out {
 		o.sent = append(o.sent, bytes.Clone(out[i].b[:out[i].n]))
@@ -68,7 +73,7 @@ func newLaneClient(t testing.TB, ssrc uint32, profile srtp.ProtectionProfile) *l
 	}
 	c.leg.out = c.lane
 	g := &group{conns: []batchConn{c.out}}
-	c.lane.move(&addresses{}, &destination{addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), uint16(ssrc)), group: g})
+	c.lane.move(&destination{addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), uint16(ssrc)), group: g})
 	c.via = &burst{count: &c.count}
 	if c.seal, err = srtp.CreateContext(k.RemoteMasterKey, k.RemoteMasterSalt, profile); err != nil {
 		t.Fatal(err)
@@ -209,6 +214,10 @@ func TestNoNonceTwice(t *testing.T) {
 				r.seq++
 				r.ts += 3000
 				a.send(t, r.bytes(keyFrame...), now)
+				if i%70 == 69 { // a probe of what has arrived
+					probe := raw{pt: ptRTX, ssrc: 1102, seq: uint16(i / 70), ts: r.ts}
+					a.send(t, probe.bytes(append([]byte{byte(r.seq >> 8), byte(r.seq)}, keyFrame...)...), now)
+				}
 				if i%50 == 49 {
 					last := videoSeq(b.out.sent)
 					nack := &rtcp.TransportLayerNack{MediaSSRC: 2001, Nacks: []rtcp.NackPair{{PacketID: last - 40, LostPackets: 0xff}}}
@@ -343,9 +352,10 @@ func laneLoop(t testing.TB) (a, b *laneClient, step func()) {
 
 type discardConn struct{}
 
-func (discardConn) read([]datagram) (int, error) { return 0, ErrClosed }
-func (discardConn) write([]slotOut) int          { return 0 }
-func (discardConn) sending() batchConn           { return discardConn{} }
+func (discardConn) read([]datagram) (int, error)       { return 0, ErrClosed }
+func (discardConn) writeOne([]byte, *destination) bool { return true }
+func (discardConn) write([]slotOut) int                { return 0 }
+func (discardConn) sending() batchConn                 { return discardConn{} }
 
 // BenchmarkLane is one video packet of 1,100 bytes on the fast plane without
 // the system's calls, with the client's own encryption: opened, parsed,

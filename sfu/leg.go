@@ -1,6 +1,7 @@
 package sfu
 
 import (
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -11,8 +12,8 @@ import (
 type sender interface {
 	// sendRTP sends a media packet; one goroutine at a time calls it.
 	sendRTP(via *burst, k kind, b []byte) error
-	// sendRepair sends a retransmission; only the peer's control goroutine
-	// calls it, at the same time as others call sendRTP.
+	// sendRepair sends a retransmission or a probe; one goroutine at a time calls
+	// it (see repairStream), at the same time as others call sendRTP.
 	sendRepair(via *burst, b []byte) error
 	// sendRTCP may be called by anybody at any time.
 	sendRTCP(via *burst, b []byte) error
@@ -20,7 +21,9 @@ type sender interface {
 
 // leg is one peer in the relay: its uplink, its two downlinks, and where they
 // are wired. Two goroutines feed it, each only its own part: the media
-// goroutine calls receiveRTP, the control goroutine receiveRTCP.
+// goroutine calls receiveRTP, the control goroutine receiveRTCP. On the fast
+// plane they are one, a worker as a rule, and via is its burst; elsewhere via is
+// nil and packets are sent at once.
 type leg struct {
 	out        sender
 	maxBitrate uint64
@@ -64,7 +67,7 @@ type downTrack struct {
 	// of the server's time when it went out.
 	sent atomic.Uint64
 
-	repaired atomic.Uint32 // the last number on the retransmission stream
+	repairs repairStream
 
 	// The control goroutine's.
 	plain   []byte
@@ -77,15 +80,27 @@ type downTrack struct {
 	hopeless   time.Duration // when next a key frame may be asked for instead
 }
 
-// nextRepair takes a number of the retransmission stream; anybody may.
-func (d *downTrack) nextRepair() uint16 { return uint16(d.repaired.Add(1)) }
+// repairStream is what repeats a peer's video and what probes its path. The
+// peer's control goroutine sends on it and the partner's media goroutine: both
+// hold mu for one packet, so that numbers go out in order.
+type repairStream struct {
+	mu  sync.Mutex // guards seq and who calls sendRepair
+	seq uint16     // the last number
+}
+
+// next takes a number; mu is held.
+func (s *repairStream) next() uint16 {
+	s.seq++
+
+	return s.seq
+}
 
 func newLeg(out sender, maxBitrate uint64, wall time.Duration, random func() uint64) *leg {
 	l := &leg{out: out, maxBitrate: maxBitrate, wall: wall}
 	for k := range l.down {
 		d := &l.down[k]
 		d.tail = newTail(random())
-		d.repaired.Store(uint32(random()) & 0x7fff)
+		d.repairs.seq = uint16(random()) & 0x7fff
 		d.plain = make([]byte, 0, maxPacket)
 		d.wrapped = make([]byte, 0, maxPacket)
 		d.credit = repairBurst

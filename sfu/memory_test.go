@@ -14,7 +14,7 @@ type memory struct {
 	media   [kinds][][]byte
 	repairs [][]byte
 	control []rtcp.Packet
-	// onMedia, if set, sees each media packet instead of keeping it.
+	// onMedia, if set, sees each packet of media and repair instead of keeping it.
 	onMedia func(b []byte)
 	// onControl, if set, sees the feedback instead of keeping it.
 	onControl func(b []byte)
@@ -36,6 +36,11 @@ func (m *memory) sendRTP(_ *burst, k kind, b []byte) error {
 }
 
 func (m *memory) sendRepair(_ *burst, b []byte) error {
+	if m.onMedia != nil {
+		m.onMedia(b)
+
+		return nil
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.repairs = append(m.repairs, append([]byte(nil), b...))

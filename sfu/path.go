@@ -92,8 +92,8 @@ func (p *Peer) openStreams(answer string) {
 	defer p.mu.Unlock()
 	if !p.closing {
 		p.end = p.engine.hub.arm(ufrag, password, p.leg)
-		if p.end != nil {
-			p.end.lane.Store(p.lane.Load())
+		if l := p.lane.Load(); l != nil && p.end != nil {
+			p.end.media.Store(&post{lane: l})
 		}
 	}
 }

@@ -3,6 +3,7 @@ package sfu
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"sync/atomic"
 	"time"
@@ -17,11 +18,13 @@ const (
 
 // plane is what the sockets' workers of the fast plane share.
 type plane struct {
-	now    func() time.Duration
-	hub    *hubCounters
-	table  addresses
-	groups []*group
-	count  planeCounters
+	now func() time.Duration
+	hub *hubCounters
+	log *slog.Logger
+	// fastOnly says that no peer is meant for Pion.
+	fastOnly bool
+	groups   []*group
+	count    planeCounters
 	// served counts the connected peers of either plane.
 	fast, pion atomic.Int64
 }
@@ -53,11 +56,12 @@ func (e *Engine) choosePlane() error {
 func (p *plane) groupAt(local netip.AddrPort) *group {
 	var found *group
 	for _, g := range p.groups {
+		sameFamily := g.six == local.Addr().Is6()
 		switch {
 		case g.local == local:
 			return g
-		case g.local.Addr().IsUnspecified() && g.local.Port() == local.Port() &&
-			(g.six || local.Addr().Is4()):
+		case !g.local.Addr().IsUnspecified() || g.local.Port() != local.Port():
+		case sameFamily || g.six && found == nil: // one of IPv6 may take IPv4 too
 			found = g
 		}
 	}
@@ -79,6 +83,9 @@ func (p *plane) destination(local, remote netip.AddrPort, end *endpoint) (*desti
 
 	return &destination{addr: remote, raw: newRawAddress(remote, g.six), group: g}, nil
 }
+
+// isOnly reports whether nobody's media goes by way of Pion now.
+func (p *plane) isOnly() bool { return p.fastOnly && p.pion.Load() == 0 }
 
 // enter counts a peer that a plane serves from now on.
 func (p *plane) enter(by string) {

@@ -9,12 +9,15 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pion/dtls/v3"
+	"github.com/pion/ice/v4"
 	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
 	"github.com/pion/srtp/v3"
 	"github.com/pion/transport/v4/reuseport"
+	"github.com/pion/webrtc/v4"
 )
 
 // testPlane is the media plane of the tests' engines: the suite runs once for
@@ -150,6 +153,70 @@ func TestPionSendsNoMedia(t *testing.T) {
 	b.close()
 }
 
+// TestPionSendsNoMediaOnStreams: nor to one that comes by TCP.
+func TestPionSendsNoMediaOnStreams(t *testing.T) {
+	onlyFast(t)
+	e := newStreamEngine(t, nil)
+	a, b := newClient(t, e, by(e, pathTCP, "a")), newClient(t, e, by(e, pathUDP, "b"))
+	join(t, "room", a, b)
+	var h rtp.Header
+	track := a.peer.tracks[video]
+	p := raw{pt: ptVP8, ssrc: track.context.Load().ssrc}.bytes(keyFrame...)
+	if err := track.write(&h, p); err != nil {
+		t.Fatal(err)
+	}
+	if s := e.Stats().Plane; s.PionMedia != 1 {
+		t.Errorf("Pion's media was counted %d times", s.PionMedia)
+	}
+	a.close()
+	b.close()
+}
+
+// TestSharedOuterAddress: a NAT gives two clients the same outer address, since
+// they talk to different addresses of ours. Each has his own call.
+func TestSharedOuterAddress(t *testing.T) {
+	var sockets []net.PacketConn
+	for range 2 {
+		conn, err := net.ListenPacket("udp4", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		sockets = append(sockets, conn)
+	}
+	e, err := New(Config{UDP: sockets, IncludeLoopback: true, MediaPlane: *testPlane})
+	if err != nil {
+		t.Fatal(err)
+	}
+	nat, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	mux := ice.NewUDPMuxDefault(ice.UDPMuxParams{UDPConn: nat, Logger: pionLogs{discard}.NewLogger("ice")})
+	var clients []*client
+	for _, s := range sockets {
+		port := s.LocalAddr().(*net.UDPAddr).Port
+		clients = append(clients, newClient(t, e, clientConfig{
+			answer: func(sdp string) string { return onlyCandidates(sdp, fmt.Sprintf(" %d ", port)) },
+			extra: func(s *webrtc.SettingEngine) {
+				s.SetICEUDPMux(mux)
+				s.SetIncludeLoopbackCandidate(true)
+				s.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4})
+			},
+		}))
+	}
+	a, b := clients[0], clients[1]
+	stop := startTalking(a, b)
+	join(t, "room", a, b)
+	a.waitFrom(video, 'B', 30)
+	b.waitFrom(video, 'A', 30)
+	stop()
+	a.close()
+	b.close()
+	if err := errors.Join(e.Close(), mux.Close()); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestWorkers: several sockets of one address share the clients, and any two of
 // those talk, whichever socket they come by.
 func TestWorkers(t *testing.T) {
@@ -193,7 +260,7 @@ func TestWorkers(t *testing.T) {
 	if err := e.Close(); err != nil {
 		t.Error(err)
 	}
-	if n := e.plane.table.count(); n != 0 {
+	if n := e.plane.addresses(); n != 0 {
 		t.Errorf("%d addresses are left", n)
 	}
 }
@@ -201,39 +268,87 @@ func TestWorkers(t *testing.T) {
 // TestAddresses: an address is its last owner's, and a lane that moves keeps
 // the place before, until it moves again or ends.
 func TestAddresses(t *testing.T) {
-	var table addresses
+	g, other := &group{}, &group{}
 	at := func(port uint16) netip.AddrPort { return netip.AddrPortFrom(netip.MustParseAddr("192.0.2.1"), port) }
-	to := func(port uint16) *destination { return &destination{addr: at(port)} }
+	to := func(port uint16) *destination { return &destination{addr: at(port), group: g} }
 	first, second := &lane{}, &lane{}
+	owner := func(a netip.AddrPort) *lane {
+		if p := g.table.find(a); p != nil {
+			return p.lane
+		}
+
+		return nil
+	}
 	check := func(what string, owners map[uint16]*lane) {
 		t.Helper()
 		for port := range uint16(5) {
-			if got := table.find(at(port)); got != owners[port] {
+			if owner(at(port)) != owners[port] {
 				t.Errorf("%s: port %d has the wrong owner", what, port)
 			}
 		}
 		mapped := netip.AddrPortFrom(netip.MustParseAddr("::ffff:192.0.2.1"), 1)
-		if table.find(mapped) != owners[1] {
+		if owner(mapped) != owners[1] {
 			t.Errorf("%s: an address mapped into IPv6 is another one", what)
 		}
 	}
-	first.move(&table, to(1))
+	first.move(to(1))
 	check("first", map[uint16]*lane{1: first})
-	first.move(&table, to(2))
+	first.move(to(2))
 	check("moved", map[uint16]*lane{1: first, 2: first})
-	first.move(&table, to(3))
+	first.move(to(3))
 	check("moved twice", map[uint16]*lane{2: first, 3: first})
-	second.move(&table, to(3))
+	second.move(to(3))
 	check("taken over", map[uint16]*lane{2: first, 3: second})
-	first.move(&table, to(2))
+	first.move(to(2))
 	check("moved back", map[uint16]*lane{2: first, 3: second})
-	first.close(&table)
+	first.close()
 	check("closed", map[uint16]*lane{3: second})
-	first.move(&table, to(4))
+	first.move(to(4))
 	check("moved after its end", map[uint16]*lane{3: second})
-	second.close(&table)
-	if n := table.count(); n != 0 {
+	second.move(&destination{addr: at(3), group: other})
+	check("moved to another address of ours", map[uint16]*lane{3: second})
+	second.close()
+	if n := g.table.count() + other.table.count(); n != 0 {
 		t.Errorf("%d addresses are left", n)
+	}
+}
+
+// flaky is a socket that reports an error for some datagrams.
+type flaky struct {
+	net.PacketConn
+	reads int
+}
+
+func (f *flaky) ReadFrom(b []byte) (int, net.Addr, error) {
+	if f.reads++; f.reads%2 == 1 {
+		return 0, nil, errors.New("the message is too long")
+	}
+
+	return f.PacketConn.ReadFrom(b)
+}
+
+// TestReadErrors: an error about one datagram does not end a worker.
+func TestReadErrors(t *testing.T) {
+	conn, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &plane{now: func() time.Duration { return 0 }, hub: &hubCounters{}, log: discard}
+	g := newGroup(p, []net.PacketConn{&flaky{PacketConn: conn}})
+	b := make([]byte, 100)
+	for i := range byte(3) {
+		if _, err := conn.WriteTo([]byte{i}, conn.LocalAddr()); err != nil {
+			t.Fatal(err)
+		}
+		if n, _, err := g.ReadFromAddrPort(b); err != nil || n != 1 || b[0] != i {
+			t.Errorf("datagram %d came as %x: %v", i, b[:n], err)
+		}
+	}
+	if err := g.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, _, err := g.ReadFromAddrPort(b); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("after Close: %v", err)
 	}
 }
 
@@ -252,9 +367,29 @@ func TestUnknownPlane(t *testing.T) {
 	}
 }
 
+// addresses is how many addresses of clients are known.
+func (p *plane) addresses() (n int) {
+	for _, g := range p.groups {
+		n += g.table.count()
+	}
+
+	return n
+}
+
 // past is what a plane's statistics say of what has ended.
 func past(s Stats) PlaneStats {
 	s.Plane.Fast, s.Plane.Pion = 0, 0
 
 	return s.Plane
+}
+
+// count is how many addresses are known.
+func (t *addresses) count() (n int) {
+	for i := range t.shards {
+		if m := t.shards[i].Load(); m != nil {
+			n += len(*m)
+		}
+	}
+
+	return n
 }

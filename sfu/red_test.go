@@ -252,14 +252,14 @@ func TestRepairInRED(t *testing.T) {
 	}
 	repair.seq, repair.ext = 2, []byte{0x31, 0, 8}
 	publisher.receiveRTP(repair.bytes(append([]byte{0, 101}, media...)...), 0, nil)
-	probe := down.sent(t, video)[3]
-	if probe.pt != ptREDRTX+shifted || probe.ssrc != 22 || !probe.unwrap(ptRED+shifted, 21) ||
+	var probe packet
+	if !probe.parse(down.repairs[0]) || probe.pt != ptREDRTX+shifted || probe.ssrc != 22 || !probe.unwrap(ptRED+shifted, 21) ||
 		probe.seq != sent[2].seq || !bytes.Equal(probe.payload, sent[2].payload) {
 		t.Errorf("the probe is %+v", probe)
 	}
 	control(t, subscriber, time.Second, &rtcp.TransportLayerNack{MediaSSRC: 21, Nacks: []rtcp.NackPair{{PacketID: sent[0].seq}}})
 	var p packet
-	if !p.parse(down.repairs[0]) || p.pt != ptREDRTX+shifted || !bytes.Equal(p.payload[2:], sent[0].payload) {
+	if !p.parse(down.repairs[1]) || p.pt != ptREDRTX+shifted || !bytes.Equal(p.payload[2:], sent[0].payload) {
 		t.Errorf("the repair is %+v", p)
 	}
 }
@@ -322,7 +322,6 @@ func BenchmarkParity(b *testing.B) {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			publisher, subscriber, _, _ := callRED(b, true)
 			subscriber.out = discardSender{}
-			publisher.up.police = newPolice(1 << 40)
 			body := append(append([]byte{ptVP8}, keyFrame...), make([]byte, 1100)...)
 			r := raw{pt: ptRED, ssrc: 500}
 			for range n {
@@ -332,10 +331,12 @@ func BenchmarkParity(b *testing.B) {
 			fec := append([]byte{ptFEC, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0xff << (8 - n), 0}, make([]byte, 1100)...)
 			packet := r.bytes(fec...)
 			b.ReportAllocs()
+			now := time.Duration(0)
 			for b.Loop() {
+				now += 10 * time.Millisecond // far from the limit
 				r.seq++
 				packet[2], packet[3] = byte(r.seq>>8), byte(r.seq)
-				publisher.receiveRTP(packet, 0, nil)
+				publisher.receiveRTP(packet, now, nil)
 			}
 		})
 	}

@@ -108,9 +108,12 @@ func TestProbes(t *testing.T) {
 	publisher.receiveRTP(probe.bytes(append([]byte{byte(c.raw.seq >> 8), byte(c.raw.seq)}, deltaFrame...)...), c.now, nil)
 	probe.seq, probe.ext = 7, []byte{0x31, 0, 12}
 	publisher.receiveRTP(probe.bytes(append([]byte{byte((c.raw.seq - 9) >> 8), byte(c.raw.seq - 9)}, deltaFrame...)...), c.now, nil)
-	got := down.sent(t, video)[len(media):]
-	if len(got) != 3 {
-		t.Fatalf("%d probes of 3 arrived", len(got))
+	if len(down.repairs) != 3 {
+		t.Fatalf("%d probes of 3 arrived", len(down.repairs))
+	}
+	got := make([]packet, 3)
+	for i := range got {
+		got[i].parse(down.repairs[i])
 	}
 	first := media[len(media)-1].find(3)
 	for i := range got {
@@ -135,7 +138,7 @@ func TestProbes(t *testing.T) {
 		MediaSSRC: 21, Nacks: []rtcp.NackPair{{PacketID: media[len(media)-1].seq}},
 	})
 	var p packet
-	if p.parse(down.repairs[0]); p.seq != got[2].seq+1 || p.find(3) != nil || p.profile != profileOneByte {
+	if p.parse(down.repairs[3]); p.seq != got[2].seq+1 || p.find(3) != nil || p.profile != profileOneByte {
 		t.Errorf("the relay's own repair is %+v", p)
 	}
 	// A subscriber without retransmission: the relay tells of the probe itself.

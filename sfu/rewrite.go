@@ -30,7 +30,7 @@ type tail struct {
 // the first sequence number is in the lower half, so that a loss around the
 // first wrap cannot mislead the receiver's SRTP index (RFC 3711 section 3.3.1).
 func newTail(random uint64) tail {
-	return tail{seq: uint16(random) & 0x7fff, ts: uint32(random >> 32)}
+	return tail{seq: uint16(random) & 0x3fff, ts: uint32(random >> 32)}
 }
 
 // flow rewrites one kind of media from one publisher to one subscriber, for

@@ -179,7 +179,7 @@ func (r *route) send(p *packet, f *flow, d *downTrack, now time.Duration, via *b
 	if sent := d.ring.Load(); sent != nil && len(p.payload) > 0 && (p.block == 0 || p.block != r.out.fec) {
 		sent.store(p.seq, b, now)
 	}
-	if !r.deliver(k, b, via) {
+	if !r.delivered(r.subscriber.out.sendRTP(via, k, b), b) {
 		return numbered
 	}
 	d.packets.Add(1)
@@ -225,8 +225,9 @@ func appendBody(b []byte, p *packet) []byte {
 	return b
 }
 
-func (r *route) deliver(k kind, b []byte, via *burst) bool {
-	if err := r.subscriber.out.sendRTP(via, k, b); err != nil {
+// delivered counts the packet b, whose sending returned err.
+func (r *route) delivered(err error, b []byte) bool {
+	if err != nil {
 		r.publisher.count.dropped[dropSend].Add(1)
 
 		return false
@@ -263,7 +264,9 @@ func (r *route) probe(p *packet, seq int64, now time.Duration, via *burst) bool 
 	if repair == noPayload {
 		return false
 	}
-	p.pt, p.ssrc, p.seq = repair, r.out.repair, d.nextRepair()
+	d.repairs.mu.Lock()
+	defer d.repairs.mu.Unlock()
+	p.pt, p.ssrc, p.seq = repair, r.out.repair, d.repairs.next()
 	p.ts += f.tsOff
 	b, numbered := r.header(p, video, playoutNone, now)
 	if !numbered {
@@ -273,7 +276,8 @@ func (r *route) probe(p *packet, seq int64, now time.Duration, via *burst) bool 
 		out := f.span.Load().out(seq)
 		b = append(b, byte(out>>8), byte(out))
 	}
-	r.deliver(video, appendBody(b, p), via)
+	b = appendBody(b, p)
+	r.delivered(r.subscriber.out.sendRepair(via, b), b)
 
 	return true
 }

@@ -20,14 +20,7 @@ func (p *Peer) serve() {
 	}
 	by := planePion
 	if p.engine.fast {
-		pair, err := p.ice().GetSelectedCandidatePair()
-		switch {
-		case err != nil:
-		case pair == nil:
-			err = errNotSelected
-		default:
-			err = p.enterLane(pair)
-		}
+		err := p.enterLane()
 		if err == nil {
 			by = planeFast
 		} else {
@@ -41,12 +34,20 @@ func (p *Peer) serve() {
 }
 
 // enterLane makes the peer's lane and puts it where its client is; p.mu is held.
-func (p *Peer) enterLane(pair *webrtc.ICECandidatePair) error {
+func (p *Peer) enterLane() error {
 	keys, err := p.capture.take()
 	if err != nil {
 		return err
 	}
+	defer keys.wipe()
 	if p.where == nil { // we come before the news
+		pair, err := p.ice().GetSelectedCandidatePair()
+		if err == nil && pair == nil {
+			err = errNotSelected
+		}
+		if err != nil {
+			return fmt.Errorf("ask ICE for the client's address: %w", err)
+		}
 		if p.where, err = p.place(pair); err != nil {
 			return err
 		}
@@ -56,9 +57,9 @@ func (p *Peer) enterLane(pair *webrtc.ICECandidatePair) error {
 		return err
 	}
 	p.lane.Store(l)
-	l.move(&p.engine.plane.table, p.where)
+	l.move(p.where)
 	if p.end != nil {
-		p.end.lane.Store(l)
+		p.end.media.Store(&post{lane: l})
 	}
 
 	return nil
@@ -94,7 +95,13 @@ func (p *Peer) selected(pair *webrtc.ICECandidatePair) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if served := p.served.Load(); served != nil && *served != planeFast {
+		return
+	}
 	to, err := p.place(pair)
+	if err != nil && p.served.Load() == nil {
+		return // serve will say so
+	}
 	if err != nil {
 		p.engine.log.Warn("a client has moved to where media cannot follow", "error", err)
 
@@ -102,7 +109,7 @@ func (p *Peer) selected(pair *webrtc.ICECandidatePair) {
 	}
 	p.where = to
 	if l := p.lane.Load(); l != nil {
-		l.move(&p.engine.plane.table, to)
+		l.move(to)
 	}
 }
 
@@ -143,7 +150,7 @@ func (p *Peer) closeLane() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if l := p.lane.Load(); l != nil {
-		l.close(&p.engine.plane.table)
+		l.close()
 	}
 	p.capture.wipeAll()
 	if served := p.served.Load(); served != nil {

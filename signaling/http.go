@@ -88,13 +88,18 @@ func secured(next echo.HandlerFunc) echo.HandlerFunc {
 func (s *Server) sameSite(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if s.csrf.Check(c.Request()) != nil || s.rebound(c.Request()) {
-			return foreignOrigin()
+			return s.foreignOrigin(c.Request())
 		}
 		return next(c)
 	}
 }
 
-func foreignOrigin() error {
+// foreignOrigin refuses a page of another origin, and says so where the operator can read it.
+func (s *Server) foreignOrigin(r *http.Request) error {
+	if s.foreign.due(time.Now()) {
+		s.log.Warn("refused a page of another origin (said once a minute at most); if it is this server's own, let the proxy in front pass on Host, or name the origin with --origin",
+			"origin", cut(r.Header.Get("Origin")), "host", cut(r.Host))
+	}
 	return &statusError{&failure{
 		Code: codeUnauthorized, Message: "This page's address is not one that the server accepts.", Retry: retryNever,
 	}, http.StatusForbidden}

@@ -394,3 +394,78 @@ func TestMediaWant(t *testing.T) {
 		}
 	})
 }
+
+// TestNoMatchWithoutMedia keeps people apart from somebody whose media does not work, until it
+// does.
+func TestNoMatchWithoutMedia(t *testing.T) {
+	table := []struct {
+		name    string
+		waiting func(e *env, a *client) // brings a into the line, without media
+		heal    func(e *env, a *client)
+	}{
+		{"it never worked", func(e *env, a *client) {
+			e.media.block(true)
+			a.offer("")
+			e.media.block(false)
+			a.find("any")
+			a.want("queue.state")
+		}, func(e *env, _ *client) { e.media.setState("a", "connected") }},
+		{"the offer comes after the search", func(e *env, a *client) {
+			a.find("any")
+			a.want("queue.state")
+			e.media.block(true)
+			a.offer("")
+			e.media.block(false)
+		}, func(e *env, _ *client) { e.media.setState("a", "connected") }},
+		{"it is lost while waiting, and comes back", func(e *env, a *client) {
+			a.offer("")
+			a.find("any")
+			a.want("queue.state")
+			e.media.setState("a", "disconnected")
+		}, func(e *env, _ *client) { e.media.setState("a", "connected") }},
+		{"it fails while waiting, and the next one works", func(e *env, a *client) {
+			a.offer("")
+			a.find("any")
+			a.want("queue.state")
+			e.media.die("a")
+		}, func(_ *env, a *client) { a.offer("") }},
+		{"the offer is refused, and the next one works", func(_ *env, a *client) {
+			a.find("any")
+			a.want("queue.state")
+			a.gen++
+			a.send(message{"type": "rtc.offer", "sdp": "nonsense", "gen": a.gen})
+			a.wantError("sdp_rejected")
+		}, func(_ *env, a *client) { a.offer("") }},
+		{"the WebSocket is lost meanwhile", func(e *env, a *client) {
+			a.offer("")
+			a.find("any")
+			a.want("queue.state")
+			e.media.setState("a", "failed")
+			a.drop()
+			synctest.Wait()
+			*a = *a.resumes()
+		}, func(_ *env, a *client) { a.offer("") }},
+	}
+	for _, c := range table {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				e := start(t, options{pipes: true})
+				a := e.dial("a")
+				a.hello(nil)
+				c.waiting(e, a)
+				synctest.Wait()
+				b := e.join("b")
+				b.find("any")
+				b.want("queue.state")
+				time.Sleep(time.Minute)
+				synctest.Wait()
+				if s := e.srv.Stats(); s.Matches != 0 {
+					t.Fatalf("matched without media: %+v", s)
+				}
+				c.heal(e, a)
+				a.met()
+				b.met()
+			})
+		})
+	}
+}

@@ -18,14 +18,16 @@ type fakeMedia struct {
 	everIn    map[string]map[string]bool // room -> owners
 	opened    int
 	closed    int
-	crossed   []string      // what must not happen
-	newError  error         // of newPeer
-	joinError error         // of Join
-	hold      chan struct{} // when set, Answer waits for it
+	crossed   []string             // what must not happen
+	newError  error                // of newPeer
+	joinError error                // of Join
+	hold      chan struct{}        // when set, Answer waits for it
+	blocked   bool                 // what is answered does not get connected
+	last      map[string]*fakePeer // by owner, the one answered last
 }
 
 func newFakeMedia() *fakeMedia {
-	return &fakeMedia{rooms: map[string][]*fakePeer{}, everIn: map[string]map[string]bool{}}
+	return &fakeMedia{rooms: map[string][]*fakePeer{}, everIn: map[string]map[string]bool{}, last: map[string]*fakePeer{}}
 }
 
 // codedErr is an error as the media engine marks them.
@@ -95,7 +97,10 @@ func (p *fakePeer) Answer(offer string) (string, error) {
 	if len(words) > 2 {
 		p.codec = words[2]
 	}
-	p.setState("connected")
+	p.m.last[p.owner] = p
+	if !p.m.blocked {
+		p.setState("connected")
+	}
 	return "answer " + p.owner, nil
 }
 
@@ -209,26 +214,27 @@ func (p *fakePeer) Close() error {
 	return nil
 }
 
-// fail makes the peers of an owner look as if their network had done something.
+// setState makes an owner's last peer look as if its network had done something.
 func (m *fakeMedia) setState(owner, state string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, p := range m.inRooms() {
-		if p.owner == owner {
-			p.setState(state)
-		}
-	}
+	m.last[owner].setState(state)
 }
 
-// die ends the transport of an owner's peer that is in a room.
+// block lets what is answered from now on get connected, or not.
+func (m *fakeMedia) block(on bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.blocked = on
+}
+
+// die ends the transport of an owner's last peer.
 func (m *fakeMedia) die(owner string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, p := range m.inRooms() {
-		if p.owner == owner && !p.gone {
-			p.gone = true
-			close(p.done)
-		}
+	if p := m.last[owner]; !p.gone {
+		p.gone = true
+		close(p.done)
 	}
 }
 

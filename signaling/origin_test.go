@@ -1,9 +1,13 @@
 package signaling_test
 
 import (
+	"bytes"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/coder/websocket"
 
@@ -36,6 +40,47 @@ func TestRebinding(t *testing.T) {
 			t.Errorf("%s: %v, %v, want status %d", tc.origin, resp, err, tc.status)
 		}
 	}
+}
+
+// TestRefusedOriginIsLogged: whoever runs the server hears of a page that gets nowhere, with what the proxy in
+// front made of Host, and strangers cannot fill the log with that.
+func TestRefusedOriginIsLogged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		e := start(t, options{pipes: true, config: func(c *signaling.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) }})
+		upgrade := []string{"Connection", "Upgrade", "Upgrade", "websocket", "Sec-WebSocket-Version", "13", "Sec-WebSocket-Key", "AAAAAAAAAAAAAAAAAAAAAA=="}
+		refused := func(want int) {
+			t.Helper()
+			for _, ask := range []func() int{
+				func() int {
+					status, _, _ := e.do(http.MethodPost, "/api/v1/guests", "{}", "Content-Type", "application/json", "Origin", "https://chat.example", "Host", "127.0.0.1:8080")
+					return status
+				},
+				func() int {
+					status, _, _ := e.do(http.MethodGet, "/api/v1/ws", "", append(upgrade, "Origin", "https://"+strings.Repeat("x", 1000), "Host", "127.0.0.1:8080")...)
+					return status
+				},
+			} {
+				if status := ask(); status != http.StatusForbidden {
+					t.Errorf("status %d", status)
+				}
+			}
+			if got := strings.Count(log.String(), "level=WARN"); got != want {
+				t.Errorf("%d warnings, want %d:\n%s", got, want, log.String())
+			}
+		}
+		refused(1)
+		if line := log.String(); !strings.Contains(line, "origin=https://chat.example host=127.0.0.1:8080") || !strings.Contains(line, "--origin") {
+			t.Errorf("logged %q", line)
+		}
+		time.Sleep(59 * time.Second)
+		refused(1)
+		time.Sleep(time.Second)
+		refused(2)
+		if len(log.String()) > 2000 {
+			t.Errorf("logged all of what a stranger sent: %q", log.String())
+		}
+	})
 }
 
 func TestOrigins(t *testing.T) {

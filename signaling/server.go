@@ -118,6 +118,7 @@ type Server struct {
 	guests   *addrLimiter
 	connects *addrLimiter
 	open     *addrCounter
+	foreign  remind // of refused origins
 
 	stop chan struct{} // closed by Shutdown; every handshake and session watches it
 

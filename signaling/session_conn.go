@@ -122,9 +122,7 @@ func (s *session) attach(a attachment, resumed bool) {
 	s.ended = nil
 	s.reportPeer()
 	if s.phase == phaseQueued {
-		if s.found == nil { // it was paused while the client was away
-			s.startFind()
-		}
+		s.resumeFind() // it was paused while the client was away
 		s.sendQueueState("", now)
 	}
 	s.tellPartner()

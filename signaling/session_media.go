@@ -8,7 +8,7 @@ type media struct {
 	peerChanged <-chan struct{} // closed at the next change of the peer's state
 	reported    string          // state the client was told last
 	joined      bool            // the peer is in the room
-	mediaLost   bool            // for the partner: it was connected, or should be, and is not
+	mediaLost   bool            // it was connected, or should be, and is not
 
 	gen        uint64 // of the last offer taken
 	answering  bool   // one offer is being answered
@@ -89,13 +89,14 @@ func (s *session) startAnswer(o offer) *failure {
 	peer, err := s.srv.cfg.NewPeer()
 	if err != nil {
 		s.log.Error("make a peer", "err", err)
-		s.mediaLost = true
+		s.loseMedia()
 		s.tellPartner()
 		return errInternal
 	}
 	s.peer = peer
 	s.wants.tell(peer)
 	_, s.peerChanged = peer.State()
+	s.pauseFind() // until it is connected
 	s.answer(o, peer)
 	return nil
 }
@@ -146,7 +147,7 @@ func (s *session) answerFailed(a answered) {
 	}
 	s.forgetPeer()
 	s.closePeer(a.peer)
-	s.mediaLost = true
+	s.loseMedia()
 	s.tellPartner()
 }
 
@@ -183,13 +184,30 @@ func (s *session) reportPeer() {
 	switch state {
 	case "connected":
 		s.mediaLost = false
+		s.resumeFind()
 	case "disconnected", "failed":
-		s.mediaLost = true
+		s.loseMedia()
 	default:
 		return
 	}
 	s.sayState(state)
 	s.tellPartner()
+}
+
+// loseMedia remembers that the media connection is gone, or could not be made.
+func (s *session) loseMedia() {
+	s.mediaLost = true
+	s.pauseFind()
+}
+
+// mediaReady is whether a partner would see and hear the client at once. One that has not
+// offered a connection is taken at its word that it will.
+func (s *session) mediaReady() bool {
+	if s.peer == nil {
+		return !s.mediaLost
+	}
+	state, _ := s.peer.State()
+	return state == "connected"
 }
 
 func (s *session) sayState(state string) {
@@ -204,7 +222,7 @@ func (s *session) sayState(state string) {
 func (s *session) handlePeerDone() {
 	peer := s.peer
 	peer.Leave()
-	s.mediaLost = true
+	s.loseMedia()
 	s.sayState("failed")
 	s.forgetPeer()
 	s.closePeer(peer)

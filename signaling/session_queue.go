@@ -97,8 +97,16 @@ func (s *session) signTicket(now time.Time) string {
 // joinLine starts to wait with the settings in s.ticket.
 func (s *session) joinLine(re string, now time.Time) {
 	s.phase = phaseQueued
-	s.startFind()
+	s.resumeFind()
 	s.sendQueueState(re, now)
+}
+
+// resumeFind looks for a partner if the session waits in line, nothing looks yet, and a
+// partner would meet somebody.
+func (s *session) resumeFind() {
+	if s.phase == phaseQueued && s.found == nil && s.conn != nil && s.mediaReady() {
+		s.startFind()
+	}
 }
 
 func (s *session) startFind() {
@@ -127,8 +135,8 @@ func (s *session) stopFind() *matchmaker.Room {
 	return f.room
 }
 
-// pauseFind ends the wait of a client that is away: nobody is to be matched with somebody who
-// is not there. The place in line stays.
+// pauseFind ends the wait of a client that is away, or whose media is: nobody is to be matched
+// with somebody who is not there. The place in line stays.
 func (s *session) pauseFind() {
 	if room := s.stopFind(); room != nil {
 		room.Leave(endLost)

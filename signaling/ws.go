@@ -21,7 +21,7 @@ func (s *Server) handleWS(c echo.Context) error {
 	}
 	hasOrigin := r.Header.Get("Origin") != ""
 	if hasOrigin && !s.ourOrigin(r) {
-		return foreignOrigin()
+		return s.foreignOrigin(r)
 	}
 	addr := clientAddr(r)
 	if fail := s.connects.take(addr, time.Now()); fail != nil {

@@ -191,7 +191,7 @@ func (g *guest) judge(match message, ended time.Duration) {
 			strays = t.strays(partner, g.previous, match.at, ended)
 		}
 		g.conn.faults.Stray += strays
-		t.forget(ended) // the next partner may be there already
+		t.forget(ended - overtakeTime) // the next partner may be there already
 	})
 	g.previous = partner
 	if heard.n[video] > 0 {

@@ -124,6 +124,8 @@ type placing struct {
 	processors
 	separate bool
 	realtime bool
+	spin     bool // virtual users never sleep while they are measured
+	tick     time.Duration
 }
 
 // start starts a process where servers run.

@@ -55,7 +55,11 @@ func (p *processors) apply(realtime bool) error {
 		if err != nil {
 			continue
 		}
-		if err := place(id, &p.users, realtime); err != nil && !errors.Is(err, unix.ESRCH) {
+		priority := uint32(0)
+		if realtime {
+			priority = usersPriority
+		}
+		if err := place(id, &p.users, priority); err != nil && !errors.Is(err, unix.ESRCH) {
 			return err
 		}
 	}
@@ -63,22 +67,39 @@ func (p *processors) apply(realtime bool) error {
 	return nil
 }
 
-// place puts one thread on a set of processors, and before others if so wished.
-func place(thread int, set *unix.CPUSet, realtime bool) error {
+// Real-time priorities: of the loop of the virtual users, which may spin, and of
+// servers; and of the other threads here, which have little to do, but at once.
+const (
+	loopPriority  = 1
+	usersPriority = 2
+)
+
+// place puts one thread on a set of processors, and before others if it is to
+// have a real-time priority, one that is not 0.
+func place(thread int, set *unix.CPUSet, priority uint32) error {
 	if set.Count() > 0 {
 		if err := unix.SchedSetaffinity(thread, set); err != nil {
 			return os.NewSyscallError("sched_setaffinity", err)
 		}
 	}
-	if !realtime {
+	if priority == 0 {
 		return nil
 	}
-	attr := unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_RR, Priority: 1}
+	attr := unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_RR, Priority: priority}
 	if err := unix.SchedSetAttr(thread, &attr, 0); err != nil {
 		return fmt.Errorf("take real-time priority: %w (run as root, or leave out --realtime)", err)
 	}
 
 	return nil
+}
+
+// comeLast puts the calling thread behind the others of this process, if it has a
+// real-time priority, which those that never sleep must not share with others.
+func comeLast() {
+	if attr, err := unix.SchedGetAttr(0, 0); err == nil && attr.Policy == unix.SCHED_RR {
+		attr.Priority = loopPriority
+		_ = unix.SchedSetAttr(0, attr, 0) // less is always allowed
+	}
 }
 
 // onServer runs start on a thread that is placed as servers are, so that the
@@ -89,7 +110,11 @@ func (p *processors) onServer(realtime bool, start func() error) error {
 		// Never unlocked: the thread ends with the goroutine. A process that it
 		// made stays.
 		runtime.LockOSThread()
-		if err := place(0, &p.server, realtime); err != nil {
+		priority := uint32(0)
+		if realtime {
+			priority = loopPriority
+		}
+		if err := place(0, &p.server, priority); err != nil {
 			done <- err
 
 			return

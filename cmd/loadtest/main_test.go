@@ -74,7 +74,7 @@ func TestRelay(t *testing.T) {
 		}
 		s := target.Samples[0]
 		// 2 pairs send 640 packets a second; a busy machine may leave some out.
-		if s.Packets < 100 || s.Packets > s.Sent || s.Sent > 400 || s.Duplicates > 0 {
+		if s.Packets < 20 || s.Packets > s.Sent || s.Sent > 400 || s.Duplicates > 0 {
 			t.Errorf("%s: %d packets of %d, %d twice", target.Name, s.Packets, s.Sent, s.Duplicates)
 		}
 		if s.Faults.total() > 0 || s.Decrypted == 0 {

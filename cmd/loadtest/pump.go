@@ -37,7 +37,14 @@ type pump struct {
 	mu      sync.Mutex // guards all that follows; the loop holds it except when it waits
 	stopped bool
 	err     error
-	clients []*client // by slot, nil where none is
+	// spin makes the loop ask again and again instead of sleeping. Waking up who
+	// sleeps is work for who sends to it: on loopback that is the server, which
+	// over a real network never pays for it.
+	spin bool
+	// tick, if not 0, lets packets go out only at its multiples.
+	tick    time.Duration
+	idle    time.Duration // time in which there was nothing to do
+	clients []*client     // by slot, nil where none is
 	beats   []beat
 	window  window
 	lost    uint64 // packets that our own kernel did not take
@@ -106,12 +113,18 @@ func (p *pump) now() time.Duration { return time.Since(p.epoch) }
 func (p *pump) loop() {
 	defer close(p.ended)
 	runtime.LockOSThread() // and never let go: the thread ends with the loop
+	comeLast()
 	for {
 		p.mu.Lock()
 		wait := p.send()
+		if p.spin {
+			wait = 0
+		}
 		p.mu.Unlock()
+		since := p.now()
 		n, err := p.poll.wait(wait)
 		p.mu.Lock()
+		p.idle += p.now() - since
 		for i := range n {
 			p.receive(p.poll.slot(i))
 		}
@@ -128,11 +141,15 @@ func (p *pump) loop() {
 
 // send does what is due and returns how long there is until the next turn.
 func (p *pump) send() time.Duration {
-	next := p.now() + longestWait
+	now := p.now()
+	next := now + longestWait
+	if p.tick > 0 {
+		now = now.Truncate(p.tick)
+	}
 	for i := range p.beats {
 		b := &p.beats[i]
 		due := b.due(len(p.clients))
-		for now := p.now(); due <= now; due = b.due(len(p.clients)) {
+		for ; due <= now; due = b.due(len(p.clients)) {
 			c := p.clients[b.n%int64(len(p.clients))]
 			b.n++
 			switch {
@@ -144,6 +161,9 @@ func (p *pump) send() time.Duration {
 			}
 		}
 		next = min(next, due)
+	}
+	if p.tick > 0 {
+		next = max(next, now+p.tick)
 	}
 
 	return next - p.now()

@@ -41,6 +41,8 @@ func parseRelay(args []string, out io.Writer) (o relayOptions, err error) {
 	idle := flags.Int("idle", 0, "instead connect that many `clients` without a partner and print what one takes of memory")
 	file := flags.String("json", "", "also write everything to this `file`")
 	realtime := flags.Bool("realtime", false, "run servers and virtual users before all else (SCHED_RR; root): for a machine that has other work")
+	spin := flags.Bool("spin", false, "virtual users never sleep while they are measured: servers need not wake them up, but a processor that shares a core with theirs is slower")
+	tick := flags.Duration("tick", 0, "virtual users send only every so often, such as `1ms`, in bursts, which batches make cheaper; 0 is each at its own time")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			usage(out, relayHelp+listTargets(), flags)
@@ -59,11 +61,13 @@ func parseRelay(args []string, out io.Writer) (o relayOptions, err error) {
 		return o, fmt.Errorf("--warmup %v: give 0 to 600", *warmup)
 	case *repeat < 1:
 		return o, fmt.Errorf("--repeat %d: give 1 or more", *repeat)
+	case *tick < 0 || *tick > 100*time.Millisecond:
+		return o, fmt.Errorf("--tick %v: give 0 to 100ms", *tick)
 	case *idle < 0 || *idle > 10000:
 		return o, fmt.Errorf("--idle %d: give 1 to 10000", *idle)
 	}
 	o = relayOptions{repeat: *repeat, idle: *idle, json: *file, load: load{pairs: *pairs, seconds: inSeconds(*seconds), warmup: inSeconds(*warmup)}}
-	o.place.realtime = *realtime
+	o.place.realtime, o.place.spin, o.place.tick = *realtime, *spin, *tick
 	o.targets, err = pick(*names)
 
 	return o, err
@@ -90,6 +94,7 @@ func relay(ctx context.Context, args []string, out, progress io.Writer) error {
 	if o.place.processors, o.place.separate, err = split(); err != nil {
 		return err
 	}
+	o.place.spin = o.place.spin && o.place.separate
 	if err := o.place.apply(o.place.realtime); err != nil {
 		return err
 	}

@@ -22,6 +22,7 @@ type machine struct {
 	// Separate is whether servers and virtual users have processors of their own.
 	Separate bool `json:"separate"`
 	Realtime bool `json:"realtime"`
+	Spin     bool `json:"users_spin"`
 }
 
 // relayResult is what one target gave.
@@ -36,7 +37,7 @@ type relayResult struct {
 }
 
 func thisMachine(place placing) machine {
-	return machine{Processors: runtime.NumCPU(), Kernel: kernel(), Go: runtime.Version(), Separate: place.separate, Realtime: place.realtime}
+	return machine{Processors: runtime.NumCPU(), Kernel: kernel(), Go: runtime.Version(), Separate: place.separate, Realtime: place.realtime, Spin: place.spin}
 }
 
 // spread sums up one figure of the samples.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"sync"
 	"time"
 
@@ -50,8 +49,8 @@ type sample struct {
 	RSS        int64   `json:"rss_bytes"`
 	Decrypted  uint64  `json:"decrypted"`
 	Faults     faults  `json:"faults"`
-	// What the virtual users needed themselves.
-	UsersBusy float64 `json:"users_cpu_share"`
+	// What the loop of the virtual users needed itself, without its waiting.
+	UsersBusy float64 `json:"users_busy"`
 	LateP99   float64 `json:"users_late_p99_us"`
 	Skipped   uint64  `json:"users_skipped"`
 }
@@ -129,6 +128,7 @@ func measure(ctx context.Context, t target, l load, repeat int) (s sample, err e
 		return s, fmt.Errorf("connect: %w", err)
 	}
 	f.pump.with(func() {
+		f.pump.spin, f.pump.tick = l.place.spin, l.place.tick
 		for _, u := range f.users {
 			u.media().sending = full
 		}
@@ -177,8 +177,10 @@ func (t processTime) since(before processTime) processTime {
 
 // mark is what is read at both ends of the window.
 type mark struct {
-	server, users processTime
-	heap          *heapReport
+	server processTime
+	heap   *heapReport
+	idle   time.Duration // of the pump, since it began
+	at     time.Duration // by the pump's clock
 }
 
 // count measures for a span of time. The server's report costs it something, so
@@ -189,19 +191,21 @@ func (f *field) count(ctx context.Context, span time.Duration, s *sample) error 
 	if before.heap, err = f.rig.heap(); err != nil {
 		return err
 	}
-	if err := before.readTimes(f.rig.pid()); err != nil {
+	if before.server, err = timeOf(f.rig.pid()); err != nil {
 		return err
 	}
 	f.pump.with(func() {
 		now := f.pump.now()
 		f.pump.window = window{from: now, to: now + span}
+		before.idle, before.at = f.pump.idle, now
 	})
 	if err := sleep(ctx, span); err != nil {
 		return err
 	}
-	if err := after.readTimes(f.rig.pid()); err != nil {
+	if after.server, err = timeOf(f.rig.pid()); err != nil {
 		return err
 	}
+	f.pump.with(func() { after.idle, after.at = f.pump.idle, f.pump.now() })
 	if after.heap, err = f.rig.heap(); err != nil {
 		return err
 	}
@@ -212,15 +216,6 @@ func (f *field) count(ctx context.Context, span time.Duration, s *sample) error 
 		return err
 	}
 	f.pump.with(func() { s.take(f, span, &before, &after); err = f.pump.err })
-
-	return err
-}
-
-func (m *mark) readTimes(pid int) (err error) {
-	if m.server, err = timeOf(pid); err != nil {
-		return err
-	}
-	m.users, err = timeOf(os.Getpid())
 
 	return err
 }
@@ -243,7 +238,7 @@ func (s *sample) take(f *field, span time.Duration, before, after *mark) {
 		s.GCs, s.Goroutines = after.heap.GCs-before.heap.GCs, after.heap.Goroutines
 	}
 	s.P50, s.P99, s.P999 = micros(w.delay.quantile(0.5)), micros(w.delay.quantile(0.99)), micros(w.delay.quantile(0.999))
-	s.UsersBusy = after.users.since(before.users).total.Seconds() / span.Seconds()
+	s.UsersBusy = 1 - (after.idle-before.idle).Seconds()/(after.at-before.at).Seconds()
 	s.LateP99, s.Skipped = micros(w.lateness.quantile(0.99)), w.skipped
 	for _, u := range f.users {
 		s.Faults.add(u.media().faults)

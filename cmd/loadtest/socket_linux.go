@@ -204,7 +204,11 @@ func (p *poller) add(fd, slot int) error {
 // neither epoll_wait nor Go's timers are.
 func (p *poller) wait(d time.Duration) (int, error) {
 	timeout := unix.NsecToTimespec(int64(max(d, 0)))
-	n, _, e := unix.Syscall6(unix.SYS_EPOLL_PWAIT2, uintptr(p.fd), uintptr(unsafe.Pointer(&p.events[0])), uintptr(len(p.events)),
+	call := unix.Syscall6
+	if d <= 0 {
+		call = unix.RawSyscall6 // it does not block
+	}
+	n, _, e := call(unix.SYS_EPOLL_PWAIT2, uintptr(p.fd), uintptr(unsafe.Pointer(&p.events[0])), uintptr(len(p.events)),
 		uintptr(unsafe.Pointer(&timeout)), 0, 0)
 	switch {
 	case e == unix.ENOSYS:

@@ -1,9 +1,6 @@
 package main
 
-import (
-	"testing"
-	"time"
-)
+import "testing"
 
 func TestPacket(t *testing.T) {
 	s := &outStream{ssrc: 0xcafe, seq: 65535, ts: 90}
@@ -65,43 +62,5 @@ func TestRemember(t *testing.T) {
 	s.remember(5+ringSize, 2)
 	if s.lookup(5) != nil {
 		t.Error("a packet is remembered whose place was taken")
-	}
-}
-
-func TestTalk(t *testing.T) {
-	var k talk
-	k.heard(1, video, 10)
-	k.heard(1, audio, 12)
-	k.heard(1, video, 14)
-	k.heard(2, audio, 1000)
-	v := k.voice(1)
-	if v == nil || v.n != [kinds]int{1, 2} || v.first != [kinds]time.Duration{12, 10} || v.last != 14 {
-		t.Errorf("heard %+v", v)
-	}
-	if n := k.strays(2, 1, 5, 2000); n != 0 {
-		t.Errorf("%d strays, though the other was the partner before", n)
-	}
-	if n := k.strays(2, -1, 5, 2000); n != 1 {
-		t.Errorf("%d strays, want one", n)
-	}
-	if n := k.strays(1, -1, 5, 1000); n != 0 {
-		t.Errorf("%d strays, though the other came after the call", n)
-	}
-	k.forget(11)
-	if k.voice(1) != nil || k.voice(2) == nil {
-		t.Error("the wrong one is forgotten")
-	}
-}
-
-// TestLinger: the partner before may be heard for a moment, not longer.
-func TestLinger(t *testing.T) {
-	var k talk
-	k.heard(1, video, 10)
-	if n := k.strays(2, 1, 5, 2*lingerTime); n != 0 {
-		t.Errorf("%d strays, want none", n)
-	}
-	k.heard(1, video, 5+lingerTime)
-	if n := k.strays(2, 1, 5, 2*lingerTime); n != 1 {
-		t.Errorf("%d strays, want one", n)
 	}
 }

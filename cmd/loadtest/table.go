@@ -46,7 +46,7 @@ func (s spread) cell(decimals int) string {
 
 // costs is the table of what was measured.
 func (r *relayReport) costs() string {
-	rows := [][]string{{"target", "CPU us/packet", "user+sys", "one CPU %", "alloc/packet", "p50 us", "p99 us", "p99.9 us", "loss %", "RSS MB", "packets/s", "users' CPU %"}}
+	rows := [][]string{{"target", "CPU us/packet", "user+sys", "one CPU %", "alloc/packet", "p50 us", "p99 us", "p99.9 us", "loss %", "RSS MB", "packets/s", "users busy %"}}
 	for i := range r.Targets {
 		t := &r.Targets[i]
 		if len(t.Samples) == 0 {
@@ -143,7 +143,7 @@ func (r *relayReport) doubts() (lines []string) {
 		lines = append(lines, fmt.Sprintf("The virtual users could not keep up and left out %d turns: use fewer pairs.", skipped))
 	}
 	if busy > 0 {
-		lines = append(lines, fmt.Sprintf("The virtual users took at most %.0f %% of a processor, and sent at most %.1f ms late (p99).", 100*busy, late/1000))
+		lines = append(lines, fmt.Sprintf("The virtual users were busy for at most %.0f %% of the time, and sent at most %.1f ms late (p99).", 100*busy, late/1000))
 	}
 
 	return lines

@@ -6,7 +6,8 @@ import (
 )
 
 const (
-	// A packet of the partner may overtake the message that announces it by this.
+	// Media may overtake the messages about it by this: that the last call has
+	// ended, and that another has begun.
 	overtakeTime = 50 * time.Millisecond
 	// A packet of the last partner may be this late, on its way through the network.
 	lingerTime = 200 * time.Millisecond
@@ -53,11 +54,12 @@ func (t *talk) forget(before time.Duration) {
 }
 
 // strays counts senders other than the partner who were heard in a call. The
-// partner of the call before may be heard for a moment.
+// partner of the call before may be heard for a moment at its beginning, and that
+// of the next one at its end.
 func (t *talk) strays(partner, previous int, from, to time.Duration) (n uint64) {
 	for _, v := range t.from {
 		late := v.sender == previous && v.last < from+lingerTime
-		if v.sender != partner && v.start < to && !late {
+		if v.sender != partner && v.start < to-overtakeTime && !late {
 			n++
 		}
 	}

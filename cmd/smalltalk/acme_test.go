@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -41,6 +42,9 @@ func TestACME(t *testing.T) {
 	}
 
 	p := start(t, data, args...)
+	if !strings.Contains(p.said, "is fetching its certificate: open https://chat.example.org:") {
+		t.Errorf("before there is a certificate it says %q", p.said)
+	}
 	first := ca.waitCertificate(t, p, nil)
 	if got := first.DNSNames; len(got) != 1 || got[0] != "chat.example.org" {
 		t.Errorf("the certificate is for %v", got)
@@ -55,6 +59,9 @@ func TestACME(t *testing.T) {
 	checkPrivate(t, filepath.Join(data, "certificates"))
 
 	p = start(t, data, args...)
+	if !strings.Contains(p.said, "is ready: open https://chat.example.org:") {
+		t.Errorf("with a stored certificate it says %q", p.said)
+	}
 	if again := ca.waitCertificate(t, p, nil); again.SerialNumber.Cmp(first.SerialNumber) != 0 || ca.issued() != 1 {
 		t.Errorf("after a restart there is another certificate; the CA issued %d", ca.issued())
 	}
@@ -66,6 +73,46 @@ func TestACME(t *testing.T) {
 	eventually(t, "the renewal is not mentioned", func() bool { return strings.Count(p.logged(), "certificate ready") == 2 })
 	if code := p.stop(syscall.SIGTERM, 5*time.Second); code != exitOK {
 		t.Errorf("exit code %d, log:\n%s", code, p.logged())
+	}
+}
+
+// TestStoredCertificate: only a certificate that browsers still take is one that
+// need not be fetched.
+func TestStoredCertificate(t *testing.T) {
+	now := time.Now()
+	dir := t.TempDir()
+	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	writePair(t, testCertificateFor(t, x509.Certificate{DNSNames: []string{"chat.example.org"}, NotBefore: now.Add(-time.Hour), NotAfter: now.Add(time.Hour)}), cert, key)
+	read := func(name string) string {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	for _, tc := range []struct {
+		text string
+		at   time.Time
+		want bool
+	}{
+		{"", now, false},
+		{read(key) + read(cert), now, true},
+		{read(key) + read(cert), now.Add(2 * time.Hour), false},
+		{read(key), now, false},
+		{"garbage", now, false},
+	} {
+		a, err := newACME(settings{Domain: []string{"chat.example.org"}, Data: t.TempDir()}, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if tc.text != "" {
+			if err := a.manager.Cache.Put(t.Context(), "chat.example.org", []byte(tc.text)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := a.stored(tc.at); got != tc.want {
+			t.Errorf("%d bytes after %v: %v", len(tc.text), tc.at.Sub(now), got)
+		}
 	}
 }
 

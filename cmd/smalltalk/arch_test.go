@@ -20,6 +20,8 @@ var allowed = map[string][]string{
 	"smalltalk/signaling":     {"smalltalk/matchmaker", "smalltalk/store"},
 	"smalltalk/cmd/loadtest":  {"smalltalk/sfu"},
 	"smalltalk/cmd/smalltalk": {"smalltalk/matchmaker", "smalltalk/sfu", "smalltalk/signaling", "smalltalk/store", "smalltalk/web"},
+
+	"smalltalk/web/e2e/quality/delay": {},
 }
 
 // forbidden is what a package must not know of, by prefix of the import path.

@@ -1,12 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/pem"
 	"math/big"
 	"os"
@@ -34,7 +34,7 @@ func testCertificateFor(t testing.TB, template x509.Certificate) tls.Certificate
 		t.Fatal(err)
 	}
 	template.SerialNumber = serial
-	template.Subject = pkix.Name{CommonName: "test"}
+	template.Subject.CommonName = cmp.Or(template.Subject.CommonName, "test")
 	template.IsCA, template.BasicConstraintsValid = true, true
 	template.KeyUsage = x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign
 	der, err := x509.CreateCertificate(rand.Reader, &template, &template, &key.PublicKey, key)

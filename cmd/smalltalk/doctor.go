@@ -118,8 +118,15 @@ func trustedRoots(file string) (*x509.CertPool, error) {
 func (d *doctor) examine(ctx context.Context) {
 	d.checkNames(ctx)
 	reached := d.checkReach(ctx)
+	client := d.target.client()
+	defer client.CloseIdleConnections()
 	if d.local {
-		d.checkMachine(ctx, reached)
+		who := nobody
+		if reached {
+			who = d.whoAnswers(ctx, client)
+		}
+		d.checkMachine(ctx, who)
+		reached = who == ourServer
 	}
 	if !reached {
 		return
@@ -130,8 +137,6 @@ func (d *doctor) examine(ctx context.Context) {
 	} else {
 		d.checkPlain()
 	}
-	client := d.target.client()
-	defer client.CloseIdleConnections()
 	if d.checkAPI(ctx, client) {
 		d.checkCalls(ctx, client)
 	}

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
+	"strings"
 	"time"
 
 	"github.com/coder/websocket"
@@ -25,8 +27,15 @@ func (d *doctor) checkAPI(ctx context.Context, client *http.Client) bool {
 			return ask(ctx, client, d.target.String()+"/api/v1/"+path)
 		})
 		if err != nil {
-			d.tell(finding{Verdict: isFailure, What: "API " + path, Detail: err.Error(),
-				Change: "look at what answers on " + d.target.url.Host + ": another program, a proxy that does not pass on /api/v1, or a server that is stopping"})
+			f := finding{Verdict: isFailure, What: "API " + path, Detail: err.Error(),
+				Change: "look at what answers on " + d.target.url.Host + ": another program, a proxy that does not pass on /api/v1, or a server that is stopping"}
+			if moved := (*movedTo)(nil); errors.As(err, &moved) {
+				f.Change = "examine the address that it leads to, as in smalltalk doctor " + moved.base()
+				if moved.base() == d.target.String() {
+					f.Change = "it goes round in circles: the proxy in front speaks plain HTTP to a server that has TLS of its own, so let it speak HTTPS there"
+				}
+			}
+			d.tell(f)
 			return false
 		}
 		d.tell(finding{Verdict: isFine, What: "API " + path, Detail: "answers"})
@@ -50,6 +59,9 @@ func ask(ctx context.Context, client *http.Client, url string) (time.Time, error
 		return time.Time{}, err
 	}
 	defer resp.Body.Close()
+	if to, err := resp.Location(); err == nil && resp.StatusCode/100 == 3 {
+		return time.Time{}, &movedTo{to}
+	}
 	var health struct {
 		Status string `json:"status"`
 	}
@@ -63,6 +75,14 @@ func ask(ctx context.Context, client *http.Client, url string) (time.Time, error
 	}
 	return date, nil
 }
+
+// movedTo is an answer that sends to another address.
+type movedTo struct{ to *url.URL }
+
+func (m *movedTo) Error() string { return "it leads to " + m.to.String() }
+
+// base is where the server seems to be.
+func (m *movedTo) base() string { return m.to.Scheme + "://" + m.to.Host }
 
 // judgeClock looks at how far the server's clock is ahead of ours.
 func judgeClock(ahead time.Duration) finding {
@@ -92,7 +112,6 @@ type said struct {
 	Code         string      `json:"code"`
 	Message      string      `json:"message"`
 	RetryAfterMS int64       `json:"retry_after_ms"`
-	Token        string      `json:"token"`
 	SDP          string      `json:"sdp"`
 	ICEServers   []iceServer `json:"ice_servers"`
 }
@@ -102,11 +121,16 @@ type refusal struct{ code, message string }
 
 func (r *refusal) Error() string { return r.message + " (" + r.code + ")" }
 
+// errOrigin is that the server takes its own page for one of somebody else.
+var errOrigin = errors.New("the server refuses the page of this address: 403 Forbidden")
+
 // guestSession is the doctor's own session with the server.
 type guestSession struct {
-	ws      *websocket.Conn
 	client  *http.Client
 	base    string
+	header  http.Header // of each request, as a page of the server's sends them
+	token   string      // of the guest, until leave signs it out
+	ws      *websocket.Conn
 	welcome said
 	gen     int
 
@@ -115,39 +139,91 @@ type guestSession struct {
 	cancel context.CancelFunc
 }
 
-// enter connects as a new guest.
+// enter connects as a new guest, in the steps of a browser.
 func (d *doctor) enter(ctx context.Context, client *http.Client) (*guestSession, error) {
 	return within(ctx, d.limit, func(ctx context.Context) (*guestSession, error) {
-		base := d.target.String()
-		ws, resp, err := websocket.Dial(ctx, base+"/api/v1/ws", &websocket.DialOptions{HTTPClient: client})
-		if err != nil {
-			return nil, fmt.Errorf("open a WebSocket: %w", err)
+		g := &guestSession{client: client, base: d.target.String(), header: http.Header{"Origin": {d.target.String()}}}
+		if d.local && len(d.settings.proxies) > 0 {
+			g.header.Set("X-Forwarded-For", "127.0.0.1") // in place of the proxy, which is left out
 		}
-		if resp.Body != nil {
-			_ = resp.Body.Close()
+		if err := g.signIn(ctx); err != nil {
+			return nil, fmt.Errorf("make a guest: %w", err)
 		}
-		ws.SetReadLimit(1 << 20)
-		g := &guestSession{ws: ws, client: client, base: base, heard: make(chan said, 16), ended: make(chan struct{})}
-		// It lives until leave, longer than this check.
-		var life context.Context
-		life, g.cancel = context.WithCancel(context.WithoutCancel(ctx))
-		go g.listen(life)
-		g.welcome, err = g.ask(ctx, "welcome", map[string]any{
-			"type": "hello", "versions": []int{1}, "guest": map[string]any{"fresh": true},
-			"client": map[string]string{"name": "doctor", "version": version(), "platform": "go"},
-		})
-		if err != nil {
+		if err := g.connect(ctx); err != nil {
 			_ = g.leave(ctx) // err says more
-			return nil, fmt.Errorf("say hello: %w", err)
+			return nil, err
 		}
 		return g, nil
 	})
+}
+
+// signIn makes the guest.
+func (g *guestSession) signIn(ctx context.Context) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, g.base+"/api/v1/guests", strings.NewReader("{}"))
+	if err != nil {
+		return err
+	}
+	req.Header = g.header.Clone()
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Smalltalk-Client", "native") // else the token comes as a cookie only
+	resp, err := g.client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	var reply struct {
+		Token   string `json:"token"`
+		Code    string `json:"code"`
+		Message string `json:"message"`
+	}
+	err = json.NewDecoder(io.LimitReader(resp.Body, 64<<10)).Decode(&reply)
+	switch {
+	case resp.StatusCode == http.StatusForbidden:
+		return errOrigin
+	case err == nil && reply.Code != "":
+		return &refusal{reply.Code, reply.Message}
+	case err != nil || resp.StatusCode != http.StatusCreated || reply.Token == "":
+		return fmt.Errorf("answered with %s, not as a Small Talk server does", resp.Status)
+	}
+	g.token = reply.Token
+	return nil
+}
+
+// connect opens the WebSocket and says hello.
+func (g *guestSession) connect(ctx context.Context) error {
+	ws, resp, err := websocket.Dial(ctx, g.base+"/api/v1/ws", &websocket.DialOptions{HTTPClient: g.client, HTTPHeader: g.header})
+	if resp != nil && resp.Body != nil {
+		_ = resp.Body.Close()
+	}
+	switch {
+	case err != nil && resp != nil && resp.StatusCode == http.StatusForbidden:
+		return fmt.Errorf("open a WebSocket: %w", errOrigin)
+	case err != nil:
+		return fmt.Errorf("open a WebSocket: %w", err)
+	}
+	ws.SetReadLimit(1 << 20)
+	g.ws, g.heard, g.ended = ws, make(chan said, 16), make(chan struct{})
+	// It lives until leave, longer than this check.
+	var life context.Context
+	life, g.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	go g.listen(life)
+	g.welcome, err = g.ask(ctx, "welcome", map[string]any{
+		"type": "hello", "versions": []int{1}, "token": g.token,
+		"client": map[string]string{"name": "doctor", "version": version(), "platform": "go"},
+	})
+	if err != nil {
+		return fmt.Errorf("say hello: %w", err)
+	}
+	return nil
 }
 
 // enterFailed says why a guest was not let in.
 func enterFailed(err error) finding {
 	f := finding{Verdict: isFailure, What: "WebSocket", Detail: err.Error(),
 		Change: "if a proxy stands in front, let it pass on WebSockets (Upgrade and Connection headers) on /api/v1/ws"}
+	if errors.Is(err, errOrigin) {
+		f.Change = "let the proxy pass on Host, or name the origin with --origin: no browser gets in otherwise"
+	}
 	if refused := (*refusal)(nil); errors.As(err, &refused) {
 		f.Change = "the server answered, but lets no guest in now: see what it says"
 		if refused.code == "unauthorized" {
@@ -221,17 +297,17 @@ func (g *guestSession) offer(ctx context.Context, sdp string) (string, error) {
 func (g *guestSession) leave(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), connectTime)
 	defer cancel()
-	_ = g.ws.Close(websocket.StatusNormalClosure, "") // it may be closed already
-	g.cancel()
-	<-g.ended
-	if g.welcome.Token == "" {
-		return nil
+	if g.ws != nil {
+		_ = g.ws.Close(websocket.StatusNormalClosure, "") // it may be closed already
+		g.cancel()
+		<-g.ended
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodDelete, g.base+"/api/v1/sessions", nil)
 	if err != nil {
 		return err
 	}
-	req.Header.Set("Authorization", "Bearer "+g.welcome.Token)
+	req.Header = g.header.Clone()
+	req.Header.Set("Authorization", "Bearer "+g.token)
 	resp, err := g.client.Do(req)
 	if err != nil {
 		return fmt.Errorf("sign out: %w", err)

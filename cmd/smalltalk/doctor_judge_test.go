@@ -2,8 +2,12 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"errors"
+	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -71,12 +75,24 @@ func TestDoctorJudgesCertificate(t *testing.T) {
 		if tc.trusted {
 			roots.AddCert(c)
 		}
-		if f := judgeCertificate([]*x509.Certificate{c}, tc.host, roots, now); f.Verdict != tc.want || !strings.Contains(f.Detail, tc.detail) {
+		if f := judgeCertificate([]*x509.Certificate{c}, tc.host, roots, false, now); f.Verdict != tc.want || !strings.Contains(f.Detail, tc.detail) {
 			t.Errorf("%s: %+v", tc.name, f)
 		}
 	}
-	if f := judgeCertificate(nil, "x", nil, now); f.Verdict != isFailure {
+	if f := judgeCertificate(nil, "x", nil, false, now); f.Verdict != isFailure {
 		t.Errorf("%+v", f)
+	}
+	for _, tc := range []struct {
+		issuer string
+		acme   bool
+		want   bool
+	}{{"R11", true, true}, {"(STAGING) Wannabe Watercress R11", false, true}, {"R11", false, false}} {
+		c := testCertificateFor(t, x509.Certificate{
+			DNSNames: []string{"chat.example.org"}, NotBefore: now.Add(-day), NotAfter: now.Add(60 * day), Subject: pkix.Name{CommonName: tc.issuer},
+		}).Leaf
+		if f := judgeCertificate([]*x509.Certificate{c}, "chat.example.org", x509.NewCertPool(), tc.acme, now); strings.HasPrefix(f.Change, "staging? then --ca") != tc.want {
+			t.Errorf("%+v: %+v", tc, f)
+		}
 	}
 }
 
@@ -202,6 +218,35 @@ func TestDoctorAdvice(t *testing.T) {
 	}
 }
 
+// TestDoctorNames: what a resolver does not say is not held against the name.
+func TestDoctorNames(t *testing.T) {
+	for _, tc := range []struct {
+		err  error
+		want string
+	}{
+		{&net.DNSError{Err: "no such host", IsNotFound: true}, "A record"},
+		{fmt.Errorf("x: %w", &net.DNSError{Err: "no such host", IsNotFound: true}), "A record"},
+		{&net.DNSError{Err: "server misbehaving", IsTemporary: true}, "/etc/resolv.conf"},
+		{&net.DNSError{Err: "i/o timeout", IsTimeout: true}, "/etc/resolv.conf"},
+		{context.DeadlineExceeded, "/etc/resolv.conf"},
+	} {
+		if f := nameFailed("chat.example.org", tc.err); f.Verdict != isFailure || !strings.Contains(f.Change, tc.want) {
+			t.Errorf("%v: %+v", tc.err, f)
+		}
+	}
+}
+
+// TestDoctorNoRelay: what to do for TURN over TLS behind a proxy must not break
+// the site.
+func TestDoctorNoRelay(t *testing.T) {
+	if f := noRelay(false); f.Verdict != isWarning || !strings.Contains(f.Change, "--domain") {
+		t.Errorf("%+v", f)
+	}
+	if f := noRelay(true); f.Verdict != isWarning || !strings.Contains(f.Change, "let the proxy speak HTTPS to it") {
+		t.Errorf("%+v", f)
+	}
+}
+
 // TestDoctorInsideNAT: a public address that is not the machine's own may not be
 // reachable from the machine.
 func TestDoctorInsideNAT(t *testing.T) {
@@ -265,6 +310,10 @@ func TestDoctorTargets(t *testing.T) {
 		"https://Chat.Example.org/room": "https://chat.example.org",
 		"http://127.0.0.1:8080/":        "http://127.0.0.1:8080",
 		"https://[2001:db8::5]":         "https://[2001:db8::5]",
+		"https://chat.example.org:443":  "https://chat.example.org",
+		"http://[2001:db8::5]:80":       "http://[2001:db8::5]",
+		"https://chat.example.org:80":   "https://chat.example.org:80",
+		"bücher.example":                "https://xn--bcher-kva.example",
 	} {
 		if got, err := urlTarget(given); err != nil || got.String() != want {
 			t.Errorf("%q: %v, %v", given, got, err)

@@ -20,40 +20,90 @@ import (
 	"smalltalk/store"
 )
 
+// answering is who has the server's port on this machine.
+type answering int
+
+const (
+	nobody answering = iota
+	ourServer
+	another // a program that is no Small Talk
+)
+
+// whoAnswers tells our server from another program that has its port. Before
+// there is a certificate ours answers nothing but requests in the clear, which
+// it sends to https; web servers take those for mistakes.
+func (d *doctor) whoAnswers(ctx context.Context, client *http.Client) answering {
+	_, err := within(ctx, d.limit, func(ctx context.Context) (time.Time, error) {
+		return ask(ctx, client, d.target.String()+"/api/v1/healthz")
+	})
+	if err == nil {
+		return ourServer
+	}
+	if d.target.encrypted() {
+		answer, err := within(ctx, d.limit, d.askPlain)
+		if err == nil && answer.code == http.StatusPermanentRedirect && strings.HasPrefix(answer.location, "https://") {
+			return ourServer
+		}
+	}
+	return another
+}
+
 // checkMachine looks at the machine that the doctor runs on, with the settings
-// of its server. running says that the server takes connections.
-func (d *doctor) checkMachine(ctx context.Context, running bool) {
+// of its server. who is what has the server's port.
+func (d *doctor) checkMachine(ctx context.Context, who answering) {
+	for _, name := range d.settings.strays {
+		d.tell(finding{Verdict: isWarning, What: "settings", Detail: "the environment variable " + name + " is no setting, so it is ignored",
+			Change: "if it is misspelt, correct it: smalltalk --help lists those that there are"})
+	}
 	d.checkOpenFiles()
-	d.tell(checkData(d.settings.Data, running))
-	var socks sockets
-	if running {
-		d.tell(finding{Verdict: isFine, What: "server", Detail: "it runs on " + d.settings.Listen})
-	} else {
-		d.tell(finding{Verdict: isWarning, What: "server", Detail: "nothing answers on " + d.settings.Listen + ": it is not running, or not with these settings",
-			Change: "start it, or give the doctor the settings of the service; the ways in can only be tried while it runs"})
-		var err error
-		if socks, err = openSockets(ctx, d.settings, slog.New(slog.DiscardHandler)); err != nil {
-			d.tell(finding{Verdict: isFailure, What: "ports", Detail: "the server would not start", Change: err.Error()})
-			return
-		}
-		d.tell(finding{Verdict: isFine, What: "ports", Detail: fmt.Sprintf("free: TCP %d, and UDP %d on %d addresses", socks.httpPort(), socks.mediaPort(), len(socks.media))})
+	d.tell(checkData(d.settings.Data, who == ourServer))
+	d.tell(d.judgeServer(who))
+	open := d.spareSockets
+	if who == nobody {
+		open = d.ownSockets
 	}
-	defer func() { socks.close() }()
-	if running {
-		var err error
-		if socks, err = d.spareSockets(ctx); err != nil {
-			d.tell(finding{Verdict: isFailure, What: "addresses", Detail: err.Error(), Change: "look at --media-listen"})
-			return
-		}
+	socks, ok := open(ctx)
+	if !ok {
+		return
 	}
+	defer socks.close()
 	d.checkBuffers(socks.media[0])
-	d.checkPublicAddress(ctx, socks, !running)
+	d.checkPublicAddress(ctx, socks, who == nobody)
 	d.checkClock(ctx)
 }
 
-// spareSockets opens sockets beside those of the running server: on the same
+// judgeServer says what it means who has the server's port.
+func (d *doctor) judgeServer(who answering) finding {
+	listen := d.settings.Listen
+	f := finding{Verdict: isFine, What: "server", Detail: "it runs on " + listen}
+	switch {
+	case who == another:
+		f.Verdict, f.Detail = isFailure, "what answers on "+listen+" is no Small Talk server"
+		f.Change = fmt.Sprintf("port %d belongs to another program: see `ss -ltnp`, and stop that one or choose another port with --listen", d.target.port())
+	case who == nobody && !d.settings.given:
+		f.Verdict, f.Detail = isFailure, "nothing answers on "+listen+", which is where a server without any settings is"
+		f.Change = "give the doctor the settings of the server, for example: smalltalk doctor --config /etc/smalltalk.toml; or its address, or start it"
+	case who == nobody:
+		f.Verdict, f.Detail = isWarning, "nothing answers on "+listen+": it is not running, or not with these settings"
+		f.Change = "start it, or give the doctor the settings of the service; the ways in can only be tried while it runs"
+	}
+	return f
+}
+
+// ownSockets opens the sockets that the server would.
+func (d *doctor) ownSockets(ctx context.Context) (sockets, bool) {
+	socks, err := openSockets(ctx, d.settings, slog.New(slog.DiscardHandler))
+	if err != nil {
+		d.tell(finding{Verdict: isFailure, What: "ports", Detail: "the server would not start", Change: err.Error()})
+		return sockets{}, false
+	}
+	d.tell(finding{Verdict: isFine, What: "ports", Detail: fmt.Sprintf("free: TCP %d, and UDP %d on %d addresses", socks.httpPort(), socks.mediaPort(), len(socks.media))})
+	return socks, true
+}
+
+// spareSockets opens sockets beside those of a running program: on the same
 // addresses, on other ports.
-func (d *doctor) spareSockets(ctx context.Context) (sockets, error) {
+func (d *doctor) spareSockets(ctx context.Context) (sockets, bool) {
 	host := ""
 	if d.settings.MediaListen != "" {
 		host, _, _ = net.SplitHostPort(d.settings.MediaListen) // checked with the settings
@@ -61,7 +111,11 @@ func (d *doctor) spareSockets(ctx context.Context) (sockets, error) {
 	listenHost, _, _ := net.SplitHostPort(d.settings.Listen) // likewise
 	loopback := loopbackHost(listenHost) && len(d.settings.proxies) == 0
 	media, err := listenMedia(ctx, net.JoinHostPort(host, "0"), loopback, slog.New(slog.DiscardHandler))
-	return sockets{media: media}, err
+	if err != nil {
+		d.tell(finding{Verdict: isFailure, What: "addresses", Detail: err.Error(), Change: "look at --media-listen"})
+		return sockets{}, false
+	}
+	return sockets{media: media}, true
 }
 
 func (d *doctor) checkOpenFiles() {

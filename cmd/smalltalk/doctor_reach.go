@@ -32,8 +32,7 @@ func (d *doctor) checkNames(ctx context.Context) {
 			return net.DefaultResolver.LookupNetIP(ctx, "ip", name)
 		})
 		if err != nil {
-			d.tell(finding{Verdict: isFailure, What: "name", Detail: err.Error(),
-				Change: "make an A record (and AAAA, for IPv6) for " + name + " that has the server's address, and wait until it is known"})
+			d.tell(nameFailed(name, err))
 			continue
 		}
 		for i, ip := range ips {
@@ -63,7 +62,7 @@ func (d *doctor) checkReach(ctx context.Context) bool {
 			continue
 		}
 		if !d.local {
-			d.tell(unreachable(what, at, err))
+			d.tell(unreachable(what, at, d.target, err))
 		}
 	}
 	reached := len(d.target.reached) > 0
@@ -94,8 +93,18 @@ func nameFinding(name string, list []netip.Addr) finding {
 	return finding{Verdict: isFine, What: "name", Detail: detail}
 }
 
-// unreachable says why a TCP port did not answer.
-func unreachable(what string, at netip.AddrPort, err error) finding {
+// nameFailed tells a name that is not there from a resolver that does not say.
+func nameFailed(name string, err error) finding {
+	f := finding{Verdict: isFailure, What: "name", Detail: err.Error(),
+		Change: "make an A record (and AAAA, for IPv6) for " + name + " that has the server's address, and wait until it is known"}
+	if dns := (*net.DNSError)(nil); !errors.As(err, &dns) || !dns.IsNotFound {
+		f.Change = "the resolver of this machine gave no answer, which says nothing about the name: look at /etc/resolv.conf, or run the doctor elsewhere"
+	}
+	return f
+}
+
+// unreachable says why a TCP port of t did not answer.
+func unreachable(what string, at netip.AddrPort, t target, err error) finding {
 	f := finding{Verdict: isFailure, What: what, Detail: err.Error()}
 	switch {
 	case noRoute(at):
@@ -104,8 +113,9 @@ func unreachable(what string, at netip.AddrPort, err error) finding {
 		f.Change = "run the doctor from a machine with" + ip + " as well"
 	case errors.Is(err, syscall.ECONNREFUSED):
 		f.Change = fmt.Sprintf("nothing listens on %s: start the server, look at --listen, and at what the address belongs to", at)
+		f.Change += t.secureHint()
 	default:
-		f.Change = fmt.Sprintf("open TCP port %d in the firewall and, behind NAT, forward it; a wrong address in DNS looks the same", at.Port())
+		f.Change = fmt.Sprintf("open TCP port %d in the firewall and, behind NAT, forward it; a wrong address in DNS looks the same", at.Port()) + t.secureHint()
 	}
 	return f
 }
@@ -143,7 +153,8 @@ func (d *doctor) checkCertificate(ctx context.Context) {
 			Change: "look into the server's log: with --domain there is no certificate until the ACME server has reached TCP port 443 under this name"})
 		return
 	}
-	d.tell(judgeCertificate(state.PeerCertificates, d.target.host(), d.roots, time.Now()))
+	acme := d.local && len(d.settings.Domain) > 0
+	d.tell(judgeCertificate(state.PeerCertificates, d.target.host(), d.roots, acme, time.Now()))
 	detail := tls.VersionName(state.Version)
 	if state.NegotiatedProtocol == "h2" {
 		d.tell(finding{Verdict: isFine, What: "TLS", Detail: detail + ", HTTP/2"})
@@ -170,8 +181,13 @@ func (d *doctor) handshake(ctx context.Context) (tls.ConnectionState, error) {
 	return c.ConnectionState(), nil
 }
 
+// ofStaging says whether a certificate is one of Let's Encrypt for trying out,
+// which says so in its issuer's name: CN=(STAGING) Wannabe Watercress R11.
+func ofStaging(c *x509.Certificate) bool { return strings.Contains(c.Issuer.String(), "(STAGING)") }
+
 // judgeCertificate says what a browser would of the certificates of a server.
-func judgeCertificate(chain []*x509.Certificate, host string, roots *x509.CertPool, now time.Time) finding {
+// acme says that they are known to come from an ACME server.
+func judgeCertificate(chain []*x509.Certificate, host string, roots *x509.CertPool, acme bool, now time.Time) finding {
 	f := finding{Verdict: isFailure, What: "certificate"}
 	if len(chain) == 0 {
 		f.Detail, f.Change = "the server sends none", "look at --domain or --cert"
@@ -202,6 +218,9 @@ func judgeCertificate(chain []*x509.Certificate, host string, roots *x509.CertPo
 		f.Detail = "nobody that this machine trusts has signed it"
 		f.Change = "put the intermediate certificates behind the certificate in the file of --cert; if it is self-signed or of a CA of your own, " +
 			"each client must trust that (the doctor does with --ca), else calls over TLS do not work"
+		if acme || ofStaging(leaf) {
+			f.Change = "staging? then --ca, with the root certificate of that ACME server; browsers take no certificate of staging, so leave --acme-directory away in the end"
+		}
 	case left < expirySoon:
 		f.Verdict, f.Detail = isWarning, fmt.Sprintf("it ends in %d days, on %s", days, end)
 		f.Change = "renew it: with --domain look into the server's log why ACME does not, with --cert put new files in place"
@@ -240,7 +259,10 @@ func (d *doctor) checkRedirect(ctx context.Context) {
 }
 
 // plainAnswer is the head of an answer to a request in the clear.
-type plainAnswer struct{ status, location string }
+type plainAnswer struct {
+	code             int
+	status, location string
+}
 
 // askPlain makes a request in the clear.
 func (d *doctor) askPlain(ctx context.Context) (plainAnswer, error) {
@@ -260,7 +282,7 @@ func (d *doctor) askPlain(ctx context.Context) (plainAnswer, error) {
 		return plainAnswer{}, err
 	}
 	_ = resp.Body.Close() // only its head matters
-	answer := plainAnswer{status: resp.Status}
+	answer := plainAnswer{code: resp.StatusCode, status: resp.Status}
 	if resp.StatusCode/100 == 3 {
 		answer.location = resp.Header.Get("Location")
 	}

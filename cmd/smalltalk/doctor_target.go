@@ -11,6 +11,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"golang.org/x/net/http/httpguts"
 )
 
 // target is the server under examination.
@@ -38,6 +40,18 @@ func (t target) port() uint16 {
 	return 80
 }
 
+// secureHint is for who wrote http where the server has HTTPS on its own port.
+func (t target) secureHint() string {
+	if t.encrypted() {
+		return ""
+	}
+	name := t.host()
+	if strings.Contains(name, ":") {
+		name = "[" + name + "]"
+	}
+	return "; if it has HTTPS (--domain, --cert), examine https://" + name
+}
+
 // urlTarget reads an address as people give it: https is understood.
 func urlTarget(text string) (target, error) {
 	if !strings.Contains(text, "://") {
@@ -52,7 +66,13 @@ func urlTarget(text string) (target, error) {
 			return target{}, fmt.Errorf("%q: there is no port %s", text, p)
 		}
 	}
-	t := target{url: &url.URL{Scheme: u.Scheme, Host: strings.ToLower(u.Host)}}
+	host, err := httpguts.PunycodeHostPort(strings.ToLower(u.Host))
+	if err != nil {
+		return target{}, fmt.Errorf("%q: %w", text, err)
+	}
+	// In the form that browsers send as Host and as Origin.
+	host = strings.TrimSuffix(host, map[string]string{"https": ":443", "http": ":80"}[u.Scheme])
+	t := target{url: &url.URL{Scheme: u.Scheme, Host: host}}
 	if ip, err := netip.ParseAddr(t.host()); err == nil {
 		t.addresses = []netip.Addr{ip.Unmap()}
 	}

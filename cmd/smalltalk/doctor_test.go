@@ -245,7 +245,7 @@ func TestDoctorLeavesNobody(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		req.Header.Set("Authorization", "Bearer "+g.welcome.Token)
+		req.Header.Set("Authorization", "Bearer "+g.token)
 		resp, err := http.DefaultClient.Do(req)
 		if err != nil {
 			t.Fatal(err)

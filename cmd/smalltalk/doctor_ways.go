@@ -82,12 +82,7 @@ func (d *doctor) checkRelay(ctx context.Context, g *guestSession, n *negotiation
 	}
 	server, ok := relayServer(g.welcome.ICEServers)
 	if !ok {
-		f := finding{Verdict: isWarning, What: w.String(), Detail: "not offered: it takes TLS",
-			Change: "serve HTTPS with --domain or --cert: without this way nobody gets in whose network lets only TLS pass"}
-		if d.target.encrypted() || len(d.settings.proxies) > 0 {
-			f.Change = "a proxy in front takes TLS off, so it cannot be had on its port: give Small Talk its own TLS (--cert, --media-listen)"
-		}
-		d.tell(f)
+		d.tell(noRelay(d.target.encrypted() || d.local && len(d.settings.proxies) > 0))
 		return
 	}
 	d.tell(d.try(ctx, g, w, n, func(ctx context.Context, n *negotiation) (wayFound, error) {
@@ -97,6 +92,17 @@ func (d *doctor) checkRelay(ctx context.Context, g *guestSession, n *negotiation
 		}
 		return n.connectRelay(ctx, w, server, conn)
 	}))
+}
+
+// noRelay says how to get the way by TURN over TLS where it is not offered.
+func noRelay(behindProxy bool) finding {
+	f := finding{Verdict: isWarning, What: wayIn{relay: true}.String(), Detail: "not offered: it takes TLS",
+		Change: "serve HTTPS with --domain or --cert: without this way nobody gets in whose network lets only TLS pass"}
+	if behindProxy {
+		f.Change = "a proxy in front takes TLS off, so it cannot be had on its port: give Small Talk its own TLS (--cert, --key, --media-listen), " +
+			"and at the same time let the proxy speak HTTPS to it, else its pages redirect in a loop"
+	}
+	return f
 }
 
 // try connects by one way and says how that went. A negotiation that was used is

@@ -3,15 +3,21 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
 	"slices"
 	"strings"
+	"sync/atomic"
 )
 
 // hstsYear makes browsers that have been here insist on HTTPS for a year.
 const hstsYear = "max-age=31536000"
+
+// clientPath is where every client comes, and nobody else: others, such as those
+// who look whether the server is alive, come without the proxy.
+const clientPath = "/api/v1/ws"
 
 // front makes requests look to the handler as the client sent them, whatever
 // stands between: r.RemoteAddr is the client's, r.Host the one in its address
@@ -20,6 +26,8 @@ type front struct {
 	next    http.Handler
 	proxies []netip.Prefix // who may say so of others
 	hsts    bool
+	log     *slog.Logger
+	silent  atomic.Bool // it was said that a proxy does not name its clients
 }
 
 // ServeHTTP implements http.Handler.
@@ -50,6 +58,9 @@ func contains(networks []netip.Prefix, ip netip.Addr) bool {
 func (f *front) believe(r *http.Request) {
 	if ip, ok := f.client(r.Header.Values("X-Forwarded-For")); ok {
 		r.RemoteAddr = netip.AddrPortFrom(ip, 0).String()
+	} else if r.URL.Path == clientPath && f.silent.CompareAndSwap(false, true) {
+		f.log.Warn("a trusted proxy names no client in X-Forwarded-For (said once): all who come through it share the limits of one; let it pass that on",
+			"proxy", r.RemoteAddr)
 	}
 	// The first is what the client's own proxy saw.
 	switch proto, _, _ := strings.Cut(r.Header.Get("X-Forwarded-Proto"), ","); strings.ToLower(strings.TrimSpace(proto)) {

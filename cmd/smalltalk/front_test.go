@@ -1,11 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"crypto/tls"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"strings"
 	"testing"
 )
 
@@ -53,6 +56,35 @@ func TestFront(t *testing.T) {
 				t.Error("the server's own request was changed")
 			}
 		})
+	}
+}
+
+// TestProxyNamesNoClient: it is said once, and of clients only.
+func TestProxyNamesNoClient(t *testing.T) {
+	var log bytes.Buffer
+	f := &front{
+		proxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, next: http.NotFoundHandler(), log: slog.New(slog.NewTextHandler(&log, nil)),
+	}
+	for i, tc := range []struct {
+		peer, path, header string
+		said               bool
+	}{
+		{"10.0.0.1:5", "/api/v1/ws", "203.0.113.9", false},
+		{"192.0.2.1:5", "/api/v1/ws", "", false},
+		{"10.0.0.1:5", "/api/v1/healthz", "", false},
+		{"10.0.0.1:5", "/api/v1/ws", "unknown", true},
+		{"10.0.0.1:5", "/api/v1/ws", "", false},
+	} {
+		req := httptest.NewRequest(http.MethodGet, tc.path, nil)
+		req.RemoteAddr = tc.peer
+		if tc.header != "" {
+			req.Header.Set("X-Forwarded-For", tc.header)
+		}
+		log.Reset()
+		f.ServeHTTP(httptest.NewRecorder(), req)
+		if said := strings.Contains(log.String(), "X-Forwarded-For") && strings.Contains(log.String(), "proxy=10.0.0.1:5"); said != tc.said {
+			t.Errorf("%d: logged %q", i, log.String())
+		}
 	}
 }
 

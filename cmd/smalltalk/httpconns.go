@@ -17,9 +17,12 @@ const (
 	// httpPerSource is for one address: mobile carriers and campuses put hundreds
 	// of people behind one, each with a connection or two.
 	httpPerSource = 512
-	// httpSpare is how many connections there may be beside those of the clients
-	// that --max-clients allows: pages, files and whoever is just looking.
-	httpSpare = 8192
+	// httpSpare and httpPerClient make the bound of all. Each client that
+	// --max-clients allows has a WebSocket, the connection that its page came by,
+	// and the others are for whoever is just looking. They are not more because
+	// an idle one takes some 32 kB with TLS.
+	httpSpare     = 1024
+	httpPerClient = 4
 	// httpLeast is what a limit of open files cannot push the bound below.
 	httpLeast = 256
 	// httpRemind is how often it is said at most that there are too many.
@@ -103,7 +106,7 @@ func newHTTPConns(c httpLimits) *httpConns {
 // undecided connections and the database need theirs, and no more than clients
 // can make use of, since each takes memory as well. raise says what to change.
 func httpTotal(files uint64, clients int) (total int, raise string) {
-	total = httpSpare + 2*min(clients, math.MaxInt32)
+	total = httpSpare + httpPerClient*min(clients, math.MaxInt32/8)
 	if files == 0 || files/2 >= uint64(total) {
 		return total, "block in the firewall who floods; if all of them are people, raise --max-clients"
 	}

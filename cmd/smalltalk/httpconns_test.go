@@ -142,9 +142,10 @@ func TestHTTPTotal(t *testing.T) {
 		want    int
 		raise   string
 	}{
-		{0, 2000, 12192, "--max-clients"},
-		{1 << 20, 2000, 12192, "--max-clients"},
-		{1<<64 - 1, 2000, 12192, "--max-clients"},
+		{0, 2000, 9024, "--max-clients"},
+		{1 << 20, 2000, 9024, "--max-clients"},
+		{1<<64 - 1, 2000, 9024, "--max-clients"},
+		{1 << 20, 10, 1064, "--max-clients"},
 		{65536, 50000, 32768, "LimitNOFILE"},
 		{1024, 2000, 512, "LimitNOFILE"},
 		{300, 2000, 256, "LimitNOFILE"},

@@ -35,6 +35,7 @@ func TestMain(m *testing.M) {
 type process struct {
 	t    *testing.T
 	cmd  *exec.Cmd
+	said string        // the line that says where to go
 	base string        // http://127.0.0.1:port, or https
 	done chan struct{} // closed when it has ended
 
@@ -75,6 +76,7 @@ func await(t *testing.T, cmd *exec.Cmd) *process {
 	if err != nil || m == nil {
 		t.Fatalf("printed %q (%v); log:\n%s", line, err, p.logged())
 	}
+	p.said = line
 	p.base = m[1] + "://" + net.JoinHostPort("127.0.0.1", m[2])
 	go func() {
 		_, _ = io.Copy(io.Discard, lines)

@@ -52,6 +52,9 @@ type server struct {
 // serve runs the server until ctx is cancelled, and stops it in order.
 func serve(ctx context.Context, s settings, stdout, stderr io.Writer) error {
 	log := newLogger(s, stderr)
+	for _, name := range s.strays {
+		log.Warn("no such setting: this environment variable is ignored; smalltalk --help lists those that there are", "variable", name)
+	}
 	warnFewFiles(fileLimit(), s.MaxClients, log)
 	socks, err := openSockets(ctx, s, log)
 	if err != nil {
@@ -79,7 +82,7 @@ func serve(ctx context.Context, s settings, stdout, stderr io.Writer) error {
 	}
 	srv.gate = gate
 	logWaysIn(socks, offer, log)
-	fmt.Fprintf(stdout, "Small Talk is ready: open %s\n", address(s, socks.httpPort()))
+	fmt.Fprintln(stdout, invitation(address(s, socks.httpPort()), gate.certs))
 	return srv.run(ctx, []net.Listener{gate.http})
 }
 
@@ -104,14 +107,23 @@ func newLogger(s settings, stderr io.Writer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(stderr, opts))
 }
 
-// address is the address to open in a browser: of the domain, else on this machine.
+// invitation is the line that says where to go, and when.
+func invitation(url string, certs certificates) string {
+	if a, ok := certs.(*acmeCerts); ok && !a.stored(time.Now()) {
+		return fmt.Sprintf("Small Talk is fetching its certificate: open %s when the log says \"certificate ready\"", url)
+	}
+	return "Small Talk is ready: open " + url
+}
+
+// address is the address to open in a browser: of the domain or the certificate,
+// else on this machine.
 func address(s settings, port int) string {
 	host, _, _ := net.SplitHostPort(s.Listen)
 	if ip := net.ParseIP(host); host == "" || (ip != nil && ip.IsUnspecified()) {
 		host = "localhost"
 	}
-	if len(s.Domain) > 0 {
-		host = s.Domain[0]
+	if len(s.Domain) > 0 || host == "localhost" && s.Cert != "" {
+		host = certificateName(s, host)
 	}
 	switch {
 	case !s.encrypted():
@@ -172,7 +184,7 @@ func (s *server) serveHTTP(c settings) {
 	total, raise := httpTotal(fileLimit(), c.MaxClients)
 	s.conns = newHTTPConns(httpLimits{Total: total, Raise: raise, Proxies: c.proxies, Logger: s.log})
 	s.http = &http.Server{
-		Handler: s.conns.watch(&front{next: s.signal, proxies: c.proxies, hsts: len(c.Domain) > 0}),
+		Handler: s.conns.watch(&front{next: s.signal, proxies: c.proxies, hsts: len(c.Domain) > 0, log: s.log}),
 		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
 			return s.conns.admit(markEncrypted(ctx, conn), conn)
 		},
@@ -301,7 +313,8 @@ func (s *server) closeParts() error {
 	var errs []error
 	if s.relay != nil {
 		errs = append(errs, s.relay.Close())
-		s.log.Info("media ended", "counts", fmt.Sprintf("%+v", s.relay.Stats().Plane))
+		plane := s.relay.Stats().Plane
+		s.log.Info("media ended", "fast", plane.ServedFast, "pion", plane.ServedPion, "fallen_back", plane.FallenBack, "pion_media", plane.PionMedia)
 	}
 	if s.matcher != nil {
 		errs = append(errs, s.matcher.Close())

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 
@@ -61,6 +62,8 @@ type settings struct {
 	topics  []signaling.Topic
 	proxies []netip.Prefix
 	public  []netip.Addr
+	given   bool     // somebody chose one of them: by a flag, a variable or a file
+	strays  []string // variables that look like settings and are none
 }
 
 // logLevel is a slog.Level whose complaint is for people.
@@ -96,7 +99,7 @@ func parse(args []string, stdout, stderr io.Writer) (command, error) {
 	parser, err := kong.New(&c,
 		kong.Name("smalltalk"),
 		kong.Description("A self-hosted random video chat: people pick topics, the server pairs strangers who share one, and relays their video."),
-		kong.DefaultEnvars("SMALLTALK"),
+		kong.DefaultEnvars(variablePrefix),
 		kong.Vars{"topics": defaultTopics, "stun": defaultSTUN, "version": version()},
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(int) { out.done = true }),
@@ -118,6 +121,8 @@ func parse(args []string, stdout, stderr io.Writer) (command, error) {
 	}
 	out.version = k.Command() == "version"
 	out.serve = c.Settings
+	out.serve.given = chosen(k.Path, parser.Model.Flags)
+	out.serve.strays = strays(os.Environ(), parser.Model.Flags)
 	if strings.HasPrefix(k.Command(), "doctor") {
 		out.doctor = &c.Doctor
 	}

@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -105,6 +107,7 @@ func TestNetworkSettings(t *testing.T) {
 }
 
 func TestAddress(t *testing.T) {
+	cert, key := loopbackCertificate(t, x509.Certificate{DNSNames: []string{"talk.example.org", "localhost"}})
 	for _, tc := range []struct {
 		s    settings
 		port int
@@ -116,6 +119,9 @@ func TestAddress(t *testing.T) {
 		{settings{Listen: ":443", Domain: []string{"chat.example.org"}}, 443, "https://chat.example.org"},
 		{settings{Listen: ":8443", Domain: []string{"chat.example.org"}}, 8443, "https://chat.example.org:8443"},
 		{settings{Listen: "0.0.0.0:443", Cert: "c"}, 443, "https://localhost"},
+		{settings{Listen: ":443", Cert: cert, Key: key}, 443, "https://talk.example.org"},
+		{settings{Listen: "localhost:8443", Cert: cert, Key: key}, 8443, "https://talk.example.org:8443"},
+		{settings{Listen: "192.0.2.7:443", Cert: cert, Key: key}, 443, "https://192.0.2.7"},
 		{settings{Listen: "[2001:db8::1]:443", Cert: "c"}, 443, "https://[2001:db8::1]:443"},
 	} {
 		if got := address(tc.s, tc.port); got != tc.want {
@@ -246,6 +252,58 @@ func TestVersionVariable(t *testing.T) {
 	cmd, err := parse(nil, &bytes.Buffer{}, &bytes.Buffer{})
 	if err != nil || cmd.done || cmd.version {
 		t.Errorf("got %+v, %v", cmd, err)
+	}
+}
+
+// TestStrayVariables: a misspelt variable is mentioned, by the server and by the
+// doctor, and stops nobody.
+func TestStrayVariables(t *testing.T) {
+	t.Setenv("SMALLTALK_TOPIC", "Chess")
+	t.Setenv("SMALLTALK_MAXCLIENTS", "5")
+	t.Setenv("SMALLTALK_GRACE", "20s")
+	t.Setenv("SMALLTALKER", "1")
+	cmd, err := parse(nil, &bytes.Buffer{}, &bytes.Buffer{})
+	if err != nil || !slices.Equal(cmd.serve.strays, []string{"SMALLTALK_MAXCLIENTS", "SMALLTALK_TOPIC"}) {
+		t.Fatalf("got %q, %v", cmd.serve.strays, err)
+	}
+	p := start(t, t.TempDir())
+	if log := p.logged(); strings.Count(log, "no such setting") != 2 || !strings.Contains(log, "variable=SMALLTALK_TOPIC") {
+		t.Errorf("logged:\n%s", log)
+	}
+	r, _ := doctorSays(t, "--listen", strings.TrimPrefix(p.base, "http://"), "--data", dataOf(p), "--stun", "off")
+	if f := r.of(t, "settings"); f.Verdict != isWarning || !strings.Contains(f.Detail, "SMALLTALK_MAXCLIENTS") {
+		t.Errorf("%+v", f)
+	}
+}
+
+// TestSettingsGiven: the doctor has to know whether it was told anything.
+func TestSettingsGiven(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "smalltalk.toml")
+	if err := os.WriteFile(file, []byte("grace = \"20s\"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		args     []string
+		variable string
+		want     bool
+	}{
+		{nil, "", false},
+		{[]string{"doctor", "--json"}, "", false},
+		{[]string{"doctor", "--listen", "localhost:8081"}, "", true},
+		{[]string{"--data", "x", "doctor"}, "", true},
+		{[]string{"doctor", "--config", file}, "", true},
+		{[]string{"doctor"}, "SMALLTALK_DATA", true},
+		{[]string{"doctor"}, "SMALLTALK_DATE", false},
+	} {
+		t.Run(fmt.Sprint(tc.args, tc.variable), func(t *testing.T) {
+			if tc.variable != "" {
+				t.Setenv(tc.variable, "x")
+			}
+			cmd, err := parse(tc.args, &bytes.Buffer{}, &bytes.Buffer{})
+			if err != nil || cmd.serve.given != tc.want {
+				t.Errorf("given is %v, %v", cmd.serve.given, err)
+			}
+		})
 	}
 }
 

@@ -228,4 +228,5 @@ try {
 } finally {
   await browser.close()
   await server.stop()
+  console.log(server.plane[1])
 }

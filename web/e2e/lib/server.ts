@@ -60,6 +60,18 @@ export class Server {
     return this.#log
   }
 
+  /**
+   * Whether every connection since the last start took the media plane that was asked for, by what the program says as it stops in order; the text says
+   * what it says.
+   */
+  get plane(): [right: boolean, text: string] {
+    const asked = process.env['SMALLTALK_MEDIA_PLANE'] === 'pion' ? 'pion' : 'fast'
+    const ended = [...this.#log.matchAll(/msg="media ended" fast=(\d+) pion=(\d+) fallen_back=(\d+) pion_media=(\d+)/g)].at(-1)
+    const [text = 'nothing', fast, pion, back, stray] = ended ?? []
+    const served = asked === 'fast' ? Number(fast) > 0 && pion === '0' : Number(pion) > 0 && fast === '0'
+    return [served && back === '0' && stray === '0', `${asked} was asked for: ${text}`]
+  }
+
   /** Starts the program (again) and waits until it says that it is ready. */
   async run(): Promise<void> {
     const [first = '', ...rest] = [...this.#command, 'serve', '--listen', this.#listen, '--data', join(this.#folder, 'data'), ...this.#flags]

@@ -15,6 +15,9 @@ export const looks = {
 /** How somebody looks and sounds. */
 export type Look = keyof typeof looks
 
+/** What is not as with everybody. */
+export type Circumstances = Partial<Omit<ProbeOptions, 'colour' | 'hz'>>
+
 let source: Promise<string> | undefined
 
 /** The script that installs the probe. tsx names functions through a helper, `__name`, that pages do not have. */
@@ -33,9 +36,6 @@ export async function until<T>(probe: () => Promise<T>, done: (v: T) => boolean,
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
 }
-
-/** What is not as with everybody. */
-export type Kind = Partial<Pick<ProbeOptions, 'refuse' | 'crowd'>>
 
 /** What has gone over a media connection so far, in bytes; `pictures` is what came of the partner's picture. */
 export interface Traffic {
@@ -71,9 +71,9 @@ export class Visitor {
   }
 
   /** Opens the page and waits for the topics. */
-  static async arrive(browser: Browser, url: string, look: Look, options: Kind = {}): Promise<Visitor> {
+  static async arrive(browser: Browser, url: string, look: Look, options: Circumstances = {}): Promise<Visitor> {
     const context = await browser.newContext({ viewport: { width: 1280, height: 800 } })
-    await context.addInitScript({ content: await probe({ ...looks[look], refuse: options.refuse ?? false, crowd: options.crowd ?? false }) })
+    await context.addInitScript({ content: await probe({ ...looks[look], refuse: false, crowd: false, ...options }) })
     return Visitor.open(context, url, look)
   }
 

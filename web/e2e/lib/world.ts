@@ -1,7 +1,7 @@
 import type { Browser } from 'playwright-core'
 import type { Checks } from './checks.js'
 import type { Server } from './server.js'
-import { Visitor, type Kind, type Look } from './visitor.js'
+import { Visitor, type Circumstances, type Look } from './visitor.js'
 
 /** What a journey works with. */
 export class World {
@@ -16,7 +16,7 @@ export class World {
     this.checks = checks
   }
 
-  async arrive(look: Look, options?: Kind): Promise<Visitor> {
+  async arrive(look: Look, options?: Circumstances): Promise<Visitor> {
     const v = await Visitor.arrive(this.browser, this.server.url, look, options)
     this.visitors.push(v)
     return v

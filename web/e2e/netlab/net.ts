@@ -18,8 +18,8 @@ export interface Network {
   proxy?: true
 }
 
-/** Public-looking, since Chromium ignores private addresses on port 443. */
-const server = { v4: '203.0.113.10', v6: '2001:db8::10' }
+/** The server's addresses. Public-looking, since Chromium ignores private addresses on port 443. */
+export const server = { v4: '203.0.113.10', v6: '2001:db8::10' }
 
 /** The port of the CONNECT proxy on a client's router. */
 export const proxyPort = 3128
@@ -43,7 +43,7 @@ export function homeRouter(side: Side): string {
 }
 
 /** The router behind that, which has the side's outside address. */
-function carrierRouter(side: Side): string {
+export function carrierRouter(side: Side): string {
   return `st-${side}2`
 }
 

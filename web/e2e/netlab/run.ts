@@ -4,8 +4,7 @@
  * those, and `--runs 5` as many meetings in each. Needs root and leaves nothing behind. One line per check, then a table; the same as JSON in
  * out/netlab.json; the last line is `N passed, N failed`; the exit code says the same.
  */
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { bundle } from '../lib/bundle.js'
@@ -13,8 +12,9 @@ import { Checks, firstLine, Stopped } from '../lib/checks.js'
 import { program } from '../lib/server.js'
 import { cases, type Case } from './cases.js'
 import { changes, type Change } from './changes.js'
+import { claim } from './claim.js'
 import { meet, median, paths, times, type Result } from './meeting.js'
-import { setUp, tearDown } from './net.js'
+import { setUp } from './net.js'
 import { stall } from './stall.js'
 import { certify, World, type Setting } from './world.js'
 
@@ -30,33 +30,6 @@ function chosen(list: string | undefined): readonly Trial[] {
   const unknown = names.find((n) => !trials.some((t) => t.name === n))
   if (unknown) throw new Error(`there is no case ${unknown}; there are ${trials.map((t) => t.name).join(', ')}`)
   return trials.filter((t) => names.includes(t.name))
-}
-
-/** Holds the number of the process that has the laboratory: there is one on a machine, since its namespaces have fixed names. */
-const owner = '/run/st-netlab.pid'
-
-/** What the names of folders for a while begin with. */
-const prefix = 'st-netlab-'
-
-function claim(): void {
-  const pid = existsSync(owner) ? readFileSync(owner, 'utf8').trim() : ''
-  if (pid && existsSync(`/proc/${pid}`)) throw new Error(`process ${pid} is using the laboratory; if that is something else, remove ${owner}`)
-  writeFileSync(owner, String(process.pid))
-}
-
-/** Leaves nothing behind, however the program ends. Returns a folder for everything that is needed for a while. */
-function open(): string {
-  claim()
-  for (const left of readdirSync(tmpdir()).filter((f) => f.startsWith(prefix))) rmSync(join(tmpdir(), left), { recursive: true, force: true })
-  const folder = mkdtempSync(join(tmpdir(), prefix))
-  process.env['TMPDIR'] = folder // for the browsers' profiles too
-  process.once('exit', () => {
-    tearDown()
-    rmSync(folder, { recursive: true, force: true })
-    rmSync(owner, { force: true })
-  })
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(130))
-  return folder
 }
 
 /** Runs one case in a world of its own. */
@@ -78,8 +51,9 @@ async function walk(t: Trial, setting: Setting, runs: number, checks: Checks): P
       const { log } = world.server
       const bad = log.split('\n').find((l) => /level=ERROR|panic/.test(l))
       checks.check('the log of the server has no error', bad === undefined, bad)
-      writeFileSync(join(out, `netlab-${t.name}.log`), log)
       await world.end()
+      writeFileSync(join(out, `netlab-${t.name}.log`), world.server.log)
+      checks.check('all media took the plane that was asked for', ...world.server.plane)
     }
   }
 }
@@ -108,7 +82,7 @@ async function main(): Promise<void> {
   const list = chosen(values.cases)
   if (process.getuid?.() !== 0) throw new Error('network namespaces need root')
   mkdirSync(out, { recursive: true })
-  const folder = open()
+  const folder = claim()
   setUp()
   certify(folder)
   const setting = { folder, bin: await program(folder), script: await bundle('netlab/page.ts') }

@@ -11,6 +11,8 @@ export interface ProbeOptions {
   refuse: boolean
   /** The camera shows a crowd, which needs all the bits that it can get, instead of the colour. */
   crowd: boolean
+  /** Where no answer to the connection's checks ever comes from: nothing but the page gets through. */
+  nowhere?: string
 }
 
 /** A change of the client's state that matters to a journey; `at` is `Date.now()`, the same clock in every process of a machine. */
@@ -35,6 +37,8 @@ export interface Sample {
 export interface Probe {
   offers: number
   peers: number
+  /** Whether the way for media is closed to the connections to come. */
+  closed: boolean
   violations: string[]
   changes: Change[]
   /** The middle of the partner's picture, if an element shows one. */
@@ -52,12 +56,11 @@ declare global {
 }
 
 /** Installs a camera that paints one colour with a moving bar, a microphone that plays one tone, and the probe. */
-export function install(options: ProbeOptions): void {
-  const { colour, hz, refuse } = options
+export function install({ colour, hz, refuse, crowd: crowded, nowhere }: ProbeOptions): void {
   if (navigator.mediaDevices) {
     navigator.mediaDevices.getUserMedia = async (want) => {
       if (refuse) throw new DOMException('Permission denied', 'NotAllowedError')
-      return new MediaStream([...(want?.audio ? [tone(hz)] : []), ...(want?.video ? [options.crowd ? crowd() : paint(colour)] : [])])
+      return new MediaStream([...(want?.audio ? [tone(hz)] : []), ...(want?.video ? [crowded ? crowd() : paint(colour)] : [])])
     }
   }
 
@@ -88,6 +91,7 @@ export function install(options: ProbeOptions): void {
   const probe: Probe = {
     offers: 0,
     peers: 0,
+    closed: nowhere !== undefined,
     violations: [],
     changes: [],
     look() {
@@ -129,6 +133,14 @@ export function install(options: ProbeOptions): void {
     apply(target, self, args) {
       probe.offers++
       return Reflect.apply(target, self, args) as unknown
+    },
+  })
+
+  Real.prototype.setRemoteDescription = new Proxy(Real.prototype.setRemoteDescription, {
+    apply(target, self, args) {
+      const [{ type, sdp }] = args as [RTCSessionDescription]
+      const led = sdp.replace(/^(a=candidate:\S+ \d udp \d+) \S+ \d+ /gim, `$1 ${nowhere} `).replace(/^a=candidate:\S+ \d tcp .*\r\n/gim, '')
+      return Reflect.apply(target, self, probe.closed ? [{ type, sdp: led }] : args) as unknown
     },
   })
 

@@ -52,6 +52,8 @@ export interface Client {
   leave(): void
   /** Queues again as before, keeping the place in line. */
   requeue(): void
+  /** Tries the media connection anew, which happens by itself too, but later. Nothing happens if it is connected. */
+  retryMedia(): void
   /** Sends a line to the partner. Empty lines are not sent; longer ones than 2000 characters are cut. */
   sendChat(text: string): void
   /** Sends a failed line again, by its id. */
@@ -197,6 +199,10 @@ class Runner implements Client {
     this.#dispatch({ type: 'requeue' })
   }
 
+  retryMedia(): void {
+    this.#dispatch({ type: 'retryMedia' })
+  }
+
   sendChat(text: string): void {
     this.#dispatch({ type: 'chat', cid: `${this.#prefix}-${++this.#lines}`, text })
   }
@@ -270,8 +276,8 @@ class Runner implements Client {
 
   /** Feels the pulse of the path while a call lasts, when it should be beating. */
   #listen(): void {
-    const { phase, rtc, link } = this.#model.view
-    const on = phase === 'call' && rtc === 'connected' && link === 'online'
+    const { phase, rtc } = this.#model.view
+    const on = phase === 'call' && rtc === 'connected'
     if (on === (this.#heart !== undefined)) return
     this.#heart?.cancel()
     this.#heart = on ? { cancel: () => undefined } : undefined
@@ -287,8 +293,10 @@ class Runner implements Client {
     if (heart !== this.#heart) return
     const now = this.#platform.now()
     const { pulse, dead } = beat(last, num(selectedPair(entries), 'bytesReceived') ?? 0, now)
-    this.#await(heart, pulse)
-    if (!dead) return
+    // Nothing can be done without the server, but it is remembered: the same change of network often takes the WebSocket first.
+    const online = this.#model.view.link === 'online'
+    this.#await(heart, dead && last && !online ? { ...last, readAt: now } : pulse)
+    if (!dead || !online) return
     this.#log('nothing comes any more')
     this.#dispatch({ type: 'rtc', state: 'failed' })
   }

@@ -85,6 +85,7 @@ export function welcome(m: Model, w: Message<'welcome'>, clock: Clock): Step {
     refused: false,
     pingMs: w.ping_ms > 0 ? w.ping_ms : m.pingMs,
     missed: 0,
+    probing: false,
   }
   const { id, name, guest } = w.user
   const online = show(
@@ -142,7 +143,7 @@ function retry(m: Model, clock: Clock, atLeast: number): Step {
   const attempts = stable ? 0 : m.attempts
   const backoff = attempts === 0 ? 0 : Math.min(maxBackoffMs, 50 * 1.6 ** (attempts - 1)) * (0.75 + clock.random / 2)
   const ms = Math.round(Math.max(Math.min(backoff, maxBackoffMs), m.drainDelay ?? 0, atLeast))
-  const next = { ...m, attempts: attempts + 1, onlineSince: undefined, drainDelay: undefined, missed: 0, typingAt: undefined }
+  const next = { ...m, attempts: attempts + 1, onlineSince: undefined, drainDelay: undefined, missed: 0, probing: false, typingAt: undefined }
   return show(
     next,
     { link: m.view.user === undefined ? 'connecting' : 'reconnecting', retryAt: clock.now + ms, peerTyping: false },
@@ -161,7 +162,7 @@ function unauthorized(m: Model, clock: Clock, error?: ClientError): Step {
 
 /** Closes for good; only a person's action opens again. */
 function shut(m: Model, closedBy: ClosedBy, error?: ClientError): Step {
-  const model: Model = { ...m, negotiation: 'none', onlineSince: undefined, missed: 0, typingAt: undefined, abandoned: undefined }
+  const model: Model = { ...m, negotiation: 'none', onlineSince: undefined, missed: 0, probing: false, typingAt: undefined, abandoned: undefined }
   return show(
     model,
     {
@@ -188,7 +189,7 @@ function shut(m: Model, closedBy: ClosedBy, error?: ClientError): Step {
 export function ping(m: Model, clock: Clock): Step {
   if (m.view.link !== 'online') return stay(m)
   if (m.missed >= 2) return lost(m, clock)
-  return ask(m, clock, after('ping', unansweredMs))
+  return ask(m, { missed: m.missed + 1 }, clock, after('ping', unansweredMs))
 }
 
 function nextPing(m: Model): Effect {
@@ -197,11 +198,15 @@ function nextPing(m: Model): Effect {
 
 /** Something has come from the server: whatever was asked before is answered by it. */
 export function alive(m: Model): Step {
-  return m.missed > 0 ? step(m, { missed: 0 }, ...stop('probe'), nextPing(m)) : stay(m)
+  return m.missed > 0 || m.probing ? step(m, { missed: 0, probing: false }, ...stop('probe'), nextPing(m)) : stay(m)
 }
 
-function ask(m: Model, clock: Clock, deadline: Effect): Step {
-  return step(m, { missed: m.missed + 1 }, { type: 'send', message: { type: 'ping', t: clock.now } }, deadline)
+function ask(m: Model, change: Partial<Model>, clock: Clock, deadline: Effect): Step {
+  return step(m, change, { type: 'send', message: { type: 'ping', t: clock.now } }, deadline)
+}
+
+function probe(m: Model, clock: Clock, ms: number): Step {
+  return ask(m, { probing: true }, clock, after('probe', ms))
 }
 
 /**
@@ -211,13 +216,13 @@ function ask(m: Model, clock: Clock, deadline: Effect): Step {
 export function network(m: Model, up: boolean, clock: Clock): Step {
   if (up && m.view.retryAt !== undefined) return dial({ ...m, attempts: 0 })
   if (m.view.link !== 'online') return stay(m)
-  const asked = ask(m, clock, after('probe', probeMs))
+  const asked = probe(m, clock, probeMs)
   return up ? and(asked, rtc.network) : asked
 }
 
 /** Media has lost its path. The WebSocket takes the same one more often than not, but would notice only much later. */
 export function doubt(m: Model, clock: Clock): Step {
-  return m.view.link === 'online' ? ask(m, clock, after('probe', doubtMs)) : stay(m)
+  return m.view.link === 'online' ? probe(m, clock, doubtMs) : stay(m)
 }
 
 /** Errors that only say that the two sides crossed on the way; the next message sets it right. */

@@ -17,6 +17,7 @@ const emptyView: State = {
   link: 'idle',
   topics: [],
   rtc: 'none',
+  rtcFailures: 0,
   phase: 'idle',
   chat: [],
   peerTyping: false,
@@ -36,7 +37,6 @@ export function initialModel(opts: Identity & { fresh: boolean; saved: Saved }):
     gen: saved.gen,
     negotiation: 'none',
     iceServers: [],
-    rtcAttempts: 0,
     settings: undefined,
     ticket: undefined,
     abandoned: undefined,
@@ -48,6 +48,7 @@ export function initialModel(opts: Identity & { fresh: boolean; saved: Saved }):
     refused: false,
     pingMs: 15_000,
     missed: 0,
+    probing: false,
     watching: false,
     has: { audio: false, video: false },
     wants: { audio: true, video: true },
@@ -84,6 +85,8 @@ function onAction(m: Model, a: Action, clock: Clock): Step {
       return call.join(m, a.topics, a.langs, clock)
     case 'requeue':
       return call.requeue(m, clock)
+    case 'retryMedia':
+      return rtc.retry(m)
     case 'cancel':
       return call.cancel(m)
     case 'next':
@@ -126,7 +129,7 @@ function onTimer(m: Model, name: TimerName, clock: Clock): Step {
     case 'ping':
       return link.ping(m, clock)
     case 'probe':
-      return m.missed > 0 ? link.lost(m, clock) : stay(m)
+      return m.probing ? link.lost(m, clock) : stay(m)
     case 'ice':
       return rtc.stillDisconnected(m)
     case 'answer':

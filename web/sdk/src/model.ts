@@ -37,6 +37,7 @@ export type Action =
   | { type: 'next' }
   | { type: 'leave' }
   | { type: 'requeue' }
+  | { type: 'retryMedia' }
   | { type: 'chat'; cid: string; text: string }
   | { type: 'resend'; cid: string }
   | { type: 'typing'; on: boolean }
@@ -101,8 +102,6 @@ export interface Model {
   /** Where the one offer of the present peer connection is. */
   readonly negotiation: 'none' | 'offering' | 'done'
   readonly iceServers: readonly IceServer[]
-  /** New peer connections made in a row without getting connected. */
-  readonly rtcAttempts: number
   readonly settings: { topics: string[] | 'any'; langs: string[] | undefined } | undefined
   readonly ticket: string | undefined
   /** The call that the person ended by Next or leave; the server may not know yet. */
@@ -121,6 +120,8 @@ export interface Model {
   readonly pingMs: number
   /** Pings in a row without any sign of life. */
   readonly missed: number
+  /** A probe is out. Apart from the pings: it has a deadline of its own and must not shorten theirs. */
+  readonly probing: boolean
   readonly watching: boolean
   readonly has: { audio: boolean; video: boolean }
   readonly wants: { audio: boolean; video: boolean }

@@ -1,6 +1,6 @@
 /** The media connection: one offer per peer connection, an ICE restart when the path is lost, a new one when nothing else helps. */
 import type { PeerState } from './platform/types.js'
-import { after, and, both, save, say, show, stay, step, stop, type Action, type Effect, type Model, type Step } from './model.js'
+import { after, and, save, say, show, stay, step, stop, type Action, type Effect, type Model, type Step } from './model.js'
 import type { ServerMessage } from './protocol.js'
 import type { ClientError, Rtc } from './state.js'
 
@@ -28,7 +28,7 @@ export function open(m: Model): Step {
  * way: its offer or the answer may have gone down with the old connection, and its timers ran out while nothing could be sent.
  */
 export function welcomed(m: Model, serverKeeps: boolean): Step {
-  if (!serverKeeps || m.negotiation !== 'done' || m.view.rtc === 'failed') return open({ ...m, rtcAttempts: 0 })
+  if (!serverKeeps || m.negotiation !== 'done' || m.view.rtc === 'failed') return and(show(m, { rtcFailures: 0 }), open)
   return m.view.rtc === 'connected' ? stay(m) : restart(m)
 }
 
@@ -57,9 +57,8 @@ function seen(state: PeerState): Rtc {
 /** The platform reports a change of the peer connection. */
 export function changed(m: Model, state: PeerState): Step {
   if (state === 'failed') return failed(m)
-  const view = { rtc: seen(state) }
-  if (state === 'connected') return both(m, view, { rtcAttempts: 0 }, ...clear())
-  return show(m, view, ...(state === 'disconnected' ? [after('ice', patienceMs)] : []))
+  if (state === 'connected') return show(m, { rtc: state, rtcFailures: 0 }, ...clear())
+  return show(m, { rtc: seen(state) }, ...(state === 'disconnected' ? [after('ice', patienceMs)] : []))
 }
 
 /** The path did not come back by itself. */
@@ -87,11 +86,17 @@ function restart(m: Model): Step {
 
 /** The peer connection is lost: a new one at once, then after ever longer pauses. */
 export function failed(m: Model): Step {
-  const down = both(m, { rtc: 'failed' }, { rtcAttempts: m.rtcAttempts + 1 }, ...clear())
-  if (m.view.link !== 'online') return down
-  if (m.rtcAttempts === 0) return and(down, open)
-  const ms = Math.min(maxPauseMs, 500 * 2 ** (m.rtcAttempts - 1))
+  const { link, rtcFailures } = m.view
+  const down = show(m, { rtc: 'failed', rtcFailures: rtcFailures + 1 }, ...clear())
+  if (link !== 'online') return down
+  if (rtcFailures === 0) return and(down, open)
+  const ms = Math.min(maxPauseMs, 500 * 2 ** (rtcFailures - 1))
   return and(down, (x) => stay(x, after('rtc', ms)))
+}
+
+/** The person asks for another try: at once, and not by waiting for the one under way, which may be on a network that is left. */
+export function retry(m: Model): Step {
+  return m.view.rtc === 'connected' ? stay(m) : open(m)
 }
 
 /** The server refused an offer. */

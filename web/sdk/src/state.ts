@@ -85,6 +85,8 @@ export interface State {
   readonly user?: { id: string; name: string; guest: boolean } | undefined
   readonly topics: Topic[]
   readonly rtc: Rtc
+  /** How often in a row the media connection has failed, so that `connecting` may be one more try; 0 once it is connected. */
+  readonly rtcFailures: number
   readonly phase: Phase
   readonly queue?: QueueInfo | undefined
   readonly call?: CallInfo | undefined

@@ -306,6 +306,40 @@ describe('replaced', () => {
 })
 
 describe('media', () => {
+  /** A call in which something has come all the time, until now. */
+  async function callOn(p: FakePlatform): Promise<Client> {
+    const c = await onlineClient(p)
+    c.join({ topics: 'any' })
+    p.socket.say(match('c1'))
+    for (let i = 0; i < 6; i++) {
+      p.peer.received += 1_000
+      await vi.advanceTimersByTimeAsync(500)
+    }
+    return c
+  }
+
+  test('nothing comes any more: a new peer connection', async () => {
+    const p = new FakePlatform()
+    await callOn(p)
+    await vi.advanceTimersByTimeAsync(2_000)
+    expect(p.peers).toHaveLength(2)
+  })
+
+  test('nothing comes any more and the WebSocket goes first: a new peer connection as soon as it is back', async () => {
+    const p = new FakePlatform()
+    const c = await callOn(p)
+    await vi.advanceTimersByTimeAsync(1_000)
+    p.socket.events.onClose(1006)
+    await vi.advanceTimersByTimeAsync(2_000)
+    // It may still come back by itself.
+    expect(c.state.rtc).toBe('connected')
+    expect(p.peers).toHaveLength(1)
+    p.socket.events.onOpen()
+    p.socket.say(welcome({ resumed: true, media: 'keep', state: { phase: 'call', call: match('c1') } }))
+    await vi.advanceTimersByTimeAsync(500)
+    expect(p.peers).toHaveLength(2)
+  })
+
   test('tracks are switched on the one peer connection, without an offer', async () => {
     const p = new FakePlatform()
     const c = await onlineClient(p)

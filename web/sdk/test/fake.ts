@@ -10,6 +10,7 @@ import type {
   Platform,
   SocketEvents,
   SocketLike,
+  StatEntry,
 } from '../src/platform/types.js'
 import type { ClientMessage, ServerMessage } from '../src/protocol.js'
 
@@ -81,6 +82,8 @@ export class FakePeer implements PeerConnectionAdapter {
   readonly sending: { audio: MediaTrackLike | null; video: MediaTrackLike | null } = { audio: null, video: null }
   readonly bounds: Bounds[] = []
   closed = false
+  /** Bytes that have come in, for the statistics. */
+  received = 0
 
   constructor(iceServers: readonly IceServer[], events: PeerEvents) {
     this.iceServers = iceServers
@@ -105,8 +108,8 @@ export class FakePeer implements PeerConnectionAdapter {
     this.bounds.push(b)
   }
 
-  async stats(): Promise<[]> {
-    return []
+  async stats(): Promise<StatEntry[]> {
+    return [{ type: 'candidate-pair', nominated: true, state: 'succeeded', bytesReceived: this.received }]
   }
 
   close(): void {

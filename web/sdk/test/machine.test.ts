@@ -241,6 +241,32 @@ describe('media connection', () => {
     expect(effects).toContainEqual({ type: 'timer', name: 'rtc', ms: 500 })
   })
 
+  describe('failures are counted until it is connected', () => {
+    const failed: Action = { type: 'rtc', state: 'failed' }
+    const table: { name: string; actions: Action[]; failures: number }[] = [
+      { name: 'none yet', actions: online, failures: 0 },
+      { name: 'the next try is under way', actions: [...online, failed], failures: 1 },
+      { name: 'and one more', actions: [...online, failed, failed, { type: 'timer', name: 'rtc' }, { type: 'rtc', state: 'connecting' }], failures: 2 },
+      { name: 'connected', actions: [...online, failed, failed, { type: 'timer', name: 'rtc' }, { type: 'rtc', state: 'connected' }], failures: 0 },
+      { name: 'a new session', actions: [...online, failed, { type: 'closed', code: 1006 }, from(welcome())], failures: 0 },
+    ]
+    test.each(table)('$name', ({ actions, failures }) => {
+      expect(run(fresh(), ...actions).model.view.rtcFailures).toBe(failures)
+    })
+  })
+
+  test('the person asks for another try: at once, unless it is connected or there is no session', () => {
+    const retry: Action = { type: 'retryMedia' }
+    const failed: Action = { type: 'rtc', state: 'failed' }
+    const { model } = run(fresh(), ...online, failed, failed)
+    const again = run(model, retry)
+    expect(again.effects).toContainEqual({ type: 'pc.open', gen: 3, iceServers: [] })
+    expect(again.effects).toContainEqual({ type: 'untimer', name: 'rtc' })
+    expect(again.model.view).toMatchObject({ rtc: 'connecting', rtcFailures: 2 })
+    expect(run(fresh(), ...answered, retry).effects).toEqual([])
+    expect(run(fresh(), ...answered, { type: 'closed', code: 1006 }, failed, retry).effects).toEqual([])
+  })
+
   test('offers are numbered ever higher, also across a reload', () => {
     const m = initialModel({ client: { name: 't', version: '1', platform: 'f' }, lang: undefined, cookies: false, fresh: false, saved: { gen: 7, resume: 'r' } })
     const { effects } = run(m, ...online)
@@ -344,5 +370,32 @@ describe('closing for good', () => {
     const { model } = run(fresh(), ...inCall, error('replaced'), { type: 'fresh' })
     const { effects } = run(model, { type: 'opened' })
     expect(sent(effects)).toMatchObject([{ type: 'hello', guest: { fresh: true } }])
+  })
+})
+
+describe('signs of life', () => {
+  const ping: Action = { type: 'timer', name: 'ping' }
+  const probe: Action = { type: 'timer', name: 'probe' }
+  const up: Action = { type: 'network', up: true }
+  const down: Action = { type: 'network', up: false }
+  const doubt: Action = { type: 'rtc', state: 'disconnected' }
+  const pong = from({ type: 'pong', t: 1 })
+  const table: { name: string; actions: Action[]; link: string }[] = [
+    { name: 'two changes of network just before a ping is due', actions: [down, up, ping], link: 'online' },
+    { name: 'a change of network just before the deadline of a ping', actions: [ping, down, ping], link: 'online' },
+    { name: 'doubt just before the deadline of a ping', actions: [ping, doubt, ping], link: 'online' },
+    { name: 'doubt twice and a change of network before a ping', actions: [doubt, up, { type: 'rtc', state: 'failed' }, ping], link: 'online' },
+    { name: 'all of it is answered', actions: [down, up, ping, doubt, pong, ping, probe, ping], link: 'online' },
+    { name: 'a probe that nothing answers', actions: [down, up, probe], link: 'reconnecting' },
+    { name: 'two pings that nothing answers, and doubt', actions: [ping, doubt, ping, ping], link: 'reconnecting' },
+    { name: 'two pings that nothing answers', actions: [ping, ping, ping], link: 'reconnecting' },
+  ]
+  test.each(table)('$name', ({ actions, link }) => {
+    expect(run(fresh(), ...online, ...actions).model.view.link).toBe(link)
+  })
+
+  test('whatever comes answers a probe, and sets the time of the next ping', () => {
+    const { effects } = run(fresh(), ...online, up, pong)
+    expect(effects).toEqual([{ type: 'untimer', name: 'probe' }, { type: 'timer', name: 'ping', ms: 5_000 }])
   })
 })

@@ -1,9 +1,11 @@
+import type { State } from '@smalltalk/client'
 import { describe, expect, it } from 'vitest'
 import { Keys } from '../src/keys'
 import { zoom } from '../src/media/fit'
 import { loudness } from '../src/media/level'
 import { classify, help, type Kind } from '../src/media/problem'
 import { cornerName, moved, nearest, turned, type Corner } from '../src/parts/snap'
+import { callNote } from '../src/parts/trouble'
 import { clock, closedLines, errorLine, leftLine } from '../src/parts/words'
 import { anchorOf, listed, screenOf, topicNames, type Screen } from '../src/screen'
 import { IDLE } from './demo/fake'
@@ -155,5 +157,22 @@ describe('words', () => {
     expect(closedLines('unauthorized', { ...error, retry: 'reauth' }).retry).toBe('Come in as a guest')
     const titles = (['full', 'too_many', 'banned', 'unauthorized', 'unsupported', 'user'] as const).map((by) => closedLines(by).title)
     expect(new Set(titles).size).toBe(6)
+  })
+})
+
+describe('trouble in a call', () => {
+  const callWith = (peerConnection: 'ok' | 'reconnecting') =>
+    ({ id: 'c', peer: { id: 'p', name: 'Calm Fox' }, topics: [], startedAt: 0, peerAudio: true, peerVideo: true, peerWatching: true, peerConnection }) satisfies State['call']
+  it.each<[string, State['rtc'], number, 'ok' | 'reconnecting', string]>([
+    ['nothing', 'connected', 0, 'ok', ''],
+    ['the partner is away', 'connected', 0, 'reconnecting', 'Calm Fox lost'],
+    ['both are away: one\'s own failure first', 'failed', 1, 'reconnecting', 'Your video connection failed'],
+    ['one more try after a failure', 'connecting', 2, 'reconnecting', 'Your video connection failed'],
+    ['interrupted, and the partner too', 'disconnected', 0, 'reconnecting', 'Your video connection is interrupted'],
+    ['not connected yet, nor is the partner', 'connecting', 0, 'reconnecting', 'Your video is connecting'],
+    ['refused for good', 'failed', 0, 'ok', 'Your video connection failed'],
+  ])('%s', (_, rtc, rtcFailures, peerConnection, text) => {
+    const said = callNote({ rtc, rtcFailures, call: callWith(peerConnection) })?.text ?? ''
+    expect(said.startsWith(text) && (text !== '' || said === '')).toBe(true)
   })
 })

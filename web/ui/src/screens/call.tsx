@@ -2,6 +2,7 @@ import type { State } from '@smalltalk/client'
 import type { LocalState } from '../media/local'
 import type { Model, Ui } from '../model'
 import { Icon, type IconName } from '../parts/icon'
+import { callNote } from '../parts/trouble'
 import { sharedLine } from '../parts/words'
 
 /** The call: what lies over the partner's picture. */
@@ -10,6 +11,7 @@ export function Call({ model, state, ui, local }: { model: Model; state: State; 
   if (!call) return null
   const unread = ui.chat ? 0 : state.chat.slice(ui.read).filter((l) => l.from === 'peer').length
   const { name } = call.peer
+  const note = callNote(state)
   return (
     <section class="call">
       <div class="partner">
@@ -29,15 +31,7 @@ export function Call({ model, state, ui, local }: { model: Model; state: State; 
         </button>
       </div>
       <div class="mid" role="status">
-        {call.peerConnection === 'reconnecting' ? (
-          <p class="note wait">{name} lost the connection. Waiting for them to come back</p>
-        ) : state.rtc === 'failed' ? (
-          <p class="note">Your video connection failed and is tried again. You can still write</p>
-        ) : state.rtc === 'disconnected' ? (
-          <p class="note wait">Your video connection is interrupted</p>
-        ) : (
-          state.rtc === 'connecting' && <p class="note late">Your video is connecting</p>
-        )}
+        {note && <p class={`note ${note.look}`}>{note.text}</p>}
         {ui.armed && <p class="note">Press Esc again for the next person</p>}
       </div>
       <p class="sr" role="status">

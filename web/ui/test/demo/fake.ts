@@ -11,6 +11,7 @@ export const IDLE: State = {
     { id: 'gaming', name: 'Gaming', online: 212, waiting: 5 },
   ],
   rtc: 'connected',
+  rtcFailures: 0,
   phase: 'idle',
   chat: [],
   peerTyping: false,
@@ -75,6 +76,9 @@ export class FakeClient implements Client {
   }
   requeue(): void {
     this.asked.push('requeue')
+  }
+  retryMedia(): void {
+    this.asked.push('retryMedia')
   }
   sendChat(text: string): void {
     this.set({ chat: [...this.state.chat, { id: String(this.state.chat.length), from: 'me', text, at: Date.now(), state: 'sent' }] })
