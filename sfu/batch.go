@@ -10,10 +10,11 @@ import (
 // batchConn reads and writes several datagrams at a time. One goroutine reads
 // and one goroutine writes.
 type batchConn interface {
-	// read waits for datagrams and fills in as many as there are. An error may
-	// concern one datagram only: one that is too long for it, or an answer to
-	// one that was sent before.
-	read(in []datagram) (int, error)
+	// read waits for datagrams again and again, fills in as many as there are
+	// and hands over their number, until there is an error. That may concern one
+	// datagram only: one that is too long for it, or an answer to one that was
+	// sent before. handle must not wait for the socket's Close, which waits for it.
+	read(in []datagram, handle func(n int)) error
 	// write sends datagrams, without waiting, and returns how many it could not.
 	write(out []slotOut) (unsent int)
 	// writeOne sends a datagram, without waiting; it returns false if it could
@@ -38,13 +39,20 @@ type single struct{ conn net.PacketConn }
 var _ batchConn = single{}
 
 // read implements batchConn.
-func (s single) read(in []datagram) (int, error) {
-	d := &in[0]
-	var err error
+func (s single) read(in []datagram, handle func(n int)) error {
+	for {
+		if err := s.readOne(&in[0]); err != nil {
+			return err
+		}
+		handle(1)
+	}
+}
+
+func (s single) readOne(d *datagram) (err error) {
 	if c, ok := s.conn.(ice.AddrPortReaderWriter); ok {
 		d.n, d.from, err = c.ReadFromAddrPort(d.b[:])
 
-		return 1, err
+		return err
 	}
 	var from net.Addr
 	d.n, from, err = s.conn.ReadFrom(d.b[:])
@@ -52,7 +60,7 @@ func (s single) read(in []datagram) (int, error) {
 		d.from = u.AddrPort()
 	}
 
-	return 1, err
+	return err
 }
 
 // write implements batchConn.

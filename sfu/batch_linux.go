@@ -41,15 +41,16 @@ type multi struct {
 
 var _ batchConn = (*multi)(nil)
 
-// reading is what one recvmmsg is told.
+// reading is what recvmmsg is told, and what becomes of what it reads.
 type reading struct {
-	hdrs  [burstSize]mmsghdr
-	names [burstSize]unix.RawSockaddrInet6
-	iovs  [burstSize]unix.Iovec
-	ready bool
-	count int
-	errno syscall.Errno
-	try   func(fd uintptr) bool
+	hdrs   [burstSize]mmsghdr
+	names  [burstSize]unix.RawSockaddrInet6
+	iovs   [burstSize]unix.Iovec
+	in     []datagram
+	size   int // of in, at most burstSize
+	handle func(n int)
+	errno  syscall.Errno
+	try    func(fd uintptr) bool // receive
 }
 
 // rawAddress is an address as the kernel wants it.
@@ -90,56 +91,64 @@ func newBatchConn(conn net.PacketConn) batchConn {
 	return m
 }
 
-// read implements batchConn. It is called with the same slice each time.
-func (m *multi) read(in []datagram) (int, error) {
+// read implements batchConn.
+func (m *multi) read(in []datagram, handle func(n int)) error {
 	r := m.in
-	if !r.ready {
-		r.prepare(in)
-	}
-	for i := range min(len(in), burstSize) {
-		r.hdrs[i].hdr.Namelen = unix.SizeofSockaddrInet6
-	}
+	r.prepare(in, handle)
 	if err := m.raw.Read(r.try); err != nil {
-		return 0, err
+		return err
 	}
-	if r.errno != 0 {
-		return 0, r.errno
-	}
-	r.finish(in)
 
-	return r.count, nil
+	return r.errno
 }
 
-func (r *reading) prepare(in []datagram) {
-	r.ready = true
-	for i := range min(len(in), burstSize) {
+func (r *reading) prepare(in []datagram, handle func(n int)) {
+	r.in, r.handle, r.size = in, handle, min(len(in), burstSize)
+	for i := range r.size {
 		r.iovs[i].Base = &in[i].b[0]
 		r.iovs[i].SetLen(len(in[i].b))
 		h := &r.hdrs[i].hdr
 		h.Name = (*byte)(unsafe.Pointer(&r.names[i]))
 		h.Iov = &r.iovs[i]
 		h.SetIovlen(1)
+		h.Namelen = unix.SizeofSockaddrInet6
 	}
 }
 
-// receive tries once; it returns false if there is nothing to read yet. The
-// call does not wait, so Go's scheduler is not told of it: it would move the
+// receive reads and hands over until there is nothing left; false means to wait
+// for more. All of it happens within one RawConn.Read, whose wait knows of what
+// has come since a batch that was not full: so there is no call of the system to
+// learn that nothing is there.
+//
+// The call does not wait, so Go's scheduler is not told of it: it would move the
 // worker's processor to another thread and back.
 func (r *reading) receive(fd uintptr) bool {
-	n, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&r.hdrs[0])),
-		burstSize, unix.MSG_DONTWAIT, 0, 0)
-	if errno == unix.EAGAIN || errno == unix.EINTR {
-		return false
-	}
-	r.count, r.errno = int(n), errno
+	for {
+		n, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&r.hdrs[0])),
+			uintptr(r.size), unix.MSG_DONTWAIT, 0, 0)
+		switch errno {
+		case 0:
+			r.finish(int(n))
+			r.handle(int(n))
+			if int(n) < r.size {
+				return false
+			}
+		case unix.EAGAIN:
+			return false
+		case unix.EINTR:
+		default:
+			r.errno = errno
 
-	return true
+			return true
+		}
+	}
 }
 
-// finish reads what the kernel has filled in.
-func (r *reading) finish(in []datagram) {
-	for i := range r.count {
-		h, d := &r.hdrs[i], &in[i]
+// finish reads what the kernel has filled in, and gets ready for more.
+func (r *reading) finish(n int) {
+	for i := range n {
+		h, d := &r.hdrs[i], &r.in[i]
+		h.hdr.Namelen = unix.SizeofSockaddrInet6
 		d.n = int(h.n)
 		if h.hdr.Flags&unix.MSG_TRUNC != 0 {
 			d.n = 0 // longer than anything that we take

@@ -4,8 +4,10 @@ package sfu
 
 import (
 	"encoding/binary"
+	"errors"
 	"net"
 	"net/netip"
+	"os"
 	"testing"
 	"time"
 )
@@ -61,12 +63,8 @@ func batch(t *testing.T, network, address string, segments bool) {
 		reader := newBatchConn(conn)
 		want := i
 		in := make([]datagram, burstSize)
-		for want < burstSize {
-			_ = conn.SetReadDeadline(time.Now().Add(5 * time.Second))
-			n, err := reader.read(in)
-			if err != nil {
-				t.Fatalf("after datagram %d: %v", want, err)
-			}
+		_ = conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+		err := reader.read(in, func(n int) {
 			for _, d := range in[:n] {
 				if d.n != sizes[want%len(sizes)] || int(binary.BigEndian.Uint16(d.b[:])) != want {
 					t.Fatalf("datagram %d of %d bytes came for %d", binary.BigEndian.Uint16(d.b[:]), d.n, want)
@@ -76,6 +74,12 @@ func batch(t *testing.T, network, address string, segments bool) {
 				}
 				want += 3
 			}
+			if want >= burstSize {
+				_ = conn.SetReadDeadline(time.Now()) // the end
+			}
+		})
+		if want < burstSize || !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Fatalf("after datagram %d: %v", want, err)
 		}
 	}
 }
@@ -115,20 +119,21 @@ func TestBatchRefused(t *testing.T) {
 		t.Errorf("after a refused run: %v, %d refused", sender.out.segments, sender.out.unsent)
 	}
 	got := 0
-	_ = conn.SetReadDeadline(time.Now().Add(time.Second))
-	in := make([]datagram, burstSize)
-	for reader := newBatchConn(conn); got < 3; {
-		n, err := reader.read(in)
-		if err != nil {
-			t.Fatal(err)
+	_ = conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+	in := make([]datagram, 2) // so that one call cannot read all
+	err = newBatchConn(conn).read(in, func(n int) {
+		if got += n; got == 3 {
+			_ = conn.SetReadDeadline(time.Now()) // the end
 		}
-		got += n
+	})
+	if got != 3 || !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatalf("%d datagrams came: %v", got, err)
 	}
 	_ = conn.Close()
 	if unsent := sender.write(out); unsent != 4 {
 		t.Errorf("a closed socket took %d of 4", 4-unsent)
 	}
-	if _, err := newBatchConn(conn).read(in); err == nil {
+	if err := newBatchConn(conn).read(in, func(int) {}); err == nil {
 		t.Error("a closed socket was read")
 	}
 }
@@ -144,7 +149,13 @@ func TestBatchTooLong(t *testing.T) {
 		t.Fatal(err)
 	}
 	in := make([]datagram, burstSize)
-	if n, err := newBatchConn(conn).read(in); err != nil || n != 1 || in[0].n != 0 {
-		t.Errorf("%d datagrams, of %d bytes: %v", n, in[0].n, err)
+	err = newBatchConn(conn).read(in, func(n int) {
+		if n != 1 || in[0].n != 0 {
+			t.Errorf("%d datagrams, of %d bytes", n, in[0].n)
+		}
+		_ = conn.SetReadDeadline(time.Now()) // the end
+	})
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Error(err)
 	}
 }

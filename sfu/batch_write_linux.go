@@ -112,11 +112,11 @@ func (w *writing) send(fd uintptr) {
 	for m := 0; m < w.messages; {
 		n, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&w.hdrs[m])),
 			uintptr(w.messages-m), unix.MSG_DONTWAIT, 0, 0)
-		switch {
-		case errno == 0:
+		switch errno {
+		case 0:
 			m += int(n)
-		case errno == unix.EINTR:
-		case errno == unix.EAGAIN || errno == unix.ENOBUFS:
+		case unix.EINTR:
+		case unix.EAGAIN, unix.ENOBUFS:
 			for ; m < w.messages; m++ {
 				w.unsent += w.chains[m].count
 			}

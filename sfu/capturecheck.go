@@ -2,11 +2,9 @@ package sfu
 
 import (
 	"bytes"
-	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/pion/dtls/v3"
 	"github.com/pion/dtls/v3/pkg/crypto/selfsign"
@@ -28,10 +26,8 @@ func checkCapture() error {
 	if err != nil {
 		return fmt.Errorf("make a certificate: %w", err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
 	capture := &keyCapture{}
-	client, err := shakeHands(ctx, capture, certificate)
+	client, err := shakeHands(capture, certificate)
 	if client != nil {
 		defer func() { _ = client.Close() }()
 	}
@@ -59,7 +55,7 @@ func checkCapture() error {
 }
 
 // shakeHands returns the client's side of a handshake that capture listens to.
-func shakeHands(ctx context.Context, capture *keyCapture, certificate tls.Certificate) (*dtls.Conn, error) {
+func shakeHands(capture *keyCapture, certificate tls.Certificate) (*dtls.Conn, error) {
 	ours, theirs := dpipe.Pipe()
 	server, err := dtls.ServerWithOptions(dtlsnet.PacketConnFromConn(ours), ours.RemoteAddr(),
 		dtls.WithCertificates(certificate), dtls.WithSRTPProtectionProfiles(srtpProfiles...),
@@ -73,8 +69,8 @@ func shakeHands(ctx context.Context, capture *keyCapture, certificate tls.Certif
 		return nil, errors.Join(err, server.Close())
 	}
 	served := make(chan error, 1)
-	go func() { served <- server.HandshakeContext(ctx) }()
-	err = errors.Join(client.HandshakeContext(ctx), <-served)
+	go func() { served <- server.Handshake() }()
+	err = errors.Join(client.Handshake(), <-served)
 	if closing := server.Close(); err == nil {
 		err = closing
 	}

@@ -63,34 +63,35 @@ type worker struct {
 	conn  batchConn
 	burst burst
 	in    [burstSize]datagram
+	// failures is how many errors there were in a row.
+	failures int
 }
 
 func (w *worker) run() {
-	for failures := 0; ; {
-		n, err := w.conn.read(w.in[:])
-		if err != nil {
-			if failures++; !w.goesOn(err, failures) {
-				return
-			}
-
-			continue
+	for {
+		if err := w.conn.read(w.in[:], w.handleAll); !w.goesOn(err) {
+			return
 		}
-		failures = 0
-		now := w.group.plane.now()
-		for i := range n {
-			w.handle(&w.in[i], now)
-		}
-		w.burst.flush()
 	}
 }
 
-// goesOn says whether to read on after so many errors in a row, and waits a
-// little if so.
-func (w *worker) goesOn(err error, failures int) bool {
+// handleAll takes what was read at once.
+func (w *worker) handleAll(n int) {
+	w.failures = 0
+	now := w.group.plane.now()
+	for i := range n {
+		w.handle(&w.in[i], now)
+	}
+	w.burst.flush()
+}
+
+// goesOn says whether to read on after an error, and waits a little if so.
+func (w *worker) goesOn(err error) bool {
+	w.failures++
 	switch {
 	case w.group.closed.Load() || errors.Is(err, net.ErrClosed):
 		return false
-	case failures == maxReadFailures:
+	case w.failures == maxReadFailures:
 		w.group.plane.log.Error("a media socket has failed: restart the server", "address", w.group.local, "error", err)
 
 		return false

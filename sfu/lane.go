@@ -33,11 +33,12 @@ type lane struct {
 
 	crowd func() // called, perhaps again, when the client has too many streams
 
-	busy    atomic.Bool // claimed by who is in receive, and guards these
-	in      *srtp.Context
-	header  rtp.Header
-	streams ssrcSet // whose state in holds
-	reports ssrcSet
+	busy     atomic.Bool // claimed by who is in receive, and guards these
+	in       *srtp.Context
+	header   rtp.Header
+	incoming rtcp.Header
+	streams  ssrcSet // whose state in holds
+	reports  ssrcSet
 
 	media sealer // the goroutine's that sends media to the client: its partner's
 
@@ -47,8 +48,9 @@ type lane struct {
 
 	repair sealer // that of who sends repairs, see repairStream
 
-	mu      sync.Mutex // guards control: several goroutines send such, some ten a second
-	control *srtp.Context
+	mu       sync.Mutex // guards the two below: several goroutines send such, some ten a second
+	control  *srtp.Context
+	outgoing rtcp.Header
 
 	moving sync.Mutex      // guards known and gone
 	known  [2]*destination // where the client is, and was before
@@ -140,8 +142,7 @@ func (n *lane) receive(b []byte, now time.Duration, via *burst) {
 // receiveControl hands over the packets of a compound one by one (RFC 3550
 // section 6.1).
 func (n *lane) receiveControl(b []byte, now time.Duration, via *burst) {
-	var h rtcp.Header
-	plain, err := n.in.DecryptRTCP(b[:0], b, &h)
+	plain, err := n.in.DecryptRTCP(b[:0], b, &n.incoming)
 	if err != nil {
 		n.count.unopened.Add(1)
 
@@ -234,7 +235,7 @@ func (n *lane) sendRTCP(via *burst, b []byte) error {
 	p := parcels.Get().(*parcel) //nolint:forcetypeassert // the pool has nothing else
 	defer p.free()
 	n.mu.Lock()
-	sealed, err := n.control.EncryptRTCP(p.b[:0], b, &rtcp.Header{})
+	sealed, err := n.control.EncryptRTCP(p.b[:0], b, &n.outgoing)
 	n.mu.Unlock()
 	if err != nil {
 		return fmt.Errorf("encrypt feedback: %w", err)

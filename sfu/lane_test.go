@@ -18,8 +18,8 @@ import (
 // outlet is a batchConn that keeps what is written.
 type outlet struct{ sent [][]byte }
 
-func (o *outlet) read([]datagram) (int, error) { return 0, ErrClosed }
-func (o *outlet) sending() batchConn           { return o }
+func (o *outlet) read([]datagram, func(int)) error { return ErrClosed }
+func (o *outlet) sending() batchConn               { return o }
 func (o *outlet) writeOne(b []byte, _ *destination) bool {
 	o.sent = append(o.sent, bytes.Clone(b))
 
@@ -352,7 +352,7 @@ func laneLoop(t testing.TB) (a, b *laneClient, step func()) {
 
 type discardConn struct{}
 
-func (discardConn) read([]datagram) (int, error)       { return 0, ErrClosed }
+func (discardConn) read([]datagram, func(int)) error   { return ErrClosed }
 func (discardConn) writeOne([]byte, *destination) bool { return true }
 func (discardConn) write([]slotOut) int                { return 0 }
 func (discardConn) sending() batchConn                 { return discardConn{} }

@@ -190,6 +190,18 @@ func TestCompatible(t *testing.T) {
 // somebody else says about his packets, the two are in the same room. Media and
 // feedback of all peers come at once, and all re-wire all the time.
 func TestFeedbackNeverCrossesRooms(t *testing.T) {
+	for range 20 {
+		if walkAndReport(t) > 0 || t.Failed() {
+			return
+		}
+	}
+	t.Error("no report ever came to anybody")
+}
+
+// walkAndReport returns how many reports came to somebody, which on a busy
+// machine may be none.
+func walkAndReport(t *testing.T) int64 {
+	t.Helper()
 	const peers, names, steps = 8, 3, 300
 	rs := newRooms()
 	walkers := make([]*walker, peers)
@@ -233,9 +245,11 @@ func TestFeedbackNeverCrossesRooms(t *testing.T) {
 		running.Go(func() { w.report(arrived) })
 	}
 	running.Wait()
-	if wrong.Load() > 0 || crossed.Load() == 0 {
+	if wrong.Load() > 0 {
 		t.Errorf("%d of %d reports crossed rooms", wrong.Load(), crossed.Load())
 	}
+
+	return crossed.Load()
 }
 
 // report says for each packet that it came; how much was lost says who says so.

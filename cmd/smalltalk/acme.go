@@ -150,8 +150,8 @@ func (a *acmeCerts) obtain(name string) (*tls.Certificate, error) {
 
 // stored says whether the certificate of the first name is there from an earlier
 // start, so that people can come at once. It asks nobody.
-func (a *acmeCerts) stored(now time.Time) bool {
-	text, err := a.manager.Cache.Get(context.Background(), a.domains[0])
+func (a *acmeCerts) stored(ctx context.Context, now time.Time) bool {
+	text, err := a.manager.Cache.Get(ctx, a.domains[0])
 	if err != nil {
 		return false
 	}

@@ -110,7 +110,7 @@ func TestStoredCertificate(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if got := a.stored(tc.at); got != tc.want {
+		if got := a.stored(t.Context(), tc.at); got != tc.want {
 			t.Errorf("%d bytes after %v: %v", len(tc.text), tc.at.Sub(now), got)
 		}
 	}

@@ -82,7 +82,7 @@ func serve(ctx context.Context, s settings, stdout, stderr io.Writer) error {
 	}
 	srv.gate = gate
 	logWaysIn(socks, offer, log)
-	fmt.Fprintln(stdout, invitation(address(s, socks.httpPort()), gate.certs))
+	fmt.Fprintln(stdout, invitation(ctx, address(s, socks.httpPort()), gate.certs))
 	return srv.run(ctx, []net.Listener{gate.http})
 }
 
@@ -108,8 +108,8 @@ func newLogger(s settings, stderr io.Writer) *slog.Logger {
 }
 
 // invitation is the line that says where to go, and when.
-func invitation(url string, certs certificates) string {
-	if a, ok := certs.(*acmeCerts); ok && !a.stored(time.Now()) {
+func invitation(ctx context.Context, url string, certs certificates) string {
+	if a, ok := certs.(*acmeCerts); ok && !a.stored(ctx, time.Now()) {
 		return fmt.Sprintf("Small Talk is fetching its certificate: open %s when the log says \"certificate ready\"", url)
 	}
 	return "Small Talk is ready: open " + url

@@ -2,6 +2,7 @@ import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import type { Journey, World } from '../lib/world.js'
 import type { Visitor } from '../lib/visitor.js'
+import { capture } from './screens.js'
 
 /** As long as a browser may take to find out that nothing gets through; Chromium needs half a minute at most. */
 const failsWithin = 45_000
@@ -28,6 +29,7 @@ async function alone(w: World, nowhere: string): Promise<void> {
   await b.go('gaming')
   await w.checks.reach('who has no media is told', a.page.getByTestId('media-failed').waitFor({ timeout: failsWithin }))
   w.checks.check('and was matched with nobody', !(await met(a)) && !(await met(b)) && (await b.state()).phase === 'queued')
+  await capture(w, a, 'media-failed')
   await a.page.evaluate(() => (globalThis.__probe.closed = false))
   await a.page.bringToFront()
   await a.at('retry-media').click()

@@ -13,15 +13,17 @@ const schemes = ['light', 'dark'] as const
 export const screens: Journey = {
   name: 'screens',
   async run(w) {
+    // First: a server that was killed does not say which plane its media took.
+    await outageScreens(w)
     await quiet(w)
     await callScreens(w)
     await tabScreens(w)
-    await outageScreens(w)
   },
 }
 
 async function quiet(w: World): Promise<void> {
   const a = await w.arrive('red')
+  await w.checks.reach('no number where nobody is', a.at('tile-general').getByText('online').waitFor({ state: 'detached' }))
   await capture(w, a, 'home')
   await a.page.goto(`${w.server.url}/t/knitting`)
   await a.page.getByTestId('no-topic').waitFor()
@@ -36,8 +38,9 @@ async function quiet(w: World): Promise<void> {
   await a.at('start').click()
   await a.at('cancel').waitFor()
   await capture(w, a, 'waiting')
-  await a.leave()
   const b = await w.arrive('red', { refuse: true })
+  await w.checks.reach('the number where somebody is', b.at('tile-news').getByText('1 online').waitFor())
+  await a.leave()
   await b.at('start').click()
   await b.page.getByTestId('permission-help').waitFor()
   await capture(w, b, 'permission-help')
@@ -127,7 +130,7 @@ async function captureSplash(w: World, page: Page): Promise<void> {
 const out = new URL('../out', import.meta.url).pathname
 
 /** Takes the four pictures of a screen and lets axe look at each. */
-async function capture(w: World, v: Visitor, name: string): Promise<void> {
+export async function capture(w: World, v: Visitor, name: string): Promise<void> {
   await v.page.bringToFront()
   const found: string[] = []
   await eachLook(v.page, async (label) => {

@@ -43,17 +43,20 @@ export function Call({ model, state, ui, local }: { model: Model; state: State; 
         </button>
       )}
       <div class="controls" role="group" aria-label="Call">
-        <Tool id="mute" icon={local.audio && local.micOn ? 'mic' : 'micOff'} label="Mute" off={!local.audio || !local.micOn} disabled={!local.audio} onClick={() => model.mute()} />
-        <Tool id="camera" icon={local.video && local.camOn ? 'cam' : 'camOff'} label="Camera off" off={!local.video || !local.camOn} disabled={!local.video} onClick={() => model.camera()} />
+        <Tool id="mute" icon={local.audio && local.micOn ? 'mic' : 'micOff'} label="Mute" text="Mute" off={!local.audio || !local.micOn} disabled={!local.audio} onClick={() => model.mute()} />
+        <Tool id="camera" icon={local.video && local.camOn ? 'cam' : 'camOff'} label="Camera off" text="Camera" off={!local.video || !local.camOn} disabled={!local.video} onClick={() => model.camera()} />
         <button class="round" data-testid="chat" aria-expanded={ui.chat} aria-label={unread ? `Chat, ${unread} new` : 'Chat'} title="Chat" onClick={() => model.chat()}>
           <Icon name="chat" />
+          <Label text="Chat" />
           {unread > 0 && <span class="dot">{unread}</span>}
         </button>
-        <button class="round extra keys" aria-label="Keyboard shortcuts" title="Keyboard shortcuts" onClick={() => model.ui.patch({ dialog: 'help' })}>
+        <button class="round extra keys" aria-label="Keys for the keyboard" title="Keyboard shortcuts" onClick={() => model.ui.patch({ dialog: 'help' })}>
           <Icon name="keys" />
+          <Label text="Keys" />
         </button>
         <button class="round leave" data-testid="leave" aria-label="Leave" title="Leave" onClick={() => model.leave()}>
           <Icon name="leave" />
+          <Label text="Leave" />
         </button>
         <button class="primary next" data-testid="next" onClick={() => model.next()}>
           Next <Icon name="next" />
@@ -75,16 +78,27 @@ interface ToolProps {
   id: string
   icon: IconName
   label: string
+  text: string
   off: boolean
   disabled: boolean
   onClick: () => void
 }
 
-function Tool({ id, icon, label, off, disabled, onClick }: ToolProps) {
+function Tool({ id, icon, label, text, off, disabled, onClick }: ToolProps) {
   return (
     <button class={`round ${off ? 'off' : ''}`} data-testid={id} aria-pressed={off} aria-label={label} title={label} disabled={disabled} onClick={onClick}>
       <Icon name={icon} />
+      <Label text={text} />
     </button>
+  )
+}
+
+/** What stands below an icon. Who hears the button hears its own label instead, which begins with the same word. */
+function Label({ text }: { text: string }) {
+  return (
+    <span class="label" aria-hidden="true">
+      {text}
+    </span>
   )
 }
 

@@ -14,7 +14,7 @@ export function Home({ model, state, ui }: { model: Model; state: State; ui: Ui 
     <section class="home">
       <div class="lede">
         <h1 tabIndex={-1}>Talk to someone new.</h1>
-        <p>Pick what you feel like talking about and meet a stranger who picked it too, face to face. They never learn your address.</p>
+        <p>Meet a stranger face to face. Pick what you feel like talking about, or leave it at anything. No stranger ever learns your address.</p>
       </div>
       <div class="bands" role="group" aria-label="Topics">
         {state.topics.map((t, i) => (
@@ -61,7 +61,7 @@ function Band({ id, hue, icon, name, online, on, onPick }: BandProps) {
     <button class={`band ${hue}`} data-testid={`tile-${id}`} aria-pressed={on} onClick={onPick}>
       <Icon name={icon} />
       <span class="name">{name}</span>
-      {online !== undefined && (
+      {!!online && (
         <span class="count">
           <b>{online}</b> online
         </span>
