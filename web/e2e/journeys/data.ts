@@ -1,5 +1,6 @@
 import { until, type Visitor } from '../lib/visitor.js'
 import type { Journey, World } from '../lib/world.js'
+import { capture } from './screens.js'
 
 /** How much is sent and received: while waiting, in a call, and by those who save data. */
 export const data: Journey = {
@@ -98,4 +99,9 @@ async function sound(w: World, a: Visitor, b: Visitor): Promise<void> {
   w.checks.check('switched on, the picture is back within a second', ms < 1_000, `${ms} ms`)
   await a.page.keyboard.press('Escape')
   await shown(w, 'and so is the own one', b)
+  await choose(a, 'audio')
+  await a.page.locator('.face').waitFor()
+  await capture(w, a, 'call-sound-only')
+  await b.page.getByText('Does not see you').waitFor()
+  await capture(w, b, 'call-unwatched')
 }

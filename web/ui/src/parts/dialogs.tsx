@@ -29,7 +29,7 @@ export function Dialogs({ model, state, ui }: { model: Model; state: State; ui: 
     case 'data':
       return (
         <Dialog title="Data use" onClose={close}>
-          <Uses model={model} state={state} />
+          <Uses model={model} state={state} titled />
         </Dialog>
       )
     default:
@@ -71,16 +71,16 @@ function Help({ model, ui, onClose }: { model: Model; ui: Ui; onClose: () => voi
 }
 
 const USES: readonly (readonly [DataUse, string, string])[] = [
-  ['normal', 'Normal', 'The best picture that the connection takes'],
+  ['normal', 'Normal', 'As good as the connection allows'],
   ['low', 'Low', 'About 300 kbit/s each way'],
   ['audio', 'Sound only', 'No pictures, neither theirs nor yours'],
 ]
 
-/** How much data the person wants to use. */
-function Uses({ model, state }: { model: Model; state: State }) {
+/** How much data the person wants to use. `titled` is where something else says already what it is about. */
+function Uses({ model, state, titled }: { model: Model; state: State; titled?: boolean }) {
   return (
     <fieldset class="uses">
-      <legend class="sr">Data use</legend>
+      <legend class={titled ? 'sr' : ''}>Data use</legend>
       {USES.map(([use, name, what]) => (
         <label key={use}>
           <input type="radio" name="use" data-testid={`use-${use}`} checked={state.dataUse === use} onChange={() => model.data(use)} />
@@ -100,11 +100,11 @@ const percent = (share: number) => `${(share * 100).toFixed(share > 0 && share <
 /** The rows of both directions: name, and the value in one. */
 const FLOWS: readonly (readonly [string, (f: FlowStats) => string | undefined])[] = [
   ['Rate', (f) => `${f.kbps} kbit/s`],
-  ['Picture', (f) => (f.width ? `${f.width} × ${f.height}` : undefined)],
-  ['Frames a second', (f) => f.fps?.toFixed()],
+  ['Picture', (f) => (f.width ? `${f.width}×${f.height}` : undefined)],
+  ['Frames/s', (f) => f.fps?.toFixed()],
   ['Codec', (f) => f.codec],
   ['Lost', (f) => (f.loss === undefined ? undefined : percent(f.loss))],
-  ['Sent again a second', (f) => f.repairs?.toFixed()],
+  ['Sent again/s', (f) => f.repairs?.toFixed()],
 ]
 
 function Details({ model, state, onClose }: { model: Model; state: State; onClose: () => void }) {

@@ -22,7 +22,7 @@ export function Call({ model, state, ui, local }: { model: Model; state: State; 
           <p>{sharedLine(call.topics, state.topics)}</p>
           {!call.peerAudio && <Mark icon="micOff" text="Muted" />}
           {!call.peerVideo && <Mark icon="camOff" text="Camera off" />}
-          {state.dataUse === 'audio' && <Mark icon="sound" text="Sound only, to save data" />}
+          {state.dataUse === 'audio' && <Mark icon="sound" text="Sound only" />}
           {!call.peerWatching && state.video && <Mark icon="sound" text="Does not see you" />}
           {call.peerConnection === 'poor' && <Mark icon="warn" text="Weak connection" />}
         </div>
