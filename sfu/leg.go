@@ -42,6 +42,8 @@ type leg struct {
 	number uint16
 	// unwanted says what the peer does not want to be sent for now.
 	unwanted [kinds]atomic.Bool
+	// wish is what the peer wants its partner to send at most, bit/s; 0 is none.
+	wish atomic.Uint64
 	// estimate is the last REMB from the client, bit/s; 0 is unknown.
 	estimate atomic.Uint64
 	rtt      atomic.Int64         // to the client, ns; 0 is unknown

@@ -125,14 +125,15 @@ func (l *leg) feedback(r *route, now time.Duration, via *burst) {
 // Nobody is held down while it waits: a sender comes back from a low limit at 8 %
 // a second (libwebrtc), so who has to save rate does it at the encoder.
 func (l *leg) limit(r *route) uint64 {
+	most := l.allowed(r)
 	if r == nil || r.wide.on[video] && r.wide.heard.Load() {
-		return l.maxBitrate
+		return most
 	}
 	if e := r.estimate.limit.Load(); e > 0 {
-		return min(e, l.maxBitrate)
+		return min(e, most)
 	}
 
-	return l.maxBitrate
+	return most
 }
 
 func (l *leg) bitrateLimit(limit uint64) rtcp.Packet {

@@ -19,6 +19,9 @@ const (
 	maxToken    = 2048 // characters of a token, a resume token or a ticket
 	maxName     = 24   // runes of a display name
 	maxChatText = 2000 // runes of a chat message
+
+	// kbit/s of a media.want: less does not carry sound, more nobody sends.
+	minWish, maxWish = 50, 100_000
 )
 
 // clientMessage is a decoded message; check says what is wrong with its values.
@@ -41,6 +44,8 @@ func newMessage(typ string) clientMessage {
 		return &callLeaveMsg{}
 	case "peer.state":
 		return &peerStateMsg{}
+	case "media.want":
+		return &mediaWantMsg{}
 	case "chat":
 		return &chatMsg{}
 	case "chat.typing":
@@ -190,6 +195,16 @@ func checkCall(call string) *failure {
 }
 
 func (m *peerStateMsg) check() *failure { return nil }
+
+func (m *mediaWantMsg) check() *failure {
+	switch {
+	case m.Audio == nil, m.Video == nil:
+		return badMessage("audio or video is missing.")
+	case m.MaxKbps != nil && (*m.MaxKbps < minWish || *m.MaxKbps > maxWish):
+		return badMessage("max_kbps must be from 50 to 100000.")
+	}
+	return nil
+}
 
 // check also cleans the text: what cannot be shown is taken out before anything is counted.
 func (m *chatMsg) check() *failure {

@@ -29,12 +29,15 @@ var goldenClient = map[string]clientMessage{
 	"call.next":    &callNextMsg{Call: "wxhgq5nmv2tqfbh3ov2kxkyhpe", Reason: "bored"},
 	"call.leave":   &callLeaveMsg{Call: "wxhgq5nmv2tqfbh3ov2kxkyhpe"},
 	"peer.state":   &peerStateMsg{Audio: true, Video: false},
+	"media.want":   &mediaWantMsg{Audio: pointer(true), Video: pointer(false), MaxKbps: pointer(300)},
 	"chat":         &chatMsg{CID: "c-17", Text: "Hello there", Call: "wxhgq5nmv2tqfbh3ov2kxkyhpe"},
 	"chat.typing":  &typingMsg{On: true},
 	"topics.watch": &topicsWatchMsg{On: true},
 	"ping":         &pingMsg{T: 1767225600000},
 	"pong":         &pongMsg{T: 1767225600000},
 }
+
+func pointer[T any](v T) *T { return &v }
 
 var (
 	goldenCall = callInfo{
@@ -49,7 +52,7 @@ var (
 // goldenServer is one example of each message of the server.
 func goldenServer() map[string]serverMessage {
 	resumed := goldenCall
-	resumed.PeerState = &mediaState{Audio: true, Video: true, Connection: connectionOK}
+	resumed.PeerState = &mediaState{Audio: true, Video: true, Watching: true, Connection: connectionOK}
 	h := func(typ, re string) head { return head{Type: typ, N: 7, Re: re} }
 	return map[string]serverMessage{
 		"welcome": &welcomeMsg{
@@ -70,7 +73,7 @@ func goldenServer() map[string]serverMessage {
 		"queue.state": &queueStateMsg{h("queue.state", "3"), phaseQueued, "eyJ1Ijoi.c2lnbmF0dXJl", 1767225600000, 3},
 		"match":       &matchMsg{h("match", ""), goldenCall},
 		"call.end":    &callEndMsg{h("call.end", "4"), callEnded{goldenCall.Call, endNext}, true},
-		"peer.state":  &peerStateOut{h("peer.state", ""), mediaState{Audio: true, Video: false, Connection: connectionReconnecting}},
+		"peer.state":  &peerStateOut{h("peer.state", ""), mediaState{Audio: true, Video: false, Watching: true, Connection: connectionReconnecting}},
 		"chat":        &chatOut{h("chat", ""), chatLine{From: goldenCall.Peer.ID, CID: "q3zk5d7mwy2hx6ta", Text: "Hello there", At: 1767225601000}},
 		"chat.typing": &typingOut{h("chat.typing", ""), true},
 		"topics":      &topicsMsg{h("topics", "5"), goldenTopics},

@@ -336,6 +336,65 @@ func TestQueueCount(t *testing.T) {
 	})
 }
 
+// TestMediaWant is what a client wants to receive: it holds for the session, over connections and partners, and
+// the partner hears of it only whether it is seen.
+func TestMediaWant(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := start(t, options{pipes: true})
+		a, b := e.join("a"), e.join("b")
+		a.send(message{"type": "media.want", "id": "w", "audio": true, "video": false, "max_kbps": 300})
+		if ok := a.want("ok"); ok.str("re") != "w" {
+			t.Errorf("reply %v", ok)
+		}
+		for _, c := range []*client{a, b} {
+			c.find("any")
+			c.want("queue.state")
+		}
+		a.met()
+		b.met()
+		if s := b.want("peer.state"); s["watching"] != false {
+			t.Errorf("peer.state %v", s)
+		}
+		if s := a.want("peer.state"); s["watching"] != true {
+			t.Errorf("peer.state %v", s)
+		}
+		listens := want{audio: true, maxBitrate: 300_000}
+		synctest.Wait()
+		if got := e.media.wantOf("a"); got != listens {
+			t.Errorf("a wants %+v", got)
+		}
+		if got := e.media.wantOf("b"); got != (want{audio: true, video: true}) {
+			t.Errorf("b wants %+v", got)
+		}
+		a.offer("")
+		synctest.Wait()
+		if got := e.media.wantOf("a"); got != listens {
+			t.Errorf("on a new connection a wants %+v", got)
+		}
+		a.send(message{"type": "media.want", "audio": true, "video": true})
+		if s := b.want("peer.state"); s["watching"] != true {
+			t.Errorf("peer.state %v", s)
+		}
+		synctest.Wait()
+		if got := e.media.wantOf("a"); got != (want{audio: true, video: true}) {
+			t.Errorf("at last a wants %+v", got)
+		}
+		for _, bad := range []message{
+			{}, {"audio": true}, {"video": true}, {"audio": 1, "video": true}, {"audio": true, "video": nil},
+			{"audio": true, "video": true, "max_kbps": 0}, {"audio": true, "video": true, "max_kbps": 49},
+			{"audio": true, "video": true, "max_kbps": 100_001}, {"audio": true, "video": true, "max_kbps": "300"},
+			{"audio": true, "video": true, "max_kbps": 300.5}, {"audio": true, "video": true, "max_kbps": 1e30},
+		} {
+			bad["type"] = "media.want"
+			a.send(bad)
+			a.wantError("bad_message")
+		}
+		if got := e.media.wantOf("a"); got != (want{audio: true, video: true}) {
+			t.Errorf("after what was refused a wants %+v", got)
+		}
+	})
+}
+
 // TestNoMatchWithoutMedia keeps people apart from somebody whose media does not work, until it
 // does.
 func TestNoMatchWithoutMedia(t *testing.T) {

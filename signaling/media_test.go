@@ -48,6 +48,13 @@ type fakePeer struct {
 	shut    bool
 	gone    bool
 	got     []string // rooms of the packets received
+	wants   want
+}
+
+// want is what a peer was told to want last.
+type want struct {
+	audio, video bool
+	maxBitrate   int
 }
 
 var _ signaling.Peer = (*fakePeer)(nil)
@@ -163,6 +170,24 @@ func (p *fakePeer) leave() {
 		delete(p.m.rooms, p.room)
 	}
 	p.room = ""
+}
+
+func (p *fakePeer) Want(audio, video bool, maxBitrate int) {
+	p.m.mu.Lock()
+	defer p.m.mu.Unlock()
+	p.wants = want{audio, video, maxBitrate}
+}
+
+// wantOf is what an owner's peer that is in a room wants.
+func (m *fakeMedia) wantOf(owner string) want {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, p := range m.inRooms() {
+		if p.owner == owner {
+			return p.wants
+		}
+	}
+	return want{}
 }
 
 func (p *fakePeer) State() (string, <-chan struct{}) {

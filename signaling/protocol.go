@@ -49,6 +49,11 @@ type (
 		Audio bool `json:"audio"`
 		Video bool `json:"video"`
 	}
+	mediaWantMsg struct {
+		Audio   *bool `json:"audio"`
+		Video   *bool `json:"video"`
+		MaxKbps *int  `json:"max_kbps,omitempty"`
+	}
 	chatMsg struct {
 		CID  string `json:"cid"`
 		Text string `json:"text"`
@@ -134,6 +139,7 @@ type (
 	mediaState struct {
 		Audio      bool   `json:"audio"`
 		Video      bool   `json:"video"`
+		Watching   bool   `json:"watching"`
 		Connection string `json:"connection"`
 	}
 	chatLine struct {

@@ -31,6 +31,9 @@ type Peer interface {
 	Join(room string) error
 	// Leave stops it: no packet read after it returns crosses. Without a room it does nothing.
 	Leave()
+	// Want says what the client is to be sent, and how much its partner is to send at most, in bit/s; 0 is no wish.
+	// At first it wants everything.
+	Want(audio, video bool, maxBitrate int)
 	// State is "new", "connected", "disconnected" or "failed"; the channel is closed at the next change.
 	State() (string, <-chan struct{})
 	// Done is closed when the transport is gone for good.

@@ -92,7 +92,7 @@ func newSession(srv *Server, user store.User) *session {
 			messages: limits.Messages.bucket(), offers: limits.Offers.bucket(),
 			joins: limits.Queue.bucket(), chats: limits.Chat.bucket(),
 		},
-		media: media{answered: make(chan answered, 1)},
+		media: media{answered: make(chan answered, 1), wants: wantsAll},
 	}
 	s.name()
 	return s

@@ -208,7 +208,7 @@ func (s *session) tellPartner() {
 	if s.room == nil {
 		return
 	}
-	state := mediaState{Audio: s.mine.Audio, Video: s.mine.Video, Connection: connectionOK}
+	state := mediaState{Audio: s.mine.Audio, Video: s.mine.Video, Watching: s.wants.video, Connection: connectionOK}
 	if s.conn == nil || s.mediaLost {
 		state.Connection = connectionReconnecting
 	}

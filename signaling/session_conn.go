@@ -55,6 +55,8 @@ func (s *session) dispatch(id string, msg clientMessage, now time.Time) *failure
 		return s.handleLeave(id, m, now)
 	case *peerStateMsg:
 		return s.handlePeerState(id, m)
+	case *mediaWantMsg:
+		return s.handleMediaWant(id, m)
 	case *chatMsg:
 		return s.handleChat(id, m, now)
 	case *typingMsg:

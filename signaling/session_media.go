@@ -15,7 +15,19 @@ type media struct {
 	pending    *offer // comes next
 	answered   chan answered
 	answerLost bool // an answer came while the WebSocket was lost
+
+	wants wants // over all peers and partners
 }
+
+// wants is what the client wants to receive.
+type wants struct {
+	audio, video bool
+	maxBitrate   int // bit/s; 0 is no wish
+}
+
+var wantsAll = wants{audio: true, video: true}
+
+func (w wants) tell(p Peer) { p.Want(w.audio, w.video, w.maxBitrate) }
 
 type offer struct {
 	id string
@@ -46,6 +58,19 @@ func (s *session) handleOffer(id string, m *offerMsg, now time.Time) *failure {
 	return s.startAnswer(o)
 }
 
+func (s *session) handleMediaWant(id string, m *mediaWantMsg) *failure {
+	s.wants = wants{audio: *m.Audio, video: *m.Video}
+	if m.MaxKbps != nil {
+		s.wants.maxBitrate = *m.MaxKbps * 1000
+	}
+	if s.peer != nil {
+		s.wants.tell(s.peer)
+	}
+	s.tellPartner()
+	s.ok(id)
+	return nil
+}
+
 // startAnswer has the offer answered by the peer there is (an ICE restart) or a new one.
 func (s *session) startAnswer(o offer) *failure {
 	old := s.peer
@@ -69,6 +94,7 @@ func (s *session) startAnswer(o offer) *failure {
 		return errInternal
 	}
 	s.peer = peer
+	s.wants.tell(peer)
 	_, s.peerChanged = peer.State()
 	s.pauseFind() // until it is connected
 	s.answer(o, peer)

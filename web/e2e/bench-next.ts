@@ -1,12 +1,14 @@
 /**
  * How long it takes from the arrival of `match` to the new partner's first picture, among three Chromium clients on the real server, at
  * both ends of each switch. Measured for the product's way, one peer connection that survives partners, and beside it in the same run for
- * a fresh peer connection per partner. Prints a table and JSON, which is also written to out/bench-next.json. Times decide nothing; a
- * switch without a new picture within 5 s fails. The number of switches of each kind is SWITCHES, by default 21.
+ * a fresh peer connection per partner. Then, with a picture that needs all the bits that it can get, how long it takes until they are
+ * sent. Prints tables and JSON, which is also written to out/bench-next.json. Times decide nothing; a switch without a new picture within
+ * 5 s fails. The number of switches of each kind is SWITCHES, by default 21.
  */
 import { mkdir, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import type { Browser, Page } from 'playwright-core'
+import { climb, type Climb } from './bench/climb.js'
 import type { BenchPage } from './bench/page.js'
 import { launch } from './lib/browser.js'
 import { bundle } from './lib/bundle.js'
@@ -26,6 +28,8 @@ const round = 3
 const patience = 5_000
 /** How long two people look at each other before the next switch. Encoders answer one request for a key frame per 300 ms or so. */
 const dwellMs = 1_000
+/** How many switches are watched for the bitrate, for how long each, and how long a trickle has been sent before. */
+const climbs = { switches: 4, watchMs: 10_000, waitMs: 5_000 }
 /** The server takes 6 offers of a session at once and then one each 5 s; a fresh connection costs one at each end. */
 const offers = { burst: 6, everyMs: 5_000 }
 
@@ -75,6 +79,10 @@ class Rider {
     return s?.picture ?? Infinity
   }
 
+  async climb(): Promise<Climb> {
+    return climb(await this.page.evaluate(() => bench.sent()))
+  }
+
   call(): Promise<string> {
     return this.page.evaluate(() => bench.last()?.call ?? '')
   }
@@ -86,15 +94,16 @@ class Rider {
   }
 }
 
-/** A client on the server's own page, without the user interface's scripts. */
-async function ride(browser: Browser, url: string, script: string, look: Look): Promise<Rider> {
+/** A client on the server's own page, without the user interface's scripts. Its camera shows its colour, or a crowd. */
+async function ride(browser: Browser, url: string, script: string, look: Look, crowd = false): Promise<Rider> {
   const context = await browser.newContext({ viewport: { width: 400, height: 300 } })
   const page = await context.newPage()
   await page.route('**/*.js', (r) => r.abort())
   await page.goto(url)
   await page.evaluate(script)
   const rider = new Rider(page, look)
-  rider.name = await page.evaluate((colour) => bench.start(colour), looks[look].colour)
+  const camera: Parameters<BenchPage['start']>[0] = crowd ? 'crowd' : looks[look].colour
+  rider.name = await page.evaluate((what) => bench.start(what), camera)
   await rider.settled()
   return rider
 }
@@ -109,7 +118,7 @@ interface Times {
 async function once(mode: Mode, presser: Rider, left: Rider, waiting: Rider, times: Times): Promise<void> {
   if (mode === 'fresh') await Promise.all([presser.spend(), waiting.spend()])
   for (const r of [presser, left, waiting]) await r.page.evaluate((fresh) => bench.mode(fresh), mode === 'fresh')
-  await new Promise((resolve) => setTimeout(resolve, dwellMs))
+  await pause(dwellMs)
   const before = await Promise.all([presser.call(), waiting.call()])
   await presser.page.evaluate(() => bench.client.next())
   try {
@@ -122,6 +131,30 @@ async function once(mode: Mode, presser: Rider, left: Rider, waiting: Rider, tim
   await Promise.all([presser.settled(), waiting.settled()])
   await until(() => left.phase(), (p) => p === 'left', `${left.look} to be left`, patience)
   await left.queue()
+}
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+
+/** How the bitrate rises at both ends of some switches: after Next, and from waiting. */
+async function rise(a: Rider, b: Rider, c: Rider): Promise<{ presser: Climb[]; waiting: Climb[] }> {
+  const seen: { presser: Climb[]; waiting: Climb[] } = { presser: [], waiting: [] }
+  await a.queue()
+  await b.page.evaluate(() => bench.client.join({ topics: ['general'] }))
+  await until(() => a.phase(), (p) => p === 'call', 'the first call', patience)
+  await c.queue()
+  let [presser, left, waiting] = [a, b, c]
+  for (let i = 0; i < climbs.switches; i++) {
+    await pause(climbs.waitMs)
+    const before = await waiting.call()
+    await presser.page.evaluate(() => bench.client.next())
+    await until(() => waiting.call(), (call) => call !== before, 'the next call', patience)
+    await pause(climbs.watchMs)
+    seen.presser.push(await presser.climb())
+    seen.waiting.push(await waiting.climb())
+    await left.queue()
+    ;[presser, left, waiting] = [waiting, presser, left]
+  }
+  return seen
 }
 
 function quantile(values: readonly number[], q: number): number {
@@ -153,6 +186,12 @@ async function measure(a: Rider, b: Rider, c: Rider): Promise<Record<Mode, Times
   return times
 }
 
+/** The rise of the bitrate in figures. */
+function rising(end: string, list: readonly Climb[]): object {
+  const { n, median, min, max } = summary(list.map((c) => c.ms))
+  return { end, n, median, min, max, 'kbit/s': Math.round(quantile(list.map((c) => c.kbps), 0.5)) }
+}
+
 const server = await Server.start()
 const browser = await launch()
 try {
@@ -163,6 +202,12 @@ try {
   const [a, b, c] = riders
   if (!a || !b || !c) throw new Error('three clients are needed')
   const times = await measure(a, b, c)
+  for (const r of riders) await r.page.context().close()
+  const crowd = await Promise.all((['red', 'green', 'blue'] as const).map((look) => ride(browser, server.url, script, look, true)))
+  const [d, e, f] = crowd
+  if (!d || !e || !f) throw new Error('three clients are needed')
+  const rates = await rise(d, e, f)
+  const bitrate = [rising('who pressed Next', rates.presser), rising('who waited', rates.waiting)]
   const results = modes.flatMap((mode) => [
     { mode, end: 'who pressed Next', ...summary(times[mode].presser) },
     { mode, end: 'who waited', ...summary(times[mode].waiting) },
@@ -171,8 +216,10 @@ try {
   const failures = modes.flatMap((mode) => times[mode].failures.map((f) => `${labels[mode]}: ${f}`))
   console.log('match to new picture, milliseconds')
   console.table(results.map((r) => ({ ...r, mode: labels[r.mode] })))
+  console.log('match to 80 % of the later bitrate of the picture, milliseconds; and that bitrate')
+  console.table(bitrate)
   const samples = Object.fromEntries(modes.map((m) => [m, { presser: times[m].presser.map(Math.round), waiting: times[m].waiting.map(Math.round) }]))
-  const json = JSON.stringify({ unit: 'ms', what: 'match message to first frame of the new partner', switches, results, samples, failures }, undefined, 1)
+  const json = JSON.stringify({ unit: 'ms', what: 'match message to first frame of the new partner', switches, results, bitrate, samples, failures }, undefined, 1)
   console.log(json)
   const out = fileURLToPath(new URL('./out', import.meta.url))
   await mkdir(out, { recursive: true })

@@ -4,6 +4,7 @@
  */
 import { mkdir, rm } from 'node:fs/promises'
 import { closed } from './journeys/closed.js'
+import { data } from './journeys/data.js'
 import { endings } from './journeys/endings.js'
 import { keyboard } from './journeys/keyboard.js'
 import { meet } from './journeys/meet.js'
@@ -18,7 +19,7 @@ import { Server } from './lib/server.js'
 import { World, type Journey } from './lib/world.js'
 
 // The outage comes early: a server that was killed does not say which plane its media took.
-const journeys: Journey[] = [weight, outage, meet, endings, tabs, refused, closed, keyboard, screens]
+const journeys: Journey[] = [weight, outage, meet, endings, tabs, refused, closed, keyboard, data, screens]
 const out = new URL('./out', import.meta.url).pathname
 
 async function walk(journey: Journey, server: Server, checks: Checks): Promise<void> {

@@ -1,6 +1,6 @@
 import { createClient, type Client } from '@smalltalk/client'
 import { browserPlatform } from '@smalltalk/client/browser'
-import { middle, near, paint, show, tone, type Colour } from '../page/scene.js'
+import { crowd, middle, near, paint, show, tone, type Colour } from '../page/scene.js'
 
 // Runs in the page of one client of the switch benchmark: the SDK, a painted picture and one <video>, without the user interface, so
 // that both ways of switching are measured on the same ground.
@@ -12,10 +12,16 @@ export interface Switch {
   picture: number | undefined
 }
 
+/** What had been sent of the own picture, in bytes, `at` so many milliseconds after the arrival of `match`. */
+export interface Sent {
+  at: number
+  bytes: number
+}
+
 /** What the benchmark asks of a page. */
 export interface BenchPage {
   readonly client: Client
-  start(colour: Colour): Promise<string>
+  start(look: Colour | 'crowd'): Promise<string>
   /** Everybody's colour by name. */
   know(people: Record<string, Colour>): void
   /** From now on each match is met with a new peer connection (`fresh`), or with the one that is there. */
@@ -23,6 +29,8 @@ export interface BenchPage {
   /** The switch of the present call. */
   last(): Switch | undefined
   peers(): number
+  /** Everything that was sent of the picture since the last match. */
+  sent(): readonly Sent[]
 }
 
 declare global {
@@ -67,7 +75,21 @@ client.subscribe((s) => {
   matchAt = performance.now()
   last = { call: id, picture: undefined }
   if (fresh) queueMicrotask(() => renew())
+  sent = []
 })
+
+let sent: Sent[] = []
+/** A browser makes a new report for each question that comes 50 ms after the last one. */
+const everyMs = 100
+
+async function weigh(): Promise<void> {
+  const into = sent
+  if (client.pc instanceof RTCPeerConnection)
+    (await client.pc.getStats()).forEach((r: { type: string; kind?: string; bytesSent?: number }) => {
+      if (r.type === 'outbound-rtp' && r.kind === 'video') into.push({ at: performance.now() - matchAt, bytes: r.bytesSent ?? 0 })
+    })
+}
+setInterval(() => void weigh(), everyMs)
 
 function look(): void {
   if (last && last.picture === undefined && wanted && near(middle(video), wanted)) last.picture = performance.now() - matchAt
@@ -77,8 +99,8 @@ video.requestVideoFrameCallback(look)
 
 globalThis.bench = {
   client,
-  async start(colour) {
-    await client.setMedia({ audio: tone(), video: paint(colour) })
+  async start(look) {
+    await client.setMedia({ audio: tone(), video: look === 'crowd' ? crowd() : paint(look) })
     await client.connect()
     return client.state.user?.name ?? ''
   },
@@ -90,4 +112,5 @@ globalThis.bench = {
   },
   last: () => last,
   peers: () => peers,
+  sent: () => sent,
 }

@@ -15,8 +15,8 @@ export const looks = {
 /** How somebody looks and sounds. */
 export type Look = keyof typeof looks
 
-/** What is in somebody's way. */
-export type Circumstances = Partial<Pick<ProbeOptions, 'refuse' | 'nowhere'>>
+/** What is not as with everybody. */
+export type Circumstances = Partial<Omit<ProbeOptions, 'colour' | 'hz'>>
 
 let source: Promise<string> | undefined
 
@@ -35,6 +35,13 @@ export async function until<T>(probe: () => Promise<T>, done: (v: T) => boolean,
     if (Date.now() > end) throw new Error(`waited ${ms} ms for ${what}; last: ${JSON.stringify(v)?.slice(0, 300)}`)
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
+}
+
+/** What has gone over a media connection so far, in bytes; `pictures` is what came of the partner's picture. */
+export interface Traffic {
+  at: number
+  sent: number
+  pictures: number
 }
 
 /** What identifies a media connection. */
@@ -66,7 +73,7 @@ export class Visitor {
   /** Opens the page and waits for the topics. */
   static async arrive(browser: Browser, url: string, look: Look, options: Circumstances = {}): Promise<Visitor> {
     const context = await browser.newContext({ viewport: { width: 1280, height: 800 } })
-    await context.addInitScript({ content: await probe({ ...looks[look], refuse: false, ...options }) })
+    await context.addInitScript({ content: await probe({ ...looks[look], refuse: false, crowd: false, ...options }) })
     return Visitor.open(context, url, look)
   }
 
@@ -148,6 +155,19 @@ export class Visitor {
         offers: globalThis.__probe.offers,
         peers: globalThis.__probe.peers,
       }
+    })
+  }
+
+  traffic(): Promise<Traffic> {
+    return this.page.evaluate(async () => {
+      const { pc } = globalThis.__smalltalk
+      if (!(pc instanceof RTCPeerConnection)) throw new Error('no peer connection')
+      const now = { at: performance.now(), sent: 0, pictures: 0 }
+      ;(await pc.getStats()).forEach((r: { type: string; kind?: string; nominated?: boolean; bytesSent?: number; bytesReceived?: number; headerBytesReceived?: number }) => {
+        if (r.type === 'candidate-pair' && r.nominated) now.sent += r.bytesSent ?? 0
+        if (r.type === 'inbound-rtp' && r.kind === 'video') now.pictures += (r.bytesReceived ?? 0) + (r.headerBytesReceived ?? 0)
+      })
+      return now
     })
   }
 

@@ -1,5 +1,5 @@
 import type { Client, Phase } from '@smalltalk/client'
-import { middle, paint, sound, tone, type Colour } from './scene.js'
+import { crowd, middle, paint, sound, tone, type Colour } from './scene.js'
 
 // Runs in the page, before anything of the page's own.
 
@@ -9,6 +9,8 @@ export interface ProbeOptions {
   hz: number
   /** The camera and microphone are refused. */
   refuse: boolean
+  /** The camera shows a crowd, which needs all the bits that it can get, instead of the colour. */
+  crowd: boolean
   /** Where no answer to the connection's checks ever comes from: nothing but the page gets through. */
   nowhere?: string
 }
@@ -54,11 +56,11 @@ declare global {
 }
 
 /** Installs a camera that paints one colour with a moving bar, a microphone that plays one tone, and the probe. */
-export function install({ colour, hz, refuse, nowhere }: ProbeOptions): void {
+export function install({ colour, hz, refuse, crowd: crowded, nowhere }: ProbeOptions): void {
   if (navigator.mediaDevices) {
     navigator.mediaDevices.getUserMedia = async (want) => {
       if (refuse) throw new DOMException('Permission denied', 'NotAllowedError')
-      return new MediaStream([...(want?.audio ? [tone(hz)] : []), ...(want?.video ? [paint(colour)] : [])])
+      return new MediaStream([...(want?.audio ? [tone(hz)] : []), ...(want?.video ? [crowded ? crowd() : paint(colour)] : [])])
     }
   }
 

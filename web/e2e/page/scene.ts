@@ -34,6 +34,29 @@ export function paint(colour: Colour, more?: (g: CanvasRenderingContext2D) => vo
   return track
 }
 
+/** A camera's picture, 640 by 360, of something that moves and has detail all over, which needs all the bits that it can get. */
+export function crowd(): MediaStreamTrack {
+  const canvas = document.createElement('canvas')
+  canvas.width = 640
+  canvas.height = 360
+  const scene = scratch(960, 540)
+  for (let i = 0; i < 1_500; i++) {
+    scene.fillStyle = `hsl(${(i * 47) % 360} 40% ${20 + (i % 60)}%)`
+    scene.beginPath()
+    scene.arc((i * 7919) % 960, (i * 104_729) % 540, 5 + (i % 23), 0, 7)
+    scene.fill()
+  }
+  const g = canvas.getContext('2d')
+  const track = canvas.captureStream(30).getVideoTracks()[0]
+  if (!g || !track) throw new Error('no canvas to paint on')
+  let n = 0
+  setInterval(() => {
+    n++
+    g.drawImage(scene.canvas, -160 + 150 * Math.sin(n / 90), -90 + 80 * Math.cos(n / 70))
+  }, 1000 / 30)
+  return track
+}
+
 let audio: AudioContext | undefined
 
 /** The one audio context of the page. */

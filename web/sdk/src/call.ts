@@ -82,9 +82,9 @@ export function queued(m: Model, q: Message<'queue.state'>): Step {
   return both(m, { phase: 'queued', queue, left: undefined }, { ticket: q.ticket })
 }
 
-/** Until the partner says otherwise, both microphone and camera are taken to be on. */
+/** Until the partner says otherwise, microphone and camera are taken to be on, and the partner to be watching. */
 function toCall(c: CallSnapshot, startedAt: number): CallInfo {
-  const { audio, video, connection } = c.peer_state ?? { audio: true, video: true, connection: 'ok' }
+  const { audio, video, watching = true, connection } = c.peer_state ?? { audio: true, video: true, connection: 'ok' }
   return {
     id: c.call,
     peer: { id: c.peer.id, name: c.peer.name },
@@ -92,6 +92,7 @@ function toCall(c: CallSnapshot, startedAt: number): CallInfo {
     startedAt,
     peerAudio: audio,
     peerVideo: video,
+    peerWatching: watching,
     peerConnection: connection,
   }
 }
@@ -137,16 +138,17 @@ export function peerState(m: Model, p: Message<'peer.state'>): Step {
       ...call,
       peerAudio: p.audio ?? call.peerAudio,
       peerVideo: p.video ?? call.peerVideo,
+      peerWatching: p.watching ?? call.peerWatching,
       peerConnection: p.connection ?? call.peerConnection,
     },
   })
 }
 
-/** The person's tracks or their switches have changed. */
+/** The person's tracks or their switches have changed, or whether pictures are left out. */
 export function media(m: Model, change: Partial<Pick<Model, 'has' | 'wants'>>): Step {
   const model: Model = { ...m, ...change }
   const audio = model.has.audio && model.wants.audio
-  const video = model.has.video && model.wants.video
+  const video = model.has.video && model.wants.video && model.view.dataUse !== 'audio'
   const changed = audio !== m.view.audio || video !== m.view.video
   const shown = changed ? show(model, { audio, video }) : stay(model)
   return and(shown, (x) => stay(x, { type: 'enable', on: x.wants }, ...(changed ? announce(x) : [])))

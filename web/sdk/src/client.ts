@@ -4,8 +4,9 @@ import { Media } from './media.js'
 import type { MediaStreamLike, MediaTrackLike, Platform } from './platform/types.js'
 import { beat, beatMs, type Pulse } from './pulse.js'
 import { Session } from './socket.js'
-import type { State } from './state.js'
-import { readStats, type CallStats, type StatTotals } from './stats.js'
+import type { DataUse, State } from './state.js'
+import type { CallStats, StatTotals } from './stats.js'
+import { num, selectedPair } from './transport.js'
 
 /** What {@link createClient} needs. */
 export interface ClientOptions {
@@ -39,6 +40,8 @@ export interface Client {
   setMedia(m: { audio?: MediaTrackLike | null; video?: MediaTrackLike | null }): Promise<void>
   /** Mutes or unmutes; the partner is told. */
   setEnabled(m: { audio?: boolean; video?: boolean }): void
+  /** Saves data: `low` holds both pictures to about 300 kbit/s, `audio` sends and receives none. */
+  setDataUse(use: DataUse): void
   /** Queues for a partner. 1 to 8 topics, or any. */
   join(q: { topics: string[] | 'any'; langs?: string[] }): void
   /** Leaves the queue. */
@@ -172,6 +175,10 @@ class Runner implements Client {
     this.#dispatch({ type: 'enable', on: m })
   }
 
+  setDataUse(dataUse: DataUse): void {
+    this.#dispatch({ type: 'use', dataUse })
+  }
+
   join(q: { topics: string[] | 'any'; langs?: string[] }): void {
     this.#dispatch({ type: 'join', topics: q.topics, langs: q.langs })
   }
@@ -235,6 +242,8 @@ class Runner implements Client {
   }
 
   async stats(): Promise<CallStats> {
+    // Few look at it, so whoever does not need not load it.
+    const { readStats } = await import('./stats.js')
     const { stats, totals } = readStats(await this.#media.stats(), this.#totals, this.#platform.now())
     this.#totals = totals
     return stats
@@ -283,7 +292,7 @@ class Runner implements Client {
     const entries = await this.#media.stats().catch(() => [])
     if (heart !== this.#heart) return
     const now = this.#platform.now()
-    const { pulse, dead } = beat(last, readStats(entries, undefined, now).totals.received, now)
+    const { pulse, dead } = beat(last, num(selectedPair(entries), 'bytesReceived') ?? 0, now)
     // Nothing can be done without the server, but it is remembered: the same change of network often takes the WebSocket first.
     const online = this.#model.view.link === 'online'
     this.#await(heart, dead && last && !online ? { ...last, readAt: now } : pulse)
@@ -316,6 +325,8 @@ class Runner implements Client {
         return this.#media.close()
       case 'enable':
         return this.#media.setEnabled(e.on)
+      case 'pace':
+        return this.#media.setPace(e.pace)
     }
   }
 

@@ -6,6 +6,7 @@ export type {
   ChatLine,
   ClientError,
   ClosedBy,
+  DataUse,
   EndReason,
   Link,
   Notice,
@@ -16,4 +17,4 @@ export type {
   State,
   Topic,
 } from './state.js'
-export type { CallStats } from './stats.js'
+export type { CallStats, FlowStats } from './stats.js'

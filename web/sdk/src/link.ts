@@ -3,6 +3,7 @@ import * as call from './call.js'
 import * as chat from './chat.js'
 import { after, and, save, say, show, stay, step, stop, type Action, type Clock, type Effect, type Model, type Step } from './model.js'
 import { CloseCode, PROTOCOL_VERSION, type ClientMessage, type ServerMessage } from './protocol.js'
+import * as pace from './pace.js'
 import * as rtc from './rtc.js'
 import type { ClientError, ClosedBy } from './state.js'
 
@@ -94,7 +95,7 @@ export function welcome(m: Model, w: Message<'welcome'>, clock: Clock): Step {
     nextPing(model),
     save(model),
   )
-  const watched = and(online, (x) => stay(x, ...rtc.announce(x), ...(x.watching ? watch(x, true) : [])))
+  const watched = and(online, (x) => stay(x, ...pace.introduce(x), ...(x.watching ? watch(x, true) : [])))
   const media = and(watched, (x) => rtc.welcomed(x, w.resumed && w.media === 'keep'))
   return and(and(media, (x) => call.restored(x, w.state, clock)), (x) => chat.restored(x, w.state.chat ?? []))
 }

@@ -6,6 +6,7 @@ import * as call from './call.js'
 import * as chat from './chat.js'
 import * as link from './link.js'
 import { and, show, stay, step, type Action, type Clock, type Effect, type Identity, type Model, type Saved, type Step, type TimerName } from './model.js'
+import * as pace from './pace.js'
 import type { ServerMessage } from './protocol.js'
 import * as rtc from './rtc.js'
 import type { State } from './state.js'
@@ -22,6 +23,7 @@ const emptyView: State = {
   peerTyping: false,
   audio: false,
   video: false,
+  dataUse: 'normal',
 }
 
 /** The model before `connect`. */
@@ -50,12 +52,18 @@ export function initialModel(opts: Identity & { fresh: boolean; saved: Saved }):
     watching: false,
     has: { audio: false, video: false },
     wants: { audio: true, video: true },
+    pace: 'warm',
+    resting: false,
     typingAt: undefined,
   }
 }
 
 /** One step of the machine. */
 export function reduce(m: Model, a: Action, clock: Clock): Step {
+  return pace.paced(m, onAction(m, a, clock))
+}
+
+function onAction(m: Model, a: Action, clock: Clock): Step {
   switch (a.type) {
     case 'connect':
       return link.connect(m)
@@ -89,6 +97,8 @@ export function reduce(m: Model, a: Action, clock: Clock): Step {
       return call.media(m, { has: { ...m.has, ...a.has } })
     case 'enable':
       return call.media(m, { wants: { ...m.wants, ...a.on } })
+    case 'use':
+      return and(pace.use(m, a.dataUse), (x) => call.media(x, {}))
     case 'chat':
       return chat.write(m, a.cid, a.text, clock)
     case 'resend':
@@ -130,6 +140,8 @@ function onTimer(m: Model, name: TimerName, clock: Clock): Step {
       return show(m, { peerTyping: false })
     case 'queue':
       return call.rejoin(m)
+    case 'rest':
+      return pace.rest(m)
   }
 }
 

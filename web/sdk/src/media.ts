@@ -1,10 +1,22 @@
 import type { Action } from './machine.js'
-import type { IceServer, MediaKind, MediaStreamLike, MediaTrackLike, PeerConnectionAdapter, Platform, StatEntry } from './platform/types.js'
+import type { Bounds, IceServer, MediaKind, MediaStreamLike, MediaTrackLike, PeerConnectionAdapter, Platform, StatEntry } from './platform/types.js'
+import type { Pace } from './state.js'
 
 /** Something for each kind of media that is meant. */
 interface Both<T> {
   audio?: T
   video?: T
+}
+
+/**
+ * What a pace means for the picture. The trickle keeps its size, or the next partner would look at a small one for many seconds; it saves by
+ * showing less often instead. But not much less: an encoder takes a while to notice that pictures come faster, and sends too much meanwhile.
+ */
+const bounds: Readonly<Record<Pace, Bounds>> = {
+  full: { active: true },
+  low: { active: true, maxBitrate: 230_000 },
+  warm: { active: true, maxBitrate: 70_000, maxFramerate: 15, keepSize: true },
+  off: { active: false },
 }
 
 const kinds: readonly MediaKind[] = ['audio', 'video']
@@ -20,6 +32,7 @@ export class Media {
   readonly #listeners = new Set<(s: MediaStreamLike) => void>()
   readonly #tracks: { audio: MediaTrackLike | null; video: MediaTrackLike | null } = { audio: null, video: null }
   readonly #enabled = { audio: true, video: true }
+  #pace: Pace = 'warm'
   #pc: PeerConnectionAdapter | undefined
   #remote: MediaStreamLike | undefined
   /** The generation of the last offer; an answer to an older one is not applied. */
@@ -60,6 +73,7 @@ export class Media {
       },
     })
     this.#pc = pc
+    pc.bound(bounds[this.#pace])
     const ready = Promise.all(kinds.map((k) => pc.replaceTrack(k, this.#tracks[k])))
     this.#offer(pc, gen, false, ready)
   }
@@ -75,7 +89,11 @@ export class Media {
   answer(gen: number, sdp: string): void {
     const pc = this.#pc
     if (!pc || gen !== this.#gen) return
-    pc.answer(sdp).catch((err: unknown) => this.#fail(pc, `answer: ${String(err)}`))
+    pc.answer(sdp).then(
+      // Not every platform can do so before it knows what is sent.
+      () => pc.bound(bounds[this.#pace]),
+      (err: unknown) => this.#fail(pc, `answer: ${String(err)}`),
+    )
   }
 
   /** Gives the peer connection up; the remote stream stays for the next one. */
@@ -104,6 +122,12 @@ export class Media {
       const track = this.#tracks[k]
       if (track) track.enabled = on[k]
     }
+  }
+
+  /** Sends as much of the picture as the pace allows, from now on and on all peer connections to come. */
+  setPace(pace: Pace): void {
+    this.#pace = pace
+    this.#pc?.bound(bounds[pace])
   }
 
   async stats(): Promise<StatEntry[]> {

@@ -1,7 +1,7 @@
 /** The vocabulary of the state machine: what it remembers, what happens to it, and what it wants done. */
 import type { IceServer, PeerState } from './platform/types.js'
 import type { ClientMessage, ServerMessage } from './protocol.js'
-import type { State } from './state.js'
+import type { DataUse, Pace, State } from './state.js'
 
 /** Timers by name; setting one again replaces it. */
 export type TimerName =
@@ -23,6 +23,8 @@ export type TimerName =
   | 'typing'
   /** Time to queue again after the server asked for patience. */
   | 'queue'
+  /** Nobody has watched the own picture for long. */
+  | 'rest'
 
 /** Everything that can happen. */
 export type Action =
@@ -43,6 +45,7 @@ export type Action =
   | { type: 'dismiss'; what: 'error' | 'notice' }
   | { type: 'media'; has: { audio?: boolean; video?: boolean } }
   | { type: 'enable'; on: { audio?: boolean; video?: boolean } }
+  | { type: 'use'; dataUse: DataUse }
   | { type: 'opened' }
   | { type: 'message'; message: ServerMessage }
   | { type: 'closed'; code: number }
@@ -72,6 +75,7 @@ export type Effect =
   | { type: 'pc.answer'; gen: number; sdp: string }
   | { type: 'pc.close' }
   | { type: 'enable'; on: { audio: boolean; video: boolean } }
+  | { type: 'pace'; pace: Pace }
 
 /** The time (milliseconds since the epoch) and a random number in [0, 1) at the moment of an action. */
 export interface Clock {
@@ -121,6 +125,10 @@ export interface Model {
   readonly watching: boolean
   readonly has: { audio: boolean; video: boolean }
   readonly wants: { audio: boolean; video: boolean }
+  /** How much of the own picture is sent now. */
+  readonly pace: Pace
+  /** Nobody has watched the own picture for long. */
+  readonly resting: boolean
   /** When "is typing" was last sent, in milliseconds since the epoch; `undefined` when the partner was told that it stopped. */
   readonly typingAt: number | undefined
 }

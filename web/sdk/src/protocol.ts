@@ -59,7 +59,7 @@ export interface CallSnapshot {
   langs?: string[]
   /** Milliseconds since the epoch, by the server's clock. */
   started_at?: number
-  peer_state?: { audio: boolean; video: boolean; connection: PeerQuality }
+  peer_state?: { audio: boolean; video: boolean; watching?: boolean; connection: PeerQuality }
 }
 
 /** A line of chat from the server. `from` is the partner's id in this call, or `me` in a snapshot. */
@@ -98,6 +98,7 @@ export type ClientMessage =
   | { type: 'call.next'; id: string; call: string }
   | { type: 'call.leave'; call: string }
   | { type: 'peer.state'; audio: boolean; video: boolean }
+  | { type: 'media.want'; audio: boolean; video: boolean; max_kbps?: number }
   | { type: 'chat'; id: string; call: string; cid: string; text: string }
   | { type: 'chat.typing'; on: boolean }
   | { type: 'topics.watch'; on: boolean }
@@ -126,7 +127,7 @@ export type ServerMessage =
   | { type: 'queue.state'; phase: 'queued'; ticket: string; since: number; waiting: number; eta_ms?: number }
   | ({ type: 'match' } & CallSnapshot)
   | { type: 'call.end'; call: string; reason: EndReason; requeued: boolean }
-  | { type: 'peer.state'; audio?: boolean; video?: boolean; connection?: PeerQuality }
+  | { type: 'peer.state'; audio?: boolean; video?: boolean; watching?: boolean; connection?: PeerQuality }
   | ({ type: 'chat' } & ChatEntry)
   | { type: 'chat.typing'; on: boolean }
   | { type: 'topics'; topics: Topic[] }

@@ -15,6 +15,12 @@ export type Rtc = 'none' | 'connecting' | 'connected' | 'disconnected' | 'failed
 /** How the partner's connection is doing, as the server sees it. */
 export type PeerQuality = 'ok' | 'poor' | 'reconnecting'
 
+/** How much data the person wants to use: all that helps, about 300 kbit/s each way, or sound only. */
+export type DataUse = 'normal' | 'low' | 'audio'
+
+/** How much of the own picture is sent: all of it, a little, a trickle that keeps the encoder warm, or nothing. */
+export type Pace = 'full' | 'low' | 'warm' | 'off'
+
 /** Why a call ended. */
 export type EndReason = 'next' | 'left' | 'lost' | 'blocked' | 'kicked' | 'restart'
 
@@ -51,6 +57,8 @@ export interface CallInfo {
   startedAt: number
   peerAudio: boolean
   peerVideo: boolean
+  /** Whether the partner receives our picture, when there is one. */
+  peerWatching: boolean
   peerConnection: PeerQuality
 }
 
@@ -87,8 +95,9 @@ export interface State {
   readonly peerTyping: boolean
   /** Is my microphone on: there is a track and it is enabled. */
   readonly audio: boolean
-  /** Is my camera on: there is a track and it is enabled. */
+  /** Is my camera on: there is a track, it is enabled, and pictures are not left out to save data. */
   readonly video: boolean
+  readonly dataUse: DataUse
   readonly error?: ClientError | undefined
   /** The last notice, until it is dismissed or the search or call that it came in is over. */
   readonly notice?: Notice | undefined

@@ -1,4 +1,5 @@
 import type {
+  Bounds,
   GuestReply,
   IceServer,
   MediaKind,
@@ -79,6 +80,7 @@ export class FakePeer implements PeerConnectionAdapter {
   readonly offers: boolean[] = []
   readonly answers: string[] = []
   readonly sending: { audio: MediaTrackLike | null; video: MediaTrackLike | null } = { audio: null, video: null }
+  readonly bounds: Bounds[] = []
   closed = false
   /** Bytes that have come in, for the statistics. */
   received = 0
@@ -100,6 +102,10 @@ export class FakePeer implements PeerConnectionAdapter {
 
   async replaceTrack(kind: MediaKind, track: MediaTrackLike | null): Promise<void> {
     this.sending[kind] = track
+  }
+
+  bound(b: Bounds): void {
+    this.bounds.push(b)
   }
 
   async stats(): Promise<StatEntry[]> {

@@ -134,18 +134,18 @@ describe('welcome brings both sides together', () => {
   const offline = (...actions: Action[]): Action[] => [...actions, { type: 'closed', code: 1006 }]
   const back = (state: Extract<ServerMessage, { type: 'welcome' }>['state']): Action => from(welcome({ resumed: true, media: 'keep', state }))
   const table: { name: string; actions: Action[]; phase: string; sends: string[] }[] = [
-    { name: 'the same call goes on', actions: [...offline(...inCall), back({ phase: 'call', call: snapshot })], phase: 'call', sends: ['peer.state'] },
-    { name: 'the call ended meanwhile', actions: [...offline(...inCall), back({ phase: 'idle', ended: { call: 'c1', reason: 'left' } })], phase: 'left', sends: ['peer.state'] },
-    { name: 'Next pressed offline is sent now', actions: [...offline(...inCall), { type: 'next' }, back({ phase: 'call', call: snapshot })], phase: 'queued', sends: ['peer.state', 'call.next'] },
-    { name: 'leave pressed offline is sent now', actions: [...offline(...inCall), { type: 'leave' }, back({ phase: 'call', call: snapshot })], phase: 'idle', sends: ['peer.state', 'call.leave'] },
-    { name: 'still waiting', actions: [...offline(...ticketed), back({ phase: 'queued', ticket: 't2' })], phase: 'queued', sends: ['peer.state'] },
-    { name: 'the server forgot that we wait', actions: [...offline(...ticketed), back({ phase: 'idle' })], phase: 'queued', sends: ['peer.state', 'queue.join'] },
-    { name: 'matched while offline', actions: [...offline(...ticketed), back({ phase: 'call', call: snapshot })], phase: 'call', sends: ['peer.state'] },
-    { name: 'cancelled while offline', actions: [...offline(...ticketed), { type: 'cancel' }, back({ phase: 'queued', ticket: 't2' })], phase: 'idle', sends: ['peer.state', 'queue.leave'] },
-    { name: 'cancelled while offline, but matched', actions: [...offline(...ticketed), { type: 'cancel' }, back({ phase: 'call', call: snapshot })], phase: 'idle', sends: ['peer.state', 'call.leave'] },
-    { name: 'joined while offline', actions: [...offline(...online), joinNews, back({ phase: 'idle' })], phase: 'queued', sends: ['peer.state', 'queue.join'] },
-    { name: 'a reloaded page finds its call', actions: [{ type: 'connect' }, { type: 'opened' }, back({ phase: 'call', call: snapshot })], phase: 'call', sends: ['peer.state'] },
-    { name: 'a reloaded page finds its place in line', actions: [{ type: 'connect' }, { type: 'opened' }, back({ phase: 'queued', ticket: 't2' })], phase: 'queued', sends: ['peer.state'] },
+    { name: 'the same call goes on', actions: [...offline(...inCall), back({ phase: 'call', call: snapshot })], phase: 'call', sends: ['peer.state', 'media.want'] },
+    { name: 'the call ended meanwhile', actions: [...offline(...inCall), back({ phase: 'idle', ended: { call: 'c1', reason: 'left' } })], phase: 'left', sends: ['peer.state', 'media.want'] },
+    { name: 'Next pressed offline is sent now', actions: [...offline(...inCall), { type: 'next' }, back({ phase: 'call', call: snapshot })], phase: 'queued', sends: ['peer.state', 'media.want', 'call.next'] },
+    { name: 'leave pressed offline is sent now', actions: [...offline(...inCall), { type: 'leave' }, back({ phase: 'call', call: snapshot })], phase: 'idle', sends: ['peer.state', 'media.want', 'call.leave'] },
+    { name: 'still waiting', actions: [...offline(...ticketed), back({ phase: 'queued', ticket: 't2' })], phase: 'queued', sends: ['peer.state', 'media.want'] },
+    { name: 'the server forgot that we wait', actions: [...offline(...ticketed), back({ phase: 'idle' })], phase: 'queued', sends: ['peer.state', 'media.want', 'queue.join'] },
+    { name: 'matched while offline', actions: [...offline(...ticketed), back({ phase: 'call', call: snapshot })], phase: 'call', sends: ['peer.state', 'media.want'] },
+    { name: 'cancelled while offline', actions: [...offline(...ticketed), { type: 'cancel' }, back({ phase: 'queued', ticket: 't2' })], phase: 'idle', sends: ['peer.state', 'media.want', 'queue.leave'] },
+    { name: 'cancelled while offline, but matched', actions: [...offline(...ticketed), { type: 'cancel' }, back({ phase: 'call', call: snapshot })], phase: 'idle', sends: ['peer.state', 'media.want', 'call.leave'] },
+    { name: 'joined while offline', actions: [...offline(...online), joinNews, back({ phase: 'idle' })], phase: 'queued', sends: ['peer.state', 'media.want', 'queue.join'] },
+    { name: 'a reloaded page finds its call', actions: [{ type: 'connect' }, { type: 'opened' }, back({ phase: 'call', call: snapshot })], phase: 'call', sends: ['peer.state', 'media.want'] },
+    { name: 'a reloaded page finds its place in line', actions: [{ type: 'connect' }, { type: 'opened' }, back({ phase: 'queued', ticket: 't2' })], phase: 'queued', sends: ['peer.state', 'media.want'] },
   ]
   test.each(table)('$name', ({ actions, phase, sends }) => {
     const { model, effects } = run(fresh(), ...actions)

@@ -6,7 +6,7 @@ import type { Model } from './model'
 import { Logo } from './parts/icon'
 import { ErrorNote, LostInvitation, ServerGone, ServerNote } from './parts/notices'
 import { announcement } from './parts/words'
-import { anchorOf, screenOf, type Screen } from './screen'
+import { anchorOf, pictured, screenOf, type Screen } from './screen'
 import { Closed } from './screens/closed'
 import { Home } from './screens/home'
 import { Splash } from './screens/splash'
@@ -60,7 +60,7 @@ export function App({ model, back }: { model: Model; back: BackButton }) {
       )}
       <main>
         <Stage model={model} />
-        {talk && screen === 'call' && !state.call?.peerVideo && <talk.Face name={state.call?.peer.name ?? ''} />}
+        {talk && screen === 'call' && !pictured(state) && <talk.Face name={state.call?.peer.name ?? ''} />}
         {pick(screen, talk, model, state, ui, local)}
         {talk && (screen === 'waiting' || screen === 'call') && <talk.SelfView local={local} />}
         <div class="notices">
@@ -74,7 +74,7 @@ export function App({ model, back }: { model: Model; back: BackButton }) {
         </p>
       </main>
       {talk && chat && <talk.Chat key={state.call?.id} state={state} client={model.client} onClose={() => model.chat(false)} />}
-      {talk && <talk.Dialogs model={model} ui={ui} />}
+      {talk && <talk.Dialogs model={model} state={state} ui={ui} />}
     </div>
   )
 }

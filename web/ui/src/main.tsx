@@ -34,7 +34,8 @@ function start(): void {
   globalThis.__smalltalk = client
   const local = new LocalMedia()
   const stores = { tab: keep(() => sessionStorage), ever: keep(() => localStorage) }
-  const model = new Model(client, local, stores, invited(location.pathname))
+  const { connection } = navigator as Navigator & { connection?: { saveData?: boolean } }
+  const model = new Model(client, local, stores, invited(location.pathname), connection?.saveData)
   const back = new BackButton(window, () => model.back())
 
   // Nobody who cannot see the page should be seen through it.

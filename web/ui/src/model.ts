@@ -1,11 +1,11 @@
-import type { Client, State } from '@smalltalk/client'
+import type { Client, DataUse, State } from '@smalltalk/client'
 import { Cell } from './cell'
 import { Keys, ESC_WINDOW_MS } from './keys'
 import type { LocalMedia, LocalState, Mode } from './media/local'
 import { screenOf, type Route, type Screen } from './screen'
 
 /** What a dialog may be open about. */
-export type Dialog = 'leave' | 'help' | 'details'
+export type Dialog = 'leave' | 'help' | 'data' | 'details'
 
 /** What the screens know beside the client's state and the own devices. */
 export interface Ui {
@@ -57,7 +57,9 @@ export function keep(of: () => Storage): Keep {
 }
 
 const TAB = { mode: 'st.mode', off: 'st.off' }
-const EVER = { picked: 'st.topics', letters: 'st.letters', auto: 'st.auto' }
+const EVER = { picked: 'st.topics', letters: 'st.letters', auto: 'st.auto', data: 'st.data' }
+
+const USES: readonly string[] = ['normal', 'low', 'audio'] satisfies DataUse[]
 
 /** Ties the client, the own devices and the screens together. */
 export class Model {
@@ -80,12 +82,15 @@ export class Model {
   /** When the call began, by performance.now(). */
   #metAt = -Infinity
 
-  constructor(client: Client, local: LocalMedia, stores: { tab: Keep; ever: Keep }, invited?: string) {
+  constructor(client: Client, local: LocalMedia, stores: { tab: Keep; ever: Keep }, invited?: string, frugal = false) {
     this.client = client
     this.local = local
     this.#tab = stores.tab
     this.#ever = stores.ever
     this.#invited = invited
+    const use = this.#ever.get(EVER.data) ?? ''
+    // Where the person has not said, the browser may have been told to save data.
+    if (USES.includes(use) || frugal) client.setDataUse(USES.includes(use) ? (use as DataUse) : 'low')
     const auto = this.#ever.get(EVER.auto)
     this.ui = new Cell<Ui>({
       route: 'home',
@@ -133,7 +138,7 @@ export class Model {
   /** The look at oneself, where devices and the way to take part are chosen. */
   preview(): void {
     this.ui.patch({ route: 'preview' })
-    void this.local.open('video')
+    void this.#open('video')
   }
 
   /**
@@ -144,7 +149,7 @@ export class Model {
     this.#tab.set(TAB.mode, mode)
     this.client.dismissError()
     this.ui.patch({ route: 'starting', mode })
-    await this.local.open(mode)
+    await this.#open(mode)
     if (this.ui.get().route !== 'starting') return
     if (unseen && this.local.cell.get().problem) return this.ui.patch({ route: 'preview' })
     this.#sending = true
@@ -202,6 +207,16 @@ export class Model {
     this.ui.patch({ auto: on })
   }
 
+  /** Says how much data may be used, from now on and in later visits. */
+  data(use: DataUse): void {
+    this.#ever.set(EVER.data, use)
+    this.client.setDataUse(use)
+    const { mode } = this.ui.get()
+    if (this.screen === 'preview') void this.#open('video')
+    // Whoever went in without a camera is not filmed for using more data.
+    else if (this.#sending && mode) void this.#open(mode)
+  }
+
   /** Takes a key pressed anywhere; true if it meant something. */
   key(e: KeyboardEvent): boolean {
     if (this.screen !== 'call' || this.ui.get().dialog) return false
@@ -230,6 +245,11 @@ export class Model {
       default:
         return false
     }
+  }
+
+  /** Opens the devices for a mode, but no camera that nobody would see. */
+  #open(mode: Mode): Promise<void> {
+    return this.local.open(mode === 'video' && this.client.state.dataUse === 'audio' ? 'audio' : mode)
   }
 
   /** Switches the microphone or the camera; a reload keeps to it. */
@@ -304,7 +324,7 @@ export class Model {
     // The call goes on in a new page, as after a crash: so do our devices.
     if (screen === 'call' && !this.#sending && mode && route !== 'starting') {
       this.#sending = true
-      void this.local.open(mode)
+      void this.#open(mode)
     }
   }
 

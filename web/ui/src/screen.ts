@@ -47,3 +47,8 @@ export function listed(words: readonly string[]): string {
 export function topicNames(ids: readonly string[], topics: State['topics']): string[] {
   return ids.map((id) => topics.find((t) => t.id === id)?.name ?? id)
 }
+
+/** Whether there is a picture of the partner to look at. */
+export function pictured(s: Pick<State, 'call' | 'dataUse'>): boolean {
+  return s.call?.peerVideo === true && s.dataUse !== 'audio'
+}

@@ -17,6 +17,7 @@ const call = (id: string): NonNullable<State['call']> => ({
   startedAt: 0,
   peerAudio: true,
   peerVideo: true,
+  peerWatching: true,
   peerConnection: 'ok',
 })
 
@@ -30,13 +31,58 @@ afterEach(() => {
   vi.unstubAllGlobals()
 })
 
-function page(state: Partial<State> = {}, tab = memory(), ever = memory(), invited?: string) {
+function page(state: Partial<State> = {}, tab = memory(), ever = memory(), invited?: string, frugal?: boolean) {
   const client = new FakeClient({ ...IDLE, ...state })
   const local = new LocalMedia()
-  return { client, local, tab, model: new Model(client, local, { tab, ever }, invited) }
+  return { client, local, tab, model: new Model(client, local, { tab, ever }, invited, frugal) }
 }
 
 const settled = () => vi.advanceTimersByTimeAsync(0)
+
+describe('data use', () => {
+  it('is kept for later visits; at first the browser says', () => {
+    const ever = memory()
+    expect(page({}, memory(), ever).client.state.dataUse).toBe('normal')
+    expect(page({}, memory(), ever, undefined, true).client.state.dataUse).toBe('low')
+    page({}, memory(), ever).model.data('normal')
+    expect(page({}, memory(), ever, undefined, true).client.state.dataUse).toBe('normal')
+    page({}, memory(), ever).model.data('audio')
+    expect(page({}, memory(), ever).client.state.dataUse).toBe('audio')
+    ever.set('st.data', 'none at all')
+    expect(page({}, memory(), ever).client.state.dataUse).toBe('normal')
+  })
+
+  it('without pictures the camera is off, in a call and in the preview', async () => {
+    const { client, local, model } = page()
+    const sent = () => client.asked.filter((a) => a.startsWith('media')).at(-1)
+    await model.go('video')
+    client.set({ phase: 'call', call: call('c1'), queue: undefined })
+    model.data('audio')
+    await settled()
+    expect(local.cell.get()).toMatchObject({ video: undefined, audio: expect.anything() })
+    expect(sent()).toBe('media audio -')
+    model.data('low')
+    await settled()
+    expect(sent()).toBe('media audio video')
+    client.set({ phase: 'idle', call: undefined })
+    model.data('audio')
+    model.preview()
+    await settled()
+    expect(local.cell.get().video).toBeUndefined()
+    model.data('normal')
+    await settled()
+    expect(local.cell.get().video).toBeDefined()
+  })
+
+  it('whoever went in without a camera is not filmed for using more data', async () => {
+    const { client, local, model } = page()
+    await model.go('audio')
+    client.set({ phase: 'call', call: call('c1'), queue: undefined })
+    model.data('low')
+    await settled()
+    expect(local.cell.get().video).toBeUndefined()
+  })
+})
 
 describe('start', () => {
   it('shows the preview the first time, then goes straight to waiting', async () => {

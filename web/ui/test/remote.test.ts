@@ -1,4 +1,4 @@
-import type { CallInfo } from '@smalltalk/client'
+import type { CallInfo, DataUse } from '@smalltalk/client'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { SETTLE_MS } from '../src/media/gate'
 import { RemoteView, type Clock, type RemoteElement } from '../src/media/remote'
@@ -56,13 +56,31 @@ class FakeVideo implements RemoteElement {
   }
 }
 
-const call = (id: string, peerVideo = true): { phase: 'call'; call: CallInfo } => ({
+const call = (id: string, peerVideo = true, dataUse: DataUse = 'normal'): { phase: 'call'; call: CallInfo; dataUse: DataUse } => ({
   phase: 'call',
-  call: { id, peer: { id: 'p', name: 'P' }, topics: [], startedAt: 0, peerAudio: true, peerVideo, peerConnection: 'ok' },
+  dataUse,
+  call: { id, peer: { id: 'p', name: 'P' }, topics: [], startedAt: 0, peerAudio: true, peerVideo, peerWatching: true, peerConnection: 'ok' },
 })
-const gone = { phase: 'left', call: undefined } as const
+const gone = { phase: 'left', call: undefined, dataUse: 'normal' } as const
 
 describe('RemoteView', () => {
+  it('shows no picture that is left out to save data, and a new one after that', () => {
+    view.update(call('a'))
+    clock.move(2 * SETTLE_MS)
+    video.frame(clock.time, clock.time)
+    expect(video.live).toBe(true)
+    view.update(call('a', true, 'audio'))
+    expect(video.live).toBe(false)
+    const before = clock.time
+    clock.move(1000)
+    view.update(call('a', true, 'low'))
+    video.frame(clock.time, before)
+    expect(video.live).toBe(false)
+    clock.move(2 * SETTLE_MS)
+    video.frame(clock.time, clock.time)
+    expect(video.live).toBe(true)
+  })
+
   let clock: FakeClock
   let video: FakeVideo
   let blocked: boolean

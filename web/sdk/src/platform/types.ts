@@ -34,6 +34,18 @@ export type PeerState = 'new' | 'connecting' | 'connected' | 'disconnected' | 'f
 /** One entry of a W3C statistics report, untyped because platforms differ in what they fill in. */
 export type StatEntry = Readonly<Record<string, unknown>>
 
+/** What is sent of a picture; where a bound is absent, as the platform likes. */
+export interface Bounds {
+  /** Whether anything is sent. */
+  readonly active: boolean
+  /** The most, in bit/s. */
+  readonly maxBitrate?: number
+  /** The most, in frames a second. */
+  readonly maxFramerate?: number
+  /** Send fewer frames rather than smaller ones where the bitrate is not enough. */
+  readonly keepSize?: boolean
+}
+
 /** What a peer connection reports. Nothing is called after {@link PeerConnectionAdapter.close}. */
 export interface PeerEvents {
   onTrack(kind: MediaKind, track: MediaTrackLike): void
@@ -53,6 +65,8 @@ export interface PeerConnectionAdapter {
   answer(sdp: string): Promise<void>
   /** Sends this track, or nothing, from now on. Never renegotiates. */
   replaceTrack(kind: MediaKind, track: MediaTrackLike | null): Promise<void>
+  /** Bounds the picture that is sent, at once. A platform that cannot do it leaves it. Never renegotiates. */
+  bound(b: Bounds): void
   stats(): Promise<StatEntry[]>
   close(): void
 }

@@ -1,4 +1,5 @@
 import type { State } from '@smalltalk/client'
+import { pictured } from '../screen'
 import { FrameGate, SETTLE_MS } from './gate'
 
 /** The part of HTMLVideoElement that is needed here. */
@@ -49,10 +50,10 @@ export class RemoteView {
     el.muted = true
   }
 
-  update(state: Pick<State, 'phase' | 'call'>): void {
+  update(state: Pick<State, 'phase' | 'call' | 'dataUse'>): void {
     const call = state.phase === 'call' ? state.call : undefined
     const id = call?.id ?? ''
-    const video = call?.peerVideo ?? false
+    const video = pictured({ call, dataUse: state.dataUse })
     if (id !== this.#call) this.#change(id)
     else if (video === this.#video) return
     this.#video = video

@@ -22,6 +22,8 @@ export function Call({ model, state, ui, local }: { model: Model; state: State; 
           <p>{sharedLine(call.topics, state.topics)}</p>
           {!call.peerAudio && <Mark icon="micOff" text="Muted" />}
           {!call.peerVideo && <Mark icon="camOff" text="Camera off" />}
+          {state.dataUse === 'audio' && <Mark icon="sound" text="Sound only" />}
+          {!call.peerWatching && state.video && <Mark icon="sound" text="Does not see you" />}
           {call.peerConnection === 'poor' && <Mark icon="warn" text="Weak connection" />}
         </div>
         <button class="round ghost" data-testid="details" aria-label="Connection details" title="Connection details" onClick={() => model.ui.patch({ dialog: 'details' })}>

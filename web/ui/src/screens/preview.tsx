@@ -67,6 +67,9 @@ export function Preview({ model, local }: { model: Model; local: LocalState }) {
               Text only
             </button>
           )}
+          <button class="quiet" data-testid="data-use" onClick={() => model.ui.patch({ dialog: 'data' })}>
+            Data use
+          </button>
           <button class="quiet" data-testid="back-home" onClick={() => model.home()}>
             Back
           </button>
@@ -88,7 +91,7 @@ function Help({ model, problem }: { model: Model; problem: NonNullable<LocalStat
       ))}
       {problem.kind !== 'insecure' && (
         <div class="go">
-          <button class="quiet" onClick={() => void model.local.open('video')}>
+          <button class="quiet" onClick={() => model.preview()}>
             Try again
           </button>
           {problem.device === 'both' && (

@@ -1,4 +1,4 @@
-import type { Client, State } from '@smalltalk/client'
+import type { Client, DataUse, State } from '@smalltalk/client'
 
 export const IDLE: State = {
   link: 'online',
@@ -17,6 +17,7 @@ export const IDLE: State = {
   peerTyping: false,
   audio: true,
   video: true,
+  dataUse: 'normal',
 }
 
 /** A client that does as it is told by the test and remembers what it was asked. */
@@ -52,6 +53,10 @@ export class FakeClient implements Client {
   }
   setEnabled(on: { audio?: boolean; video?: boolean }): void {
     this.asked.push(`enabled ${on.audio} ${on.video}`)
+  }
+  setDataUse(dataUse: DataUse): void {
+    this.asked.push(`data ${dataUse}`)
+    this.set({ dataUse })
   }
   join(q: { topics: string[] | 'any' }): void {
     this.asked.push('join')
@@ -98,6 +103,12 @@ export class FakeClient implements Client {
     this.asked.push('freshGuest')
   }
   async stats() {
-    return { rttMs: 23, inKbps: 1740, outKbps: 1512, path: 'udp' as const, fps: 29.9, width: 1280, height: 720 }
+    return {
+      rttMs: 23,
+      peerRttMs: 61,
+      path: 'udp' as const,
+      received: { kbps: 1740, loss: 0.004, repairs: 2, codec: 'VP8', fps: 29.9, width: 1280, height: 720 },
+      sent: { kbps: 1512, loss: 0, repairs: 0, codec: 'VP8', fps: 30, width: 640, height: 360 },
+    }
   }
 }

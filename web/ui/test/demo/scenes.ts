@@ -20,6 +20,7 @@ const CALL: NonNullable<State['call']> = {
   startedAt: 0,
   peerAudio: true,
   peerVideo: true,
+  peerWatching: true,
   peerConnection: 'ok',
 }
 const LINES: State['chat'] = [
@@ -65,6 +66,9 @@ export const SCENES: Record<string, Scene> = {
   'call-failed': { state: call({}, { rtc: 'failed', rtcFailures: 1 }) },
   'call-silent': { state: call(), ui: { silent: true, armed: true } },
   'call-help': { state: call(), ui: { dialog: 'help' } },
+  'call-sound-only': { state: { ...call(), dataUse: 'audio', video: false } },
+  'call-unwatched': { state: call({ peerWatching: false }) },
+  'data-use': { ui: { route: 'preview', dialog: 'data' } },
   'call-details': { state: call(), ui: { dialog: 'details' } },
   'call-confirm': { state: call(), ui: { dialog: 'leave' } },
   'left-next': { state: { phase: 'left', left: { reason: 'next', name: 'Bright Heron' } } },
