@@ -142,6 +142,18 @@ func (c *client) offer(codec string) {
 	c.want("rtc.answer")
 }
 
+// offerAndMeet offers, which is all that a match has waited for: it may come before the answer.
+func (c *client) offerAndMeet() {
+	c.t.Helper()
+	c.gen++
+	c.send(message{"type": "rtc.offer", "sdp": "offer " + c.name, "gen": c.gen})
+	for range 2 {
+		if m := c.wantAny("rtc.answer", "match"); m["type"] == "match" {
+			c.call = m.str("call")
+		}
+	}
+}
+
 func (c *client) find(topics any) {
 	c.t.Helper()
 	c.send(message{"type": "queue.join", "topics": topics})

@@ -428,14 +428,14 @@ func TestNoMatchWithoutMedia(t *testing.T) {
 			a.find("any")
 			a.want("queue.state")
 			e.media.die("a")
-		}, func(_ *env, a *client) { a.offer("") }},
+		}, func(_ *env, a *client) { a.offerAndMeet() }},
 		{"the offer is refused, and the next one works", func(_ *env, a *client) {
 			a.find("any")
 			a.want("queue.state")
 			a.gen++
 			a.send(message{"type": "rtc.offer", "sdp": "nonsense", "gen": a.gen})
 			a.wantError("sdp_rejected")
-		}, func(_ *env, a *client) { a.offer("") }},
+		}, func(_ *env, a *client) { a.offerAndMeet() }},
 		{"the WebSocket is lost meanwhile", func(e *env, a *client) {
 			a.offer("")
 			a.find("any")
@@ -444,7 +444,7 @@ func TestNoMatchWithoutMedia(t *testing.T) {
 			a.drop()
 			synctest.Wait()
 			*a = *a.resumes()
-		}, func(_ *env, a *client) { a.offer("") }},
+		}, func(_ *env, a *client) { a.offerAndMeet() }},
 	}
 	for _, c := range table {
 		t.Run(c.name, func(t *testing.T) {
@@ -463,7 +463,9 @@ func TestNoMatchWithoutMedia(t *testing.T) {
 					t.Fatalf("matched without media: %+v", s)
 				}
 				c.heal(e, a)
-				a.met()
+				if a.call == "" {
+					a.met()
+				}
 				b.met()
 			})
 		})
