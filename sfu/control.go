@@ -23,7 +23,7 @@ const (
 // receiveRTCP takes one decrypted RTCP packet (not a compound) from the peer.
 // Only the peer's control goroutine calls it.
 func (l *leg) receiveRTCP(b []byte, now time.Duration, via *burst) {
-	if !l.control.admit(len(b), now) {
+	if !l.control.admit(ccCost(b), now) {
 		l.count.dropped[dropExcess].Add(1)
 
 		return

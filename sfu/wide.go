@@ -91,6 +91,7 @@ func (r *route) returnWide(b []byte, via *burst) bool {
 		return true
 	}
 	w.follow(w.reader.reference)
+	w.reader.within(s)
 	clock := time.Duration(up.clock.Load())
 	for {
 		out, ticks, arrived, ok := w.reader.next()
@@ -130,6 +131,16 @@ func (r *route) returnWide(b []byte, via *burst) bool {
 	r.publisher.sendWide(&w.writer, via)
 
 	return true
+}
+
+// within leaves of what is to be read the numbers that went out with s and are
+// still remembered.
+func (r *ccReader) within(s *span) {
+	highest := s.highest.Load()
+	next := highest + int64(int16(r.seq-s.out(highest)))
+	oldest := max(s.first, highest-arrivalWindow+1)
+	r.skip(int(oldest - next))
+	r.keep(int(highest - max(next, oldest) + 1))
 }
 
 // follow extends the subscriber's reference time, which has 24 bits.
