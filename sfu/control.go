@@ -175,8 +175,8 @@ func (d *downTrack) affordsRepair() bool {
 	return d.credit > 0
 }
 
-// resendInterval is how soon after a packet was sent a request for it can be
-// about that packet: a little less than a round trip, which varies.
+// resendInterval is how soon after a packet was repeated a request for it can be
+// about that repeat: a little less than a round trip, which varies.
 func (l *leg) resendInterval() time.Duration {
 	return time.Duration(l.rtt.Load()) * 3 / 4
 }
