@@ -20,8 +20,10 @@ const (
 	// senders want to hear of packets in the order that they were sent in.
 	mergeWait = 250 * time.Millisecond
 	// deafAfter is when a subscriber that should have sent feedback is taken
-	// for one that will not, until it does.
+	// for one that will not, until it does. One packet in deafProbe still goes
+	// out with its number, because without any it never could.
 	deafAfter = 2 * time.Second
+	deafProbe = 500 * time.Millisecond
 )
 
 // wideRoute is the transport-wide part of a route.
@@ -32,8 +34,9 @@ type wideRoute struct {
 	heard atomic.Bool
 
 	// The publisher's media goroutine's.
-	begun time.Duration
-	deaf  bool
+	begun   time.Duration
+	deaf    bool
+	probeAt time.Duration // when next a number goes out although it is deaf
 
 	// The subscriber's control goroutine's.
 	reader    ccReader
@@ -50,7 +53,7 @@ func (w *wideRoute) number(p *packet, k kind, subscriber *leg, now time.Duration
 	s := w.span.Load()
 	w.deaf = s != nil && now-w.begun > deafAfter && !w.heard.Load()
 	switch {
-	case w.deaf:
+	case w.deaf && now < w.probeAt:
 		return 0, false
 	case s == nil:
 		subscriber.number++
@@ -61,6 +64,7 @@ func (w *wideRoute) number(p *packet, k kind, subscriber *leg, now time.Duration
 	case p.number < s.first:
 		return 0, false
 	}
+	w.probeAt = now + deafProbe
 	s.extend(p.number)
 	n := s.out(p.number)
 	if int16(n-subscriber.number) > 0 {
