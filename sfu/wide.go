@@ -9,12 +9,15 @@ import (
 // reached it and when, and the publisher, whose rate control lives on that,
 // hears it in terms of its own numbers. What the relay did not pass on with
 // its number it reports itself, in between.
+//
+// Arrival times are told in one clock for as long as the publisher is there.
+// Where a partner's feedback begins, its first packet is told as if the relay
+// had; where it ends, the relay goes on from its last. So no difference of two
+// partners' delays is taken for a queue, and nothing has to be started anew: a
+// sender forgets its probes and its throughput when arrivals are a second apart
+// (libwebrtc: ProbeBitrateEstimator::EraseOldClusters).
 
 const (
-	// clockJump is put between two clocks that a publisher hears arrival times
-	// of. Senders begin their measurement of delay anew when arrivals are 3 s
-	// further apart than the feedback about them (libwebrtc: InterArrivalDelta).
-	clockJump = 5 * time.Second
 	// mergeWait is how long, beyond a round trip, the relay leaves it to the
 	// subscriber's feedback to bring with it what is the relay's own to report:
 	// senders want to hear of packets in the order that they were sent in.
@@ -115,7 +118,6 @@ func (r *route) returnWide(b []byte, via *burst) bool {
 				if !known {
 					continue
 				}
-				clock += clockJump
 				w.shift = came + clock - at
 				w.heard.Store(true)
 			}
@@ -213,9 +215,6 @@ func (l *leg) sendWide(w *ccWriter, via *burst) {
 // end is called when the route has been taken away and nobody uses it.
 func (r *route) end() {
 	up := &r.publisher.up
-	if r.wide.heard.Load() {
-		up.clock.Add(int64(clockJump))
-	}
 	r.subscriber.count.pathRTT.Store(0)
 	for k := range up.returned {
 		up.returned[k].Store(0)
