@@ -23,7 +23,7 @@ const (
 // receiveRTCP takes one decrypted RTCP packet (not a compound) from the peer.
 // Only the peer's control goroutine calls it.
 func (l *leg) receiveRTCP(b []byte, now time.Duration, via *burst) {
-	if !l.control.admit(len(b), now) {
+	if !l.control.admit(ccCost(b), now) {
 		l.count.dropped[dropExcess].Add(1)
 
 		return
@@ -175,8 +175,8 @@ func (d *downTrack) affordsRepair() bool {
 	return d.credit > 0
 }
 
-// resendInterval is how soon after a packet was sent a request for it can be
-// about that packet: a little less than a round trip, which varies.
+// resendInterval is how soon after a packet was repeated a request for it can be
+// about that repeat: a little less than a round trip, which varies.
 func (l *leg) resendInterval() time.Duration {
 	return time.Duration(l.rtt.Load()) * 3 / 4
 }

@@ -133,14 +133,43 @@ func TestResendInterval(t *testing.T) {
 		after time.Duration
 		want  int
 	}{
-		{40 * time.Millisecond, 0}, {70 * time.Millisecond, 1},
-		{100 * time.Millisecond, 1}, {140 * time.Millisecond, 2},
-		{220 * time.Millisecond, 2}, {260 * time.Millisecond, 3},
+		{20 * time.Millisecond, 0}, {40 * time.Millisecond, 1},
+		{90 * time.Millisecond, 1}, {110 * time.Millisecond, 2},
+		{220 * time.Millisecond, 2}, {240 * time.Millisecond, 3},
 	} {
 		control(t, subscriber, c.now+step.after, nack)
 		if len(down.repairs) != step.want {
 			t.Errorf("step %d: %d repairs, want %d", i, len(down.repairs), step.want)
 		}
+	}
+}
+
+// TestFirstRepairDespiteOldRoundTrip: a round trip that was measured in a queue
+// does not keep back the first repair of what was lost when the queue is gone.
+// But a request for what went out late may have been on its way before.
+func TestFirstRepairDespiteOldRoundTrip(t *testing.T) {
+	publisher, subscriber, _, down, c := call(t)
+	subscriber.rtt.Store(int64(1200 * time.Millisecond))
+	c.raw.seq++ // is late
+	c.frame(deltaFrame)
+	late := c.raw
+	late.seq--
+	publisher.receiveRTP(late.bytes(deltaFrame...), c.now, nil)
+	sent := down.sent(t, video)
+	ask := func(seq uint16, after time.Duration) int {
+		before := len(down.repairs)
+		control(t, subscriber, c.now+after, &rtcp.TransportLayerNack{MediaSSRC: 21, Nacks: []rtcp.NackPair{{PacketID: seq}}})
+
+		return len(down.repairs) - before
+	}
+	if ask(sent[1].seq, 40*time.Millisecond) != 1 {
+		t.Error("the first repair was kept back")
+	}
+	if ask(sent[1].seq, 500*time.Millisecond) != 0 || ask(sent[2].seq, 500*time.Millisecond) != 0 {
+		t.Error("repaired again within a round trip")
+	}
+	if ask(sent[2].seq, time.Second) != 1 || ask(sent[1].seq, time.Second) != 1 {
+		t.Error("not repaired")
 	}
 }
 

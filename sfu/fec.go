@@ -17,6 +17,9 @@ const (
 	fecLongFlag  = 0x40
 	fecMaskBits  = 48
 	fecMaxLength = ringPacket
+	// fecGrowth is how much longer than the parity that came new parity may be:
+	// the relay's own header extensions, and that is all that it adds.
+	fecGrowth = 32
 )
 
 // protection is which packets a parity packet protects.
@@ -99,6 +102,15 @@ func (s *parity) add(b []byte, red, fec uint8, e *extensions) bool {
 	s.size = max(s.size, length)
 
 	return true
+}
+
+// length is how long the payload is that append writes for f.
+func (s *parity) length(f protection) int {
+	if f.long {
+		return fecHead + fecLong + s.size
+	}
+
+	return fecHead + fecShort + s.size
 }
 
 // append writes the parity packet for f, whose base is the first of them as

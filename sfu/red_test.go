@@ -140,6 +140,7 @@ func TestParity(t *testing.T) {
 			mask = make([]byte, 6)
 		}
 		var protected []int
+		longest := 0
 		for i := range n {
 			now += 5 * time.Millisecond
 			r.seq++
@@ -154,6 +155,7 @@ func TestParity(t *testing.T) {
 			if i/8 < len(mask) && (random.IntN(2) == 0 || i == 0) {
 				mask[i/8] |= 0x80 >> (i % 8)
 				protected = append(protected, i)
+				longest = max(longest, len(r.bytes(body...))-rtpHeaderSize-1)
 			}
 		}
 		flags := byte(0)
@@ -163,7 +165,7 @@ func TestParity(t *testing.T) {
 		fec := append([]byte{ptFEC, flags, 0, byte(base >> 8), byte(base), 0, 0, 0, 0, 0, 0, 0, 0}, mask...)
 		r.seq++
 		r.ext = []byte{0x31, 99, byte(round)}
-		publisher.receiveRTP(r.bytes(append(fec, 1, 2, 3)...), now, nil)
+		publisher.receiveRTP(r.bytes(append(fec, make([]byte, longest)...)...), now, nil)
 		sent := down.sent(t, video)
 		last := &sent[len(sent)-1]
 		if len(sent) != n+1 || last.pt != ptRED+shifted || last.payload[0] != ptFEC+shifted || last.seq != sent[n-1].seq+1 {
@@ -180,6 +182,30 @@ func TestParity(t *testing.T) {
 		seq, got := recoverFEC(t, last.payload[1:], 21, received)
 		if want := bare(t, down.media[video][lost], e); seq != sent[lost].seq || !bytes.Equal(got, want) {
 			t.Fatalf("round %d: lost %x, recovered %x", round, want, got)
+		}
+	}
+}
+
+// TestParityDoesNotGrow: a few bytes that say that they are parity over a large
+// packet do not make the relay send a large one.
+func TestParityDoesNotGrow(t *testing.T) {
+	for _, c := range []struct{ short, large int }{{3, 0}, {1205, 1}} {
+		publisher, _, _, down := callRED(t, true)
+		r := raw{pt: ptRED, ssrc: 500, seq: 101}
+		publisher.receiveRTP(r.bytes(slices.Concat([]byte{ptVP8}, keyFrame, make([]byte, 1200))...), 0, nil)
+		for range 20 {
+			r.seq++
+			fec := append([]byte{ptFEC, 0, 0, 0, 101, 0, 0, 0, 0, 0, 0, 0, 0, 0x80, 0}, make([]byte, c.short)...)
+			publisher.receiveRTP(r.bytes(fec...), 0, nil)
+		}
+		large := 0
+		for _, b := range down.media[video][1:] {
+			if len(b) > 1200 {
+				large++
+			}
+		}
+		if len(down.media[video]) != 21 || large != 20*c.large {
+			t.Errorf("%d bytes of parity: %d packets of %d are large", c.short, large, len(down.media[video])-1)
 		}
 	}
 }

@@ -14,6 +14,8 @@ const (
 	// A packet is repeated maxResends times, later and later: where a queue has
 	// overflown the first ones are lost like the packet itself.
 	maxResends = 5
+	// firstResend is the longest that the first repair of a packet is kept back.
+	firstResend = 30 * time.Millisecond
 )
 
 const (
@@ -40,6 +42,7 @@ type slot struct {
 	size    int
 	sent    time.Duration
 	resends int
+	late    bool // newer ones had been sent
 }
 
 func newRing() *ring { return &ring{data: make([]byte, ringSize*ringPacket)} }
@@ -67,11 +70,24 @@ func (r *ring) store(seq uint16, b []byte, now time.Duration) {
 		return
 	}
 	s.used, s.seq, s.size = len(b) <= len(data), extended, len(b)
-	s.sent, s.resends = now, 0
+	s.sent, s.resends, s.late = now, 0, extended < newest
 	if s.used {
 		copy(data, b)
 	}
 	s.state.Store(slotFree)
+}
+
+// wait is how long after it was sent a packet may be sent again. One that was
+// sent in its turn is asked for only when it is missing, so that interval, made
+// of a round trip that may have been measured in a queue long since gone, need
+// not keep its first repair back; a late one may have been asked for before.
+// After the second time it is a multiple of interval.
+func (s *slot) wait(interval time.Duration) time.Duration {
+	if s.resends == 0 && !s.late {
+		return min(interval, firstResend)
+	}
+
+	return interval << max(s.resends-1, 0)
 }
 
 // peek appends the packet with sequence number seq to b, for who stores. It
@@ -91,16 +107,16 @@ func (r *ring) peek(seq uint16, b []byte) ([]byte, bool) {
 }
 
 // fetch appends the packet with sequence number seq to b. It returns false if
-// the packet is gone, or was sent less than interval ago, so that the request
-// cannot be about that, or a multiple of it, after the second time, or too often. A packet from the last time that the
-// numbers came round is gone: sent now it would use the nonce of another one.
+// the packet is gone, was sent too short a time ago for the request to be about
+// that, or too often. A packet from the last time that the numbers came round is
+// gone: sent now it would use the nonce of another one.
 func (r *ring) fetch(seq uint16, now, interval time.Duration, b []byte) ([]byte, bool) {
 	s, data := r.at(seq)
 	if !s.state.CompareAndSwap(slotFree, slotBusy) {
 		return b, false
 	}
 	ok := s.used && uint16(s.seq) == seq && s.seq > r.newest.Load()-ringSize &&
-		s.resends < maxResends && now-s.sent >= interval<<max(s.resends-1, 0)
+		s.resends < maxResends && now-s.sent >= s.wait(interval)
 	if ok {
 		s.resends++
 		s.sent = now

@@ -136,14 +136,16 @@ func (r *route) translate(p *packet, c codec) bool {
 }
 
 // protect makes p, a parity packet, one over the packets that the subscriber
-// was sent. If it takes none, or if one of them is not there, p becomes
-// padding: its number must not be missing.
+// was sent. If it takes none, if one of them is not there, or if p is too short
+// to be parity over them and would make the relay send what nobody paid for, p
+// becomes padding: its number must not be missing.
 func (r *route) protect(p *packet, seq int64, f *flow, d *downTrack) {
 	var what protection
 	if r.protects && p.red && what.parse(p.payload) {
 		base := seq + int64(int16(what.base-uint16(seq)))
 		what.base += f.seqOff
-		if sent := d.ring.Load(); sent != nil && base >= f.first && r.add(sent, what) {
+		if sent := d.ring.Load(); sent != nil && base >= f.first && r.add(sent, what) &&
+			r.sum.length(what) <= len(p.payload)+fecGrowth {
 			p.pt, p.block = r.out.red, r.out.fec
 			p.payload = r.sum.append(r.sum.packet[:0], what)
 

@@ -13,7 +13,14 @@ const (
 	ccTick      = 250 * time.Microsecond
 	ccReference = 256
 
+	ccType     = 205 // RTCP packet type (RFC 4585 section 6.1) and format
+	ccFormat   = 15
 	ccHeadSize = 20
+	// ccStatusCost is what the police takes a status for, in bytes.
+	ccStatusCost = 4
+	// ccCount is how many statuses a packet may have that is read: more than any
+	// that a receiver sends at the rates here.
+	ccCount = 8192
 	// ccStatuses and ccDeltas bound what the relay puts into one packet, so
 	// that it passes everywhere. What is more goes into another one.
 	ccStatuses = 400
@@ -48,6 +55,9 @@ func (r *ccReader) open(b []byte) bool {
 	*r = ccReader{
 		seq: binary.BigEndian.Uint16(b[12:]), left: int(binary.BigEndian.Uint16(b[14:])),
 		reference: binary.BigEndian.Uint32(b[16:]) >> 8,
+	}
+	if r.left > ccCount {
+		return false
 	}
 	b = b[ccHeadSize:]
 	chunks, deltas := 0, 0
@@ -134,6 +144,37 @@ func (r *ccReader) next() (seq uint16, ticks int64, arrived, ok bool) {
 	return seq, r.ticks, s != ccMissing, true
 }
 
+// skip passes over n statuses. What did not arrive costs no time: a few bytes
+// may say it of thousands of numbers.
+func (r *ccReader) skip(n int) {
+	for n = min(n, r.left); n > 0; {
+		if r.inChunk > 0 && r.chunk>>13 == uint16(ccMissing) { // a run
+			run := min(n, r.inChunk)
+			r.seq += uint16(run)
+			r.left -= run
+			r.inChunk -= run
+			n -= run
+
+			continue
+		}
+		r.next()
+		n--
+	}
+}
+
+// keep leaves only the next n statuses to be read.
+func (r *ccReader) keep(n int) { r.left = min(max(n, 0), r.left) }
+
+// ccCost is how many bytes the police takes an RTCP packet for: feedback has
+// few for what it says, and its partner is told all of it.
+func ccCost(b []byte) int {
+	if len(b) < ccHeadSize || b[0]&0x1f != ccFormat || b[1] != ccType {
+		return len(b)
+	}
+
+	return len(b) + ccStatusCost*int(binary.BigEndian.Uint16(b[14:]))
+}
+
 // ccWriter makes one feedback packet at a time, in its own memory.
 type ccWriter struct {
 	base      uint16
@@ -192,7 +233,7 @@ func (w *ccWriter) flush(sender, media uint32, number uint8) []byte {
 	if !w.arrived {
 		return nil
 	}
-	b := append(w.out[:0], 0x80|15, 205, 0, 0)
+	b := append(w.out[:0], 0x80|ccFormat, ccType, 0, 0)
 	b = binary.BigEndian.AppendUint32(b, sender)
 	b = binary.BigEndian.AppendUint32(b, media)
 	b = binary.BigEndian.AppendUint16(b, w.base)

@@ -36,7 +36,7 @@ type uplink struct {
 	nacks []uint16
 
 	// Of the transport-wide feedback to the peer, whoever it comes from: how
-	// many packets, and what its clock has more than ours.
+	// many packets, and what its clock has more than ours: see wide.go.
 	feedbacks atomic.Uint32
 	clock     atomic.Int64
 	// Of the receiver reports to the peer, whoever they come from: how much was

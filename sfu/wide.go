@@ -9,19 +9,24 @@ import (
 // reached it and when, and the publisher, whose rate control lives on that,
 // hears it in terms of its own numbers. What the relay did not pass on with
 // its number it reports itself, in between.
+//
+// Arrival times are told in one clock for as long as the publisher is there.
+// Where a partner's feedback begins, its first packet is told as if the relay
+// had; where it ends, the relay goes on from its last. So no difference of two
+// partners' delays is taken for a queue, and nothing has to be started anew: a
+// sender forgets its probes and its throughput when arrivals are a second apart
+// (libwebrtc: ProbeBitrateEstimator::EraseOldClusters).
 
 const (
-	// clockJump is put between two clocks that a publisher hears arrival times
-	// of. Senders begin their measurement of delay anew when arrivals are 3 s
-	// further apart than the feedback about them (libwebrtc: InterArrivalDelta).
-	clockJump = 5 * time.Second
 	// mergeWait is how long, beyond a round trip, the relay leaves it to the
 	// subscriber's feedback to bring with it what is the relay's own to report:
 	// senders want to hear of packets in the order that they were sent in.
 	mergeWait = 250 * time.Millisecond
 	// deafAfter is when a subscriber that should have sent feedback is taken
-	// for one that will not, until it does.
+	// for one that will not, until it does. One packet in deafProbe still goes
+	// out with its number, because without any it never could.
 	deafAfter = 2 * time.Second
+	deafProbe = 500 * time.Millisecond
 )
 
 // wideRoute is the transport-wide part of a route.
@@ -32,8 +37,9 @@ type wideRoute struct {
 	heard atomic.Bool
 
 	// The publisher's media goroutine's.
-	begun time.Duration
-	deaf  bool
+	begun   time.Duration
+	deaf    bool
+	probeAt time.Duration // when next a number goes out although it is deaf
 
 	// The subscriber's control goroutine's.
 	reader    ccReader
@@ -50,7 +56,7 @@ func (w *wideRoute) number(p *packet, k kind, subscriber *leg, now time.Duration
 	s := w.span.Load()
 	w.deaf = s != nil && now-w.begun > deafAfter && !w.heard.Load()
 	switch {
-	case w.deaf:
+	case w.deaf && now < w.probeAt:
 		return 0, false
 	case s == nil:
 		subscriber.number++
@@ -61,6 +67,7 @@ func (w *wideRoute) number(p *packet, k kind, subscriber *leg, now time.Duration
 	case p.number < s.first:
 		return 0, false
 	}
+	w.probeAt = now + deafProbe
 	s.extend(p.number)
 	n := s.out(p.number)
 	if int16(n-subscriber.number) > 0 {
@@ -91,6 +98,7 @@ func (r *route) returnWide(b []byte, via *burst) bool {
 		return true
 	}
 	w.follow(w.reader.reference)
+	w.reader.within(s)
 	clock := time.Duration(up.clock.Load())
 	for {
 		out, ticks, arrived, ok := w.reader.next()
@@ -110,7 +118,6 @@ func (r *route) returnWide(b []byte, via *burst) bool {
 				if !known {
 					continue
 				}
-				clock += clockJump
 				w.shift = came + clock - at
 				w.heard.Store(true)
 			}
@@ -130,6 +137,16 @@ func (r *route) returnWide(b []byte, via *burst) bool {
 	r.publisher.sendWide(&w.writer, via)
 
 	return true
+}
+
+// within leaves of what is to be read the numbers that went out with s and are
+// still remembered.
+func (r *ccReader) within(s *span) {
+	highest := s.highest.Load()
+	next := highest + int64(int16(r.seq-s.out(highest)))
+	oldest := max(s.first, highest-arrivalWindow+1)
+	r.skip(int(oldest - next))
+	r.keep(int(highest - max(next, oldest) + 1))
 }
 
 // follow extends the subscriber's reference time, which has 24 bits.
@@ -198,9 +215,6 @@ func (l *leg) sendWide(w *ccWriter, via *burst) {
 // end is called when the route has been taken away and nobody uses it.
 func (r *route) end() {
 	up := &r.publisher.up
-	if r.wide.heard.Load() {
-		up.clock.Add(int64(clockJump))
-	}
 	r.subscriber.count.pathRTT.Store(0)
 	for k := range up.returned {
 		up.returned[k].Store(0)
