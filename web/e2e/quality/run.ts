@@ -88,7 +88,7 @@ async function main(): Promise<void> {
   mkdirSync(out, { recursive: true })
   const folder = claim()
   const bin = await program(folder)
-  const systems = choose(names(values.systems), bin)
+  const systems = choose(names(values.systems))
   const results: Result[] = list.flatMap((cell) => systems.map((system) => ({ cell, system, calls: [] })))
   const ms = calls * results.reduce((sum, r) => sum + lengthMs(r.cell, seconds) + overheadMs, 0)
   console.log(`${results.length * calls} calls, about ${Math.ceil(ms / 60_000)} minutes`)

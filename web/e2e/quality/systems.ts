@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import type { Tab } from '../netlab/tab.js'
 import { coturn } from './coturn.js'
@@ -42,16 +41,12 @@ const others: readonly System[] = [
   { ...bare('coturn', { fec: true, relay: coturn.access }), relay: coturn },
 ]
 
-/** The product, once for each media plane that the server at `bin` can be told to use. */
-function products(bin: string): System[] {
-  const flag = '--media-plane'
-  if (!execFileSync(bin, ['serve', '--help'], { encoding: 'utf8' }).includes(flag)) return [ours('ours')]
-  return ['fast', 'pion'].map((plane) => ours(`ours-${plane}`, [flag, plane]))
-}
+/** The product, once for each media plane. */
+const products = ['fast', 'pion'].map((plane) => ours(`ours-${plane}`, ['--media-plane', plane]))
 
 /** The systems of these names, or all; those that cannot be had here are left out with a line. */
-export function choose(names: readonly string[], bin: string): System[] {
-  const known = [...products(bin), ...others]
+export function choose(names: readonly string[]): System[] {
+  const known = [...products, ...others]
   const unknown = names.find((n) => !known.some((s) => s.name === n))
   if (unknown) throw new Error(`there is no system ${unknown}; there are ${known.map((s) => s.name).join(', ')}`)
   const wanted = known.filter((s) => names.length === 0 || names.includes(s.name))
