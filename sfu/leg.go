@@ -71,6 +71,7 @@ type downTrack struct {
 	plain   []byte
 	wrapped []byte
 	lost    uint32 // what the peer last said it lost of the stream, in total
+	lostAt  uint32 // packets that had been sent then
 	// credit is how many bytes may be sent again; repairedAt are the octets
 	// that had been sent when it was last worked out.
 	credit     int

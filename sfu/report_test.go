@@ -80,6 +80,28 @@ func TestReceiverReportEndToEnd(t *testing.T) {
 	}
 }
 
+// TestLossesThatCannotBe: a subscriber that reports more lost than was sent does
+// not spoil what its publisher is told for the rest of its life.
+func TestLossesThatCannotBe(t *testing.T) {
+	publisher, subscriber, up, down, c := call(t)
+	for _, lost := range []uint32{0x7fffff, 0x800001} { // the most and the least
+		for i := range uint32(20) {
+			c.frame(deltaFrame)
+			sent := down.sent(t, video)
+			control(t, subscriber, c.now, &rtcp.ReceiverReport{Reports: []rtcp.ReceptionReport{
+				{SSRC: 21, TotalLost: lost * i & 0xffffff, LastSequenceNumber: uint32(sent[len(sent)-1].seq)},
+			}})
+		}
+		if got := publisher.up.lost[video].Load(); got > 2000 || got < -2000 {
+			t.Errorf("%d packets of %d were lost", got, len(down.sent(t, video)))
+		}
+	}
+	if got := subscriber.count.missed.Load(); got > 50*lossWindow || got < -50*lossWindow {
+		t.Errorf("counted %d as missed", got)
+	}
+	up.takeControl()
+}
+
 // TestReportsInSync: a partner whose clocks are known gives its new subscriber
 // a sender report for each stream at once, and both are of one clock.
 func TestReportsInSync(t *testing.T) {
