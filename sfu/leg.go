@@ -199,7 +199,7 @@ func (l *leg) receive(m *media, pl *payload, p *packet, r *route, now time.Durat
 		return false
 	case first:
 		s.reception = reception{clock: pl.codec.clock()}
-		l.up.lost[pl.codec.kind()].Store(0)
+		l.forget(pl.codec.kind())
 		if r != nil {
 			r.restart(pl.codec.kind(), now)
 		}
@@ -212,6 +212,14 @@ func (l *leg) receive(m *media, pl *payload, p *packet, r *route, now time.Durat
 	}
 
 	return l.pass(r, p, seq, pl.codec, now, via)
+}
+
+// forget is called when the peer begins a stream of kind k anew: what its reports
+// said of the one before is no longer true.
+func (l *leg) forget(k kind) {
+	l.up.lost[k].Store(0)
+	l.clocks[k].Store(0)
+	l.seen[k].Store(0)
 }
 
 // pass hands a packet on to the partner.

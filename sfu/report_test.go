@@ -102,6 +102,36 @@ func TestLossesThatCannotBe(t *testing.T) {
 	up.takeControl()
 }
 
+// TestStreamRestartForgetsClocks: what a publisher's report said of a stream that
+// it has begun anew since is told to nobody.
+func TestStreamRestartForgetsClocks(t *testing.T) {
+	rs := newRooms()
+	publisher, up := newTestLeg(10)
+	c := newCamera(publisher, 500)
+	c.frame(keyFrame)
+	control(t, publisher, c.now, &rtcp.SenderReport{SSRC: 500, NTPTime: 1 << 40, RTPTime: c.raw.ts})
+	c.now += time.Second
+	c.raw.ssrc, c.raw.ts = 501, 77
+	c.frame(keyFrame)
+	subscriber, down := newTestLeg(20)
+	for _, l := range []*leg{publisher, subscriber} {
+		if _, err := rs.join(l, "room", 0); err != nil {
+			t.Fatal(err)
+		}
+		rs.setReady(l, 0)
+	}
+	c.frame(keyFrame)
+	if sr, ok := find[*rtcp.SenderReport](down.takeControl()); ok {
+		t.Errorf("the partner was told %v", sr)
+	}
+	up.takeControl()
+	c.now += 2 * time.Second
+	c.frame(deltaFrame)
+	if rr, ok := find[*rtcp.ReceiverReport](up.takeControl()); !ok || len(rr.Reports) != 1 || rr.Reports[0].LastSenderReport != 0 {
+		t.Errorf("the publisher was told %v", rr)
+	}
+}
+
 // TestReportsInSync: a partner whose clocks are known gives its new subscriber
 // a sender report for each stream at once, and both are of one clock.
 func TestReportsInSync(t *testing.T) {
