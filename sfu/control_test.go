@@ -241,6 +241,31 @@ func TestEstimate(t *testing.T) {
 	}
 }
 
+// TestEstimateBeforeFeedback: a subscriber that may yet give transport-wide
+// feedback does not cap its publisher by an estimate that it began with; one
+// that gives none does.
+func TestEstimateBeforeFeedback(t *testing.T) {
+	publisher, subscriber, _, _, c := call(t)
+	frames := func(n int) uint64 {
+		for range n {
+			c.raw.ext = []byte{0x31, 0, byte(c.raw.seq)}
+			c.frame(deltaFrame)
+		}
+
+		return publisher.limit(subscriber.from.to.Load())
+	}
+	frames(1)
+	for _, estimate := range []float32{700_000, 300_000} {
+		control(t, subscriber, c.now, &rtcp.ReceiverEstimatedMaximumBitrate{Bitrate: estimate, SSRCs: []uint32{21}})
+	}
+	if got := frames(10); got != defaultMaxBitrate {
+		t.Errorf("the publisher may send %d", got)
+	}
+	if got := frames(60); got > 301_000 {
+		t.Errorf("without feedback the publisher may send %d", got)
+	}
+}
+
 // TestLimitIsNoStartRate: a sender with transport-wide feedback takes the first
 // limit for a rate to begin with, so it gets none before it has heard of
 // arrivals of its picture, and for two seconds more; a new partner changes

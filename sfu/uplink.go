@@ -137,12 +137,13 @@ func (l *leg) feedback(r *route, now time.Duration, via *burst) {
 }
 
 // limit is what the peer may send in bit/s. Where the partner's transport-wide
-// feedback reaches it, its own rate control knows what the path takes, and the
-// limit is only what is allowed at all; without that it is the partner's estimate.
-// Nobody is held down while it waits: a sender comes back from a low limit at 8 %
-// a second (libwebrtc), so who has to save rate does it at the encoder.
+// feedback reaches it, or may yet, its own rate control knows what the path takes,
+// and the limit is only what is allowed at all; without that it is the partner's
+// estimate. Nobody is held down while it waits: a sender without transport-wide
+// feedback comes back from a low limit at 8 % a second (libwebrtc), so who has to
+// save rate does it at the encoder. Anybody may call it.
 func (l *leg) limit(r *route) uint64 {
-	if r == nil || r.wide.on[video] && r.wide.heard.Load() {
+	if r == nil || r.wide.on[video] && r.wide.span.Load() != nil && !r.wide.deaf.Load() {
 		return l.maxBitrate
 	}
 	if e := r.estimate.limit.Load(); e > 0 {

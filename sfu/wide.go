@@ -35,10 +35,11 @@ type wideRoute struct {
 	span atomic.Pointer[span]
 	// heard says that feedback has come from the subscriber.
 	heard atomic.Bool
+	// deaf says that none has come for too long: see deafAfter.
+	deaf atomic.Bool
 
 	// The publisher's media goroutine's.
 	begun   time.Duration
-	deaf    bool
 	probeAt time.Duration // when next a number goes out although it is deaf
 
 	// The subscriber's control goroutine's.
@@ -54,9 +55,12 @@ func (w *wideRoute) number(p *packet, k kind, subscriber *leg, now time.Duration
 		return 0, false
 	}
 	s := w.span.Load()
-	w.deaf = s != nil && now-w.begun > deafAfter && !w.heard.Load()
+	deaf := s != nil && now-w.begun > deafAfter && !w.heard.Load()
+	if deaf != w.deaf.Load() {
+		w.deaf.Store(deaf)
+	}
 	switch {
-	case w.deaf && now < w.probeAt:
+	case deaf && now < w.probeAt:
 		return 0, false
 	case s == nil:
 		subscriber.number++
