@@ -6,6 +6,11 @@ import (
 	"time"
 )
 
+// parityShare is how much parity there may be beside the rest, in percent of what
+// is allowed: two browsers that have each other directly send 2.9 Mb/s where a
+// twentieth of all packets is lost, for a picture of 1.7.
+const parityShare = 30
+
 // sender is a peer's transport as the wiring sees it. The slices are not kept.
 // Nothing of it may block: who re-wires waits for the packet that is on its way,
 // and all others who join or leave wait for him (see rooms).
@@ -124,7 +129,23 @@ func (l *leg) negotiated(m *media) {
 		l.down[k].ssrc = m.ssrc[k]
 		l.up.streams[k].ssrc.Store(m.remote[k])
 	}
+	if m.protects() {
+		l.up.police = newPolice(l.allowance(m))
+	}
 	l.media.Store(m)
+}
+
+// allowed is what the peer may send at all, in bit/s.
+func (l *leg) allowed() uint64 { return l.allowance(l.media.Load()) }
+
+// allowance leaves room for parity: a sender takes it out of what it is told,
+// so that under loss the picture would become that much worse.
+func (l *leg) allowance(m *media) uint64 {
+	if m == nil || !m.protects() {
+		return l.maxBitrate
+	}
+
+	return l.maxBitrate + l.maxBitrate*parityShare/100
 }
 
 // roundTrip is the measured or assumed round trip to the client.

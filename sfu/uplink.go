@@ -121,7 +121,7 @@ func (l *leg) feedback(r *route, now time.Duration, via *burst) {
 	limit := l.limit(r)
 	if u.limitFrom.Load() == 0 {
 		switch {
-		case limit < l.maxBitrate: // the partner has measured it
+		case limit < l.allowed(): // the partner has measured it
 			u.limitFrom.Store(int64(max(now, 1)))
 		case u.streams[video].loss.started && u.feedbacks.Load() > 0:
 			u.limitFrom.Store(int64(now + startPhase))
@@ -144,13 +144,13 @@ func (l *leg) feedback(r *route, now time.Duration, via *burst) {
 // save rate does it at the encoder. Anybody may call it.
 func (l *leg) limit(r *route) uint64 {
 	if r == nil || r.wide.on[video] && r.wide.span.Load() != nil && !r.wide.deaf.Load() {
-		return l.maxBitrate
+		return l.allowed()
 	}
 	if e := r.estimate.limit.Load(); e > 0 {
-		return min(e, l.maxBitrate)
+		return min(e, l.allowed())
 	}
 
-	return l.maxBitrate
+	return l.allowed()
 }
 
 // limits reports whether the peer may be told a limit at now. Anybody may call it.
