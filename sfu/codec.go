@@ -175,6 +175,9 @@ func (m *media) repairs() bool {
 	return pt != noPayload && m.payloads[pt].nack
 }
 
+// protects reports whether the peer knows parity for video.
+func (m *media) protects() bool { return m.red != 0 && m.fec != 0 }
+
 // compatible reports whether what each side sends can be shown by the other.
 func compatible(a, b *media) bool {
 	for k := range kinds {

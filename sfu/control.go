@@ -72,7 +72,7 @@ func (l *leg) handlePayloadFeedback(format uint8, b []byte, now time.Duration, v
 		if remb.Bitrate >= 1 {
 			l.estimate.Store(uint64(min(remb.Bitrate, 1e10)))
 			if r := l.from.enter(); r != nil {
-				r.estimate.report(l.estimate.Load(), l.maxBitrate)
+				r.estimate.report(l.estimate.Load(), r.publisher.allowed())
 			}
 			l.from.leave()
 		}

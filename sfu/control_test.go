@@ -241,17 +241,100 @@ func TestEstimate(t *testing.T) {
 	}
 }
 
-// TestFeedback: a publisher is told what is missing, how much it may send and
-// what has arrived, alone and in a call.
+// TestEstimateBeforeFeedback: a subscriber that may yet give transport-wide
+// feedback does not cap its publisher by an estimate that it began with; one
+// that gives none does.
+func TestEstimateBeforeFeedback(t *testing.T) {
+	publisher, subscriber, _, _, c := call(t)
+	frames := func(n int) uint64 {
+		for range n {
+			c.raw.ext = []byte{0x31, 0, byte(c.raw.seq)}
+			c.frame(deltaFrame)
+		}
+
+		return publisher.limit(subscriber.from.to.Load())
+	}
+	frames(1)
+	for _, estimate := range []float32{700_000, 300_000} {
+		control(t, subscriber, c.now, &rtcp.ReceiverEstimatedMaximumBitrate{Bitrate: estimate, SSRCs: []uint32{21}})
+	}
+	if got := frames(10); got != defaultMaxBitrate {
+		t.Errorf("the publisher may send %d", got)
+	}
+	if got := frames(60); got > 301_000 {
+		t.Errorf("without feedback the publisher may send %d", got)
+	}
+}
+
+// TestLimitIsNoStartRate: a sender with transport-wide feedback takes the first
+// limit for a rate to begin with, so it gets none before it has heard of
+// arrivals of its picture, and for two seconds more; a new partner changes
+// nothing. One without gets it at once.
+func TestLimitIsNoStartRate(t *testing.T) {
+	for _, wide := range []bool{true, false} {
+		l, out := newTestLeg(10)
+		if !wide {
+			m := testMedia(10)
+			m.ext[video].transportCC = 0
+			l.media.Store(m)
+		}
+		var told, reported time.Duration // when first
+		hear := func(now time.Duration) {
+			for _, p := range out.takeControl() {
+				switch p := p.(type) {
+				case *rtcp.ReceiverEstimatedMaximumBitrate:
+					if p.Bitrate != defaultMaxBitrate {
+						t.Errorf("told %v", p.Bitrate)
+					}
+					if told == 0 {
+						told = max(now, 1)
+					}
+				case *rtcp.TransportLayerCC:
+					if reported == 0 {
+						reported = max(now, 1)
+					}
+				}
+			}
+		}
+		c := newCamera(l, 500)
+		for i := range 50 {
+			l.receiveRTP(raw{pt: ptOpus, ssrc: 600, seq: uint16(i)}.bytes(1), time.Duration(i)*20*time.Millisecond, nil)
+			hear(time.Duration(i) * 20 * time.Millisecond)
+		}
+		if wide && told != 0 {
+			t.Errorf("told a limit at %v, before there was a picture", told)
+		}
+		c.now = time.Second
+		for i := range 200 {
+			c.raw.ext = []byte{0x31, 0, byte(i)}
+			c.frame(deltaFrame)
+			hear(c.now)
+			if i == 5 {
+				l.to.open(newRoute(l, l))
+				pair{l}.greet(c.now)
+				l.to.clear()
+				hear(c.now)
+			}
+		}
+		switch {
+		case told == 0:
+			t.Error("never told")
+		case wide && (reported == 0 || told < reported+startPhase || told > reported+startPhase+2*reportInterval):
+			t.Errorf("told a limit at %v, of arrivals at %v", told, reported)
+		case !wide && told > 20*time.Millisecond:
+			t.Errorf("told a limit at %v", told)
+		}
+	}
+}
+
+// TestFeedback: a publisher is told what is missing and what has arrived, alone
+// and in a call.
 func TestFeedback(t *testing.T) {
 	alone, out := newTestLeg(10)
 	lonely := newCamera(alone, 500)
 	lonely.raw.ext = []byte{0x31, 0, 9}
 	lonely.frame(keyFrame)
 	sent := out.takeControl()
-	if remb, ok := find[*rtcp.ReceiverEstimatedMaximumBitrate](sent); !ok || remb.Bitrate != defaultMaxBitrate {
-		t.Errorf("alone it was told %v", remb)
-	}
 	if cc, ok := find[*rtcp.TransportLayerCC](sent); !ok || cc.BaseSequenceNumber != 9 || cc.MediaSSRC != 500 {
 		t.Errorf("arrivals reported as %v", cc)
 	}

@@ -42,6 +42,7 @@ type Config struct {
 	// keys the fast one cannot have go by the other one each.
 	MediaPlane string
 	// MaxBitrate is the most that a client may send, in bit/s; 0 means 2.5 Mb/s.
+	// One that protects its picture with parity may send 30 % more.
 	MaxBitrate int
 	// IncludeLoopback also offers loopback addresses of the interfaces.
 	IncludeLoopback bool

@@ -140,7 +140,7 @@ func (o *outExtensions) fill(p *packet, in, out *extensions, delay playout) {
 	case playoutNone:
 	}
 	if v := p.find(in.orientation); len(v) == 1 {
-		o.add(out.orientation, v[0])
+		o.add(out.orientation, v[0]&0x0f) // the rest is reserved (3GPP TS 26.114 section 7.4.5)
 	}
 	if v := p.find(in.audioLevel); len(v) == 1 {
 		o.add(out.audioLevel, v[0])

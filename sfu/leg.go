@@ -6,6 +6,11 @@ import (
 	"time"
 )
 
+// parityShare is how much parity there may be beside the rest, in percent of what
+// is allowed: two browsers that have each other directly send 2.9 Mb/s where a
+// twentieth of all packets is lost, for a picture of 1.7.
+const parityShare = 30
+
 // sender is a peer's transport as the wiring sees it. The slices are not kept.
 // Nothing of it may block: who re-wires waits for the packet that is on its way,
 // and all others who join or leave wait for him (see rooms).
@@ -73,6 +78,7 @@ type downTrack struct {
 	plain   []byte
 	wrapped []byte
 	lost    uint32 // what the peer last said it lost of the stream, in total
+	lostAt  uint32 // packets that had been sent then
 	// credit is how many bytes may be sent again; repairedAt are the octets
 	// that had been sent when it was last worked out.
 	credit     int
@@ -125,7 +131,23 @@ func (l *leg) negotiated(m *media) {
 		l.down[k].ssrc = m.ssrc[k]
 		l.up.streams[k].ssrc.Store(m.remote[k])
 	}
+	if m.protects() {
+		l.up.police = newPolice(l.allowance(m))
+	}
 	l.media.Store(m)
+}
+
+// allowed is what the peer may send at all, in bit/s.
+func (l *leg) allowed() uint64 { return l.allowance(l.media.Load()) }
+
+// allowance leaves room for parity: a sender takes it out of what it is told,
+// so that under loss the picture would become that much worse.
+func (l *leg) allowance(m *media) uint64 {
+	if m == nil || !m.protects() {
+		return l.maxBitrate
+	}
+
+	return l.maxBitrate + l.maxBitrate*parityShare/100
 }
 
 // roundTrip is the measured or assumed round trip to the client.
@@ -200,7 +222,7 @@ func (l *leg) receive(m *media, pl *payload, p *packet, r *route, now time.Durat
 		return false
 	case first:
 		s.reception = reception{clock: pl.codec.clock()}
-		l.up.lost[pl.codec.kind()].Store(0)
+		l.forget(pl.codec.kind())
 		if r != nil {
 			r.restart(pl.codec.kind(), now)
 		}
@@ -213,6 +235,14 @@ func (l *leg) receive(m *media, pl *payload, p *packet, r *route, now time.Durat
 	}
 
 	return l.pass(r, p, seq, pl.codec, now, via)
+}
+
+// forget is called when the peer begins a stream of kind k anew: what its reports
+// said of the one before is no longer true.
+func (l *leg) forget(k kind) {
+	l.up.lost[k].Store(0)
+	l.clocks[k].Store(0)
+	l.seen[k].Store(0)
 }
 
 // pass hands a packet on to the partner.

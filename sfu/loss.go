@@ -13,11 +13,14 @@ const (
 	reorderTime    = 15 * time.Millisecond
 	// A request is repeated after about a round trip to the publisher. It may
 	// know of a longer one, to its partner, and not repeat a packet within that
-	// (libwebrtc: RtpPacketHistory::VerifyRtt), so requests are not counted: they
-	// go on until no receiver waits any more. A missing packet costs it a key
-	// frame, and libwebrtc takes 3 s without a picture to ask for that.
-	minAskInterval = 30 * time.Millisecond
-	giveUp         = 2 * time.Second
+	// (libwebrtc: RtpPacketHistory::VerifyRtt), so requests go on until no receiver
+	// waits any more. A missing packet costs it a key frame, and libwebrtc takes 3 s
+	// without a picture to ask for that. But after quickAsks they become rarer:
+	// lost parity is never repeated, and nobody can tell it from the picture.
+	minAskInterval  = 30 * time.Millisecond
+	slowAskInterval = 250 * time.Millisecond
+	quickAsks       = 4
+	giveUp          = 2 * time.Second
 	// restartAfter packets in a row far outside the window are a publisher
 	// that began a new sequence, not a late packet (RFC 3550 A.1).
 	restartAfter = 8
@@ -38,6 +41,17 @@ type missing struct {
 	seq   int64
 	seen  time.Duration // when the gap showed
 	asked time.Duration // last; 0 is never
+	asks  uint8
+}
+
+// interval is how long after it was last asked for a packet is asked for again,
+// given how long it is at first.
+func (m *missing) interval(quick time.Duration) time.Duration {
+	if m.asks <= quickAsks {
+		return quick
+	}
+
+	return min(quick<<min(m.asks-quickAsks, 8), max(quick, slowAskInterval))
 }
 
 // lossDetector follows the sequence numbers of one incoming stream: it finds
@@ -174,11 +188,11 @@ func (d *lossDetector) begin(seq int64, now time.Duration) {
 // due appends to list the sequence numbers to ask for at now; rtt is the round
 // trip to the publisher. It gives up on what is too old, and counts it.
 func (d *lossDetector) due(now, rtt time.Duration, list []uint16) []uint16 {
-	interval := max(minAskInterval, rtt+rtt/2)
+	quick := max(minAskInterval, rtt+rtt/2)
 	kept := 0
 	for i := range d.gaps {
 		m := d.missing[i]
-		waiting := m.asked > 0 && now-m.asked < interval
+		waiting := m.asked > 0 && now-m.asked < m.interval(quick)
 		if now-m.seen > giveUp || d.highest-m.seq >= lossWindow {
 			d.lost++
 
@@ -188,6 +202,7 @@ func (d *lossDetector) due(now, rtt time.Duration, list []uint16) []uint16 {
 		if !waiting && !early && len(list) < cap(list) {
 			list = append(list, uint16(m.seq))
 			m.asked = max(now, 1)
+			m.asks++
 		}
 		d.missing[kept] = m
 		kept++

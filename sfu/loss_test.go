@@ -69,6 +69,29 @@ func TestLossDetectorAsks(t *testing.T) {
 	}
 }
 
+// TestLossDetectorAsksLessOften: what is not repeated after a few requests, as
+// parity never is, is asked for more and more rarely, but until nobody waits.
+func TestLossDetectorAsksLessOften(t *testing.T) {
+	var d lossDetector
+	list := make([]uint16, 0, 8)
+	d.receive(1, 0)
+	d.receive(3, 0)
+	var asked []time.Duration
+	for now := time.Duration(0); now < 3*time.Second; now += time.Millisecond {
+		if len(d.due(now, 20*time.Millisecond, list[:0])) > 0 {
+			asked = append(asked, now)
+		}
+	}
+	if len(asked) < 8 || len(asked) > 15 {
+		t.Errorf("asked %d times, at %v", len(asked), asked)
+	}
+	for i := 1; i < len(asked); i++ {
+		if wait := asked[i] - asked[i-1]; wait > slowAskInterval || i < quickAsks && wait > minAskInterval {
+			t.Errorf("waited for %v after request %d", wait, i)
+		}
+	}
+}
+
 // TestLossDetectorBegin: the first packet of a key frame came late, so what
 // followed it was dropped and has to come again.
 func TestLossDetectorBegin(t *testing.T) {

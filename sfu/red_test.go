@@ -186,6 +186,34 @@ func TestParity(t *testing.T) {
 	}
 }
 
+// TestRoomForParity: who protects its picture is told, and let, to send that
+// much more.
+func TestRoomForParity(t *testing.T) {
+	passed := [2]int{}
+	for i, too := range []bool{false, true} {
+		l, out := newTestLeg(10)
+		want := uint64(defaultMaxBitrate)
+		if too {
+			l.negotiated(withRED(testMedia(10), 0))
+			want = defaultMaxBitrate * 13 / 10
+		}
+		l.up.limitFrom.Store(1)
+		l.receiveRTP(raw{pt: ptVP8, ssrc: 500}.bytes(keyFrame...), time.Second, nil)
+		remb, ok := find[*rtcp.ReceiverEstimatedMaximumBitrate](out.takeControl())
+		if !ok || uint64(remb.Bitrate) != want {
+			t.Errorf("with %v: told %v", too, remb)
+		}
+		for n := range 10_000 { // in five seconds
+			if l.up.police.admit(1200, time.Second+time.Duration(n)*500*time.Microsecond) {
+				passed[i]++
+			}
+		}
+	}
+	if share := float64(passed[1]) / float64(passed[0]); share < 1.27 || share > 1.32 {
+		t.Errorf("%v packets passed", passed)
+	}
+}
+
 // TestParityDoesNotGrow: a few bytes that say that they are parity over a large
 // packet do not make the relay send a large one.
 func TestParityDoesNotGrow(t *testing.T) {

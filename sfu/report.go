@@ -74,6 +74,7 @@ type reportRoute struct {
 
 	// The subscriber's control goroutine's.
 	seen [kinds]*span // what the last report was about
+	lost [kinds]int64 // of that, since the first one
 	buf  [rtcpHeadSize + maxBlocks*reportBlockSize]byte
 }
 
@@ -146,9 +147,8 @@ func (l *leg) handleBlocks(b []byte, now time.Duration, via *burst) {
 				continue
 			}
 			l.measure(d, &block, now)
-			more := int32(block.lost-d.lost) << 8 >> 8
-			d.lost = block.lost
-			l.count.missed.Add(int64(more))
+			more := d.lostMore(&block)
+			l.count.missed.Add(more)
 			if k == video {
 				l.count.fractionLost.Store(uint32(block.fraction))
 			}
@@ -161,7 +161,7 @@ func (l *leg) handleBlocks(b []byte, now time.Duration, via *burst) {
 			if k == video {
 				r.estimate.lost(block.fraction)
 			}
-			if r.returnBlock(k, &block, int64(more), now) && len(out)+reportBlockSize <= cap(out) {
+			if r.returnBlock(k, &block, more, now) && len(out)+reportBlockSize <= cap(out) {
 				out = block.append(out)
 			}
 		}
@@ -169,6 +169,16 @@ func (l *leg) handleBlocks(b []byte, now time.Duration, via *burst) {
 	if len(out) > rtcpHeadSize {
 		r.publisher.sendReport(out, via)
 	}
+}
+
+// lostMore is how many packets more the peer says that it has lost than in its
+// last report. It is believed as far as packets were sent since.
+func (d *downTrack) lostMore(block *reportBlock) int64 {
+	sent := d.packets.Load()
+	more, most := int64(int32(block.lost-d.lost)<<8>>8), int64(sent-d.lostAt)+lossWindow
+	d.lost, d.lostAt = block.lost, sent
+
+	return min(max(more, -most), most)
 }
 
 // measure takes the round trip from what the peer says about our sender
@@ -198,8 +208,15 @@ func (r *route) returnBlock(k kind, block *reportBlock, more int64, now time.Dur
 	}
 	if r.returned.seen[k] != s { // a part of it was another publisher's
 		r.returned.seen[k] = s
+		r.returned.lost[k] = 0
 		more, block.fraction = 0, 0
 	}
+	// No more is lost than was sent, but for what one report may be about of
+	// before; what a subscriber says beyond that would stay with the publisher for
+	// all its partners.
+	most := highest - s.first + lossWindow
+	total := min(max(r.returned.lost[k]+more, -most), most)
+	more, r.returned.lost[k] = total-r.returned.lost[k], total
 	up := &r.publisher.up
 	block.ssrc = up.streams[k].ssrc.Load()
 	block.highest = uint32(highest)

@@ -80,6 +80,58 @@ func TestReceiverReportEndToEnd(t *testing.T) {
 	}
 }
 
+// TestLossesThatCannotBe: a subscriber that reports more lost than was sent does
+// not spoil what its publisher is told for the rest of its life.
+func TestLossesThatCannotBe(t *testing.T) {
+	publisher, subscriber, up, down, c := call(t)
+	for _, lost := range []uint32{0x7fffff, 0x800001} { // the most and the least
+		for i := range uint32(20) {
+			c.frame(deltaFrame)
+			sent := down.sent(t, video)
+			control(t, subscriber, c.now, &rtcp.ReceiverReport{Reports: []rtcp.ReceptionReport{
+				{SSRC: 21, TotalLost: lost * i & 0xffffff, LastSequenceNumber: uint32(sent[len(sent)-1].seq)},
+			}})
+		}
+		if got := publisher.up.lost[video].Load(); got > 2000 || got < -2000 {
+			t.Errorf("%d packets of %d were lost", got, len(down.sent(t, video)))
+		}
+	}
+	if got := subscriber.count.missed.Load(); got > 50*lossWindow || got < -50*lossWindow {
+		t.Errorf("counted %d as missed", got)
+	}
+	up.takeControl()
+}
+
+// TestStreamRestartForgetsClocks: what a publisher's report said of a stream that
+// it has begun anew since is told to nobody.
+func TestStreamRestartForgetsClocks(t *testing.T) {
+	rs := newRooms()
+	publisher, up := newTestLeg(10)
+	c := newCamera(publisher, 500)
+	c.frame(keyFrame)
+	control(t, publisher, c.now, &rtcp.SenderReport{SSRC: 500, NTPTime: 1 << 40, RTPTime: c.raw.ts})
+	c.now += time.Second
+	c.raw.ssrc, c.raw.ts = 501, 77
+	c.frame(keyFrame)
+	subscriber, down := newTestLeg(20)
+	for _, l := range []*leg{publisher, subscriber} {
+		if _, err := rs.join(l, "room", 0); err != nil {
+			t.Fatal(err)
+		}
+		rs.setReady(l, 0)
+	}
+	c.frame(keyFrame)
+	if sr, ok := find[*rtcp.SenderReport](down.takeControl()); ok {
+		t.Errorf("the partner was told %v", sr)
+	}
+	up.takeControl()
+	c.now += 2 * time.Second
+	c.frame(deltaFrame)
+	if rr, ok := find[*rtcp.ReceiverReport](up.takeControl()); !ok || len(rr.Reports) != 1 || rr.Reports[0].LastSenderReport != 0 {
+		t.Errorf("the publisher was told %v", rr)
+	}
+}
+
 // TestReportsInSync: a partner whose clocks are known gives its new subscriber
 // a sender report for each stream at once, and both are of one clock.
 func TestReportsInSync(t *testing.T) {

@@ -165,7 +165,7 @@ func (p pair) greet(now time.Duration) {
 	for _, l := range p {
 		if r := l.to.enter(); r != nil {
 			l.repeatKeyRequest(r, now, nil)
-			l.send(nil, l.bitrateLimit(l.limit(r)))
+			l.sendLimit(l.limit(r), now, nil)
 		}
 		l.to.leave()
 	}

@@ -197,7 +197,7 @@ func (r *route) header(p *packet, k kind, delay playout, now time.Duration) (b [
 	var n uint16
 	if n, numbered = r.wide.number(p, k, r.subscriber, now); numbered {
 		r.ext.number(out, n)
-	} else if !r.wide.on[k] || r.wide.deaf {
+	} else if !r.wide.on[k] || r.wide.deaf.Load() {
 		r.ext.sendTime(out, now)
 	}
 	r.ext.fill(p, &r.in.ext[k], out, delay)

@@ -59,7 +59,7 @@ func TestFindExtension(t *testing.T) {
 func TestOutExtensions(t *testing.T) {
 	in := extensions{orientation: 1, audioLevel: 6, transportCC: 2}
 	out := extensions{orientation: 9, absSendTime: 3, playoutDelay: 4, transportCC: 5}
-	p := packet{profile: profileOneByte, ext: []byte{0x10, 3, 0x21, 7, 7}}
+	p := packet{profile: profileOneByte, ext: []byte{0x10, 0xa3, 0x21, 7, 7}} // of the orientation 4 bits are reserved
 	var o outExtensions
 	o.sendTime(&out, 1500*time.Millisecond)
 	o.number(&out, 0x0809)

@@ -18,6 +18,12 @@ const (
 	reportInterval  = time.Second
 	limitInterval   = 100 * time.Millisecond
 	nacksAtOnce     = 64
+	// startPhase is for how long a sender with transport-wide feedback takes a
+	// limit for its rate and not for a cap: until 2 s after it begins to hear of
+	// losses (libwebrtc: SendSideBandwidthEstimation::UpdateEstimate), and only
+	// what it has heard of arrivals bounds it then. What is allowed is no advice
+	// to begin with, and what a partner has measured is told at any time.
+	startPhase = 2 * time.Second
 )
 
 // uplink is what the relay keeps about a peer's own packets, to give the peer
@@ -33,7 +39,10 @@ type uplink struct {
 	nextArrivals, nextNACK, nextReport, nextLimit time.Duration
 
 	limit uint64 // bit/s last told to the peer
-	nacks []uint16
+	// limitFrom is from when on the peer may be told a limit, 0 if that is not
+	// known yet: see startPhase.
+	limitFrom atomic.Int64
+	nacks     []uint16
 
 	// Of the transport-wide feedback to the peer, whoever it comes from: how
 	// many packets, and what its clock has more than ours: see wide.go.
@@ -110,23 +119,32 @@ func (l *leg) feedback(r *route, now time.Duration, via *burst) {
 		l.requestMissing(s, now, via)
 	}
 	limit := l.limit(r)
+	if u.limitFrom.Load() == 0 {
+		switch {
+		case limit < l.allowed(): // the partner has measured it, or wishes it
+			u.limitFrom.Store(int64(max(now, 1)))
+		case u.streams[video].loss.started && u.feedbacks.Load() > 0:
+			u.limitFrom.Store(int64(now + startPhase))
+		}
+	}
 	if now >= u.nextReport {
 		u.nextReport, u.nextLimit, u.limit = now+reportInterval, now+limitInterval, limit
 		l.sendReports(limit, now, via)
 	} else if limit != u.limit && now >= u.nextLimit {
 		u.nextLimit, u.limit = now+limitInterval, limit
-		l.send(via, l.bitrateLimit(limit))
+		l.sendLimit(limit, now, via)
 	}
 }
 
 // limit is what the peer may send in bit/s. Where the partner's transport-wide
-// feedback reaches it, its own rate control knows what the path takes, and the
-// limit is only what is allowed at all; without that it is the partner's estimate.
-// Nobody is held down while it waits: a sender comes back from a low limit at 8 %
-// a second (libwebrtc), so who has to save rate does it at the encoder.
+// feedback reaches it, or may yet, its own rate control knows what the path takes,
+// and the limit is only what is allowed at all; without that it is the partner's
+// estimate. Nobody is held down while it waits: a sender without transport-wide
+// feedback comes back from a low limit at 8 % a second (libwebrtc), so who has to
+// save rate does it at the encoder. Anybody may call it.
 func (l *leg) limit(r *route) uint64 {
-	most := l.allowed(r)
-	if r == nil || r.wide.on[video] && r.wide.heard.Load() {
+	most := l.wanted(r)
+	if r == nil || r.wide.on[video] && r.wide.span.Load() != nil && !r.wide.deaf.Load() {
 		return most
 	}
 	if e := r.estimate.limit.Load(); e > 0 {
@@ -134,6 +152,23 @@ func (l *leg) limit(r *route) uint64 {
 	}
 
 	return most
+}
+
+// limits reports whether the peer may be told a limit at now. Anybody may call it.
+func (l *leg) limits(now time.Duration) bool {
+	if from := l.up.limitFrom.Load(); from != 0 {
+		return now >= time.Duration(from)
+	}
+	m := l.media.Load()
+
+	return m == nil || !m.wide(video)
+}
+
+// sendLimit tells the peer its limit. Anybody may call it.
+func (l *leg) sendLimit(limit uint64, now time.Duration, via *burst) {
+	if l.limits(now) {
+		l.send(via, l.bitrateLimit(limit))
+	}
 }
 
 func (l *leg) bitrateLimit(limit uint64) rtcp.Packet {
@@ -183,7 +218,11 @@ func (l *leg) sendReports(limit uint64, now time.Duration, via *burst) {
 		}
 		rr.Reports = append(rr.Reports, block)
 	}
-	l.send(via, rr, l.bitrateLimit(limit))
+	if l.limits(now) {
+		l.send(via, rr, l.bitrateLimit(limit))
+	} else {
+		l.send(via, rr)
+	}
 }
 
 // repeatKeyRequest asks the peer for the key frame that r waits for, if it is

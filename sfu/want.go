@@ -12,15 +12,15 @@ func (p *Peer) Want(wantAudio, wantVideo bool, maxBitrate int) {
 	p.leg.want(video, wantVideo, now)
 }
 
-// allowed is what the peer may send in bit/s, whatever its path would take; r
+// wanted is what the peer may send in bit/s, whatever its path would take; r
 // is nil while it is alone.
-func (l *leg) allowed(r *route) uint64 {
+func (l *leg) wanted(r *route) uint64 {
 	if r == nil {
-		return l.maxBitrate
+		return l.allowed()
 	}
 	if wish := r.subscriber.wish.Load(); wish > 0 {
-		return min(wish, l.maxBitrate)
+		return min(wish, l.allowed())
 	}
 
-	return l.maxBitrate
+	return l.allowed()
 }

@@ -22,6 +22,9 @@ const (
 	// subscriber's feedback to bring with it what is the relay's own to report:
 	// senders want to hear of packets in the order that they were sent in.
 	mergeWait = 250 * time.Millisecond
+	// longestTrip is the longest round trip that it waits for: it is the client's
+	// word, and a sender that hears nothing stops sending.
+	longestTrip = time.Second
 	// deafAfter is when a subscriber that should have sent feedback is taken
 	// for one that will not, until it does. One packet in deafProbe still goes
 	// out with its number, because without any it never could.
@@ -35,10 +38,11 @@ type wideRoute struct {
 	span atomic.Pointer[span]
 	// heard says that feedback has come from the subscriber.
 	heard atomic.Bool
+	// deaf says that none has come for too long: see deafAfter.
+	deaf atomic.Bool
 
 	// The publisher's media goroutine's.
 	begun   time.Duration
-	deaf    bool
 	probeAt time.Duration // when next a number goes out although it is deaf
 
 	// The subscriber's control goroutine's.
@@ -54,9 +58,12 @@ func (w *wideRoute) number(p *packet, k kind, subscriber *leg, now time.Duration
 		return 0, false
 	}
 	s := w.span.Load()
-	w.deaf = s != nil && now-w.begun > deafAfter && !w.heard.Load()
+	deaf := s != nil && now-w.begun > deafAfter && !w.heard.Load()
+	if deaf != w.deaf.Load() {
+		w.deaf.Store(deaf)
+	}
 	switch {
-	case w.deaf && now < w.probeAt:
+	case deaf && now < w.probeAt:
 		return 0, false
 	case s == nil:
 		subscriber.number++
@@ -80,7 +87,7 @@ func (w *wideRoute) number(p *packet, k kind, subscriber *leg, now time.Duration
 // waits is how long the relay keeps its own reports back.
 func (w *wideRoute) waits(subscriber *leg) time.Duration {
 	if w.heard.Load() {
-		return mergeWait + time.Duration(subscriber.rtt.Load())
+		return mergeWait + min(time.Duration(subscriber.rtt.Load()), longestTrip)
 	}
 
 	return 0
@@ -164,15 +171,17 @@ func (w *wideRoute) follow(reference uint32) {
 func (l *leg) reportArrivals(r *route, now time.Duration, via *burst) {
 	u := &l.up
 	a := &u.arrivals
-	alone, until := true, now
+	alone, until, theirs := true, now, int64(0) // theirs is the first that is not only ours to report
 	if r != nil {
-		alone, until = r.wide.span.Load() == nil, now-r.wide.waits(r.subscriber)
+		if s := r.wide.span.Load(); s != nil {
+			alone, until, theirs = false, now-r.wide.waits(r.subscriber), s.first
+		}
 	}
 	clock := time.Duration(u.clock.Load())
 	n := max(a.next, a.highest-arrivalWindow+1)
 	for ; n <= a.highest; n++ {
 		_, f, came := a.look(n)
-		if f == fateOurs && came > until {
+		if f == fateOurs && n >= theirs && came > until {
 			break
 		}
 		switch {

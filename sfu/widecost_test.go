@@ -6,6 +6,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/pion/rtcp"
 )
 
 // numberedCall is a call whose publisher has sent that many packets, with
@@ -123,5 +125,44 @@ func TestWideFeedbackSkips(t *testing.T) {
 		if want := all[from:min(from+max(n, 0), len(all))]; !slices.Equal(got, want) {
 			t.Fatalf("after %d, %d: %v, want %v", from, n, got, want)
 		}
+	}
+}
+
+// TestOwnReportsDoNotWaitForLiars: what is the relay's to report waits for the
+// subscriber's feedback, but not for as long as that says that its round trip is,
+// and not at all if it came before the two were wired.
+func TestOwnReportsDoNotWaitForLiars(t *testing.T) {
+	publisher, subscriber, up, _, c := numberedCall(t, 5)
+	subscriber.rtt.Store(int64(10 * time.Second))
+	subscriber.want(video, false, c.now)
+	number, last := byte(5), time.Duration(0)
+	for c.now < 3*time.Second {
+		c.raw.ext = []byte{0x31, 0, number}
+		number++
+		c.frame(deltaFrame)
+		for _, p := range up.takeControl() {
+			if cc, ok := p.(*rtcp.TransportLayerCC); ok && len(statuses(cc)) > 0 {
+				last = c.now
+			}
+		}
+	}
+	if last < c.now-100*time.Millisecond {
+		t.Errorf("at %v the publisher was told last of arrivals, now it is %v", last, c.now)
+	}
+	r := publisher.to.to.Load()
+	r.wide.span.Store(newSpan(publisher.up.arrivals.highest+1, 1)) // as if they were wired now
+	c.raw.ext = []byte{0x31, 0, number}
+	c.now += arrivalInterval
+	c.frame(deltaFrame)
+	told := uint16(0)
+	for _, p := range up.takeControl() {
+		if cc, ok := p.(*rtcp.TransportLayerCC); ok {
+			for _, s := range statuses(cc) {
+				told = s.number
+			}
+		}
+	}
+	if told != uint16(number)-1 {
+		t.Errorf("told up to %d of what came before, %d", told, number-1)
 	}
 }
