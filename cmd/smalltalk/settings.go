@@ -53,7 +53,7 @@ type settings struct {
 	Origin     []string      `placeholder:"URL" help:"More web origins that may connect with a browser's cookie, such as https://chat.example.org. The server's own host always may, except a plain http name other than localhost that reaches a loopback address."`
 	Guests     bool          `default:"true" negatable:"" help:"Let people in without an account. There are no accounts yet: with --no-guests nobody gets in."`
 	MaxClients int           `default:"2000" help:"How many people may be connected at once."`
-	MaxBitrate int           `default:"2500" help:"Highest bitrate that a client is asked to send, in kbit/s."`
+	MaxBitrate int           `default:"2500" help:"Highest bitrate that a client is asked to send, in kbit/s; 30 % more where it protects its video with parity."`
 	MediaPlane string        `default:"auto" enum:"auto,fast,pion" help:"How media is forwarded: fast (packets never enter the WebRTC library), pion (by way of it), or auto: fast where it works."`
 	Grace      time.Duration `default:"30s" help:"How long a call or a place in line is held for somebody whose connection was lost."`
 	LogLevel   logLevel      `default:"info" help:"debug, info, warn or error."`
