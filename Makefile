@@ -93,6 +93,11 @@ bench-next: $(NODE_MODULES) build ## Time from a match to the new partner's pict
 	@.ci/need chromium
 	SMALLTALK_BIN=$(CURDIR)/bin/smalltalk npm run bench-next --prefix web/e2e
 
+.PHONY: rewire
+rewire: $(NODE_MODULES) build ## Twenty times Next among Chromium, Firefox and libwebrtc of unlike codecs, and lip sync, on both planes (7 minutes); table and JSON in web/e2e/out
+	@.ci/need chromium firefox pulseaudio
+	SMALLTALK_BIN=$(CURDIR)/bin/smalltalk npm run rewire --prefix web/e2e
+
 .PHONY: netlab
 netlab: $(NODE_MODULES) build ## Two browsers behind NATs, firewalls and a proxy (root, Linux); table and JSON in web/e2e/out
 	@.ci/need chromium firefox ip nft conntrack sysctl openssl
