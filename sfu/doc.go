@@ -44,7 +44,9 @@
 //   - leg.go, receiveRTP: police.go admits it, rtp.go parses it in place, its
 //     payload type (codec.go) says what it is, rtx.go unwraps it if it is a
 //     retransmission and red.go if it is in RED, loss.go tells new from late
-//     from repeated, and receive.go counts it for receiver reports.
+//     from repeated, and receive.go counts it for receiver reports. What the
+//     peer's link has lost restore.go brings back by the peer's parity, and it
+//     goes the same way.
 //   - gate.go: the route to the partner, or nil. Who re-wires takes the route
 //     away and waits until nobody is inside; so Leave can promise that no
 //     packet read after it crosses, and a route's state has one owner.
@@ -80,7 +82,7 @@
 // never on a packet's way, and under it nothing is sent. peer.go has the
 // connection's life, offer.go and negotiate.go its SDP.
 //
-// The files rtp, extension, keyframe, codec, receive, loss, ring, rtx, red, fec,
+// The files rtp, extension, keyframe, codec, receive, loss, restore, ring, rtx, red, fec,
 // rewrite, span, gate, route, rooms, arrivals, transportcc, wide, report,
 // keyrequest, estimate and police know nothing of Pion; leg, uplink and control
 // use its RTCP packets; lane its SRTP contexts; the others are what binds them to

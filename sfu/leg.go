@@ -223,6 +223,7 @@ func (l *leg) receive(m *media, pl *payload, p *packet, r *route, now time.Durat
 	case first:
 		s.reception = reception{clock: pl.codec.clock()}
 		l.forget(pl.codec.kind())
+		l.up.restorer.reset()
 		if r != nil {
 			r.restart(pl.codec.kind(), now)
 		}
@@ -231,10 +232,67 @@ func (l *leg) receive(m *media, pl *payload, p *packet, r *route, now time.Durat
 	if !repaired {
 		s.reception.record(seq, p.ts, now)
 	} else if v == late {
-		l.count.recovered.Add(1)
+		l.repaired(s, r)
+	}
+	if p.red && r != nil {
+		return l.passRED(m, r, p, seq, pl.codec, now, via)
 	}
 
 	return l.pass(r, p, seq, pl.codec, now, via)
+}
+
+// repaired counts a packet that came otherwise than as it was first sent. With a
+// partner, who may never miss it, the publisher has to hear that it was lost.
+func (l *leg) repaired(s *stream, r *route) {
+	l.count.recovered.Add(1)
+	if r != nil {
+		s.repaired.Add(1)
+	}
+}
+
+// passRED hands on a video packet that was in RED, and what parity restores by
+// it. The parity itself goes last: it is made anew over all that it protects.
+func (l *leg) passRED(m *media, r *route, p *packet, seq int64, c codec, now time.Duration, via *burst) (numbered bool) {
+	u := &l.up
+	parity := c.name == codecULPFEC
+	if parity && u.restorer == nil {
+		u.restorer = &restorer{} // once in the life of a peer that loses packets
+	}
+	switch {
+	case u.restorer == nil:
+		return l.pass(r, p, seq, c, now, via)
+	case parity:
+		u.restorer.add(p.payload, seq)
+	default:
+		u.restorer.keep(p, seq, &m.ext[video])
+		numbered = l.pass(r, p, seq, c, now, via)
+	}
+	s := &u.streams[video]
+	for b, ok := u.restorer.next(s.loss.highest, s.ssrc.Load()); ok; b, ok = u.restorer.next(s.loss.highest, s.ssrc.Load()) {
+		l.restored(m, r, b, now, via)
+	}
+	if parity {
+		return l.pass(r, p, seq, c, now, via)
+	}
+
+	return numbered
+}
+
+// restored takes a packet that parity has brought back.
+func (l *leg) restored(m *media, r *route, b []byte, now time.Duration, via *burst) {
+	var p packet
+	if !p.parse(b) {
+		return
+	}
+	s := &l.up.streams[video]
+	pl := &m.payloads[p.pt]
+	if pl.rtx || pl.codec.name == codecNone || pl.codec.protects() || pl.codec.kind() != video || !s.loss.lacks(p.seq) {
+		return
+	}
+	p.red = true
+	seq, _ := s.loss.receive(p.seq, now)
+	l.repaired(s, r)
+	l.pass(r, &p, seq, pl.codec, now, via)
 }
 
 // forget is called when the peer begins a stream of kind k anew: what its reports

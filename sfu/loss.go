@@ -93,6 +93,14 @@ func (d *lossDetector) within(seq uint16) bool {
 	return -lossWindow < step && step <= lossWindow
 }
 
+// lacks reports whether the packet is one that has not come and still may.
+func (d *lossDetector) lacks(seq uint16) bool {
+	step := d.step(seq)
+	word, mask := d.bit(d.highest + step)
+
+	return d.started && -lossWindow < step && step < 0 && *word&mask == 0
+}
+
 // receive takes the sequence number of a packet that arrived at now and
 // returns it extended to 64 bits. A packet that is duplicate or stale must not
 // be forwarded.

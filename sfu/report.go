@@ -75,6 +75,7 @@ type reportRoute struct {
 	// The subscriber's control goroutine's.
 	seen [kinds]*span // what the last report was about
 	lost [kinds]int64 // of that, since the first one
+	told [kinds]int64 // the highest number that it had
 	buf  [rtcpHeadSize + maxBlocks*reportBlockSize]byte
 }
 
@@ -195,8 +196,10 @@ func (l *leg) measure(d *downTrack, block *reportBlock, now time.Duration) {
 }
 
 // returnBlock turns what the subscriber says about our stream into what the
-// publisher has to hear about its own; more is what was lost since the last
-// report. It returns false if it is not about this flow.
+// publisher has to hear about its own: more is what was lost since the last
+// report, and what the publisher's own link lost and was repaired on the way adds
+// to it, because parity is made for what is lost on the whole path. It returns
+// false if it is not about this flow.
 func (r *route) returnBlock(k kind, block *reportBlock, more int64, now time.Duration) bool {
 	s := r.flows[k].span.Load()
 	if s == nil {
@@ -208,7 +211,7 @@ func (r *route) returnBlock(k kind, block *reportBlock, more int64, now time.Dur
 	}
 	if r.returned.seen[k] != s { // a part of it was another publisher's
 		r.returned.seen[k] = s
-		r.returned.lost[k] = 0
+		r.returned.lost[k], r.returned.told[k] = 0, s.first
 		more, block.fraction = 0, 0
 	}
 	// No more is lost than was sent, but for what one report may be about of
@@ -218,9 +221,14 @@ func (r *route) returnBlock(k kind, block *reportBlock, more int64, now time.Dur
 	total := min(max(r.returned.lost[k]+more, -most), most)
 	more, r.returned.lost[k] = total-r.returned.lost[k], total
 	up := &r.publisher.up
+	repaired := up.streams[k].repaired.Swap(0)
+	if sent := highest - r.returned.told[k]; sent > 0 {
+		r.returned.told[k] = highest
+		block.fraction = uint8(min(int64(block.fraction)+repaired<<8/sent, 255))
+	}
 	block.ssrc = up.streams[k].ssrc.Load()
 	block.highest = uint32(highest)
-	block.lost = cumulative(up.lost[k].Add(more))
+	block.lost = cumulative(up.lost[k].Add(more + repaired))
 	if block.lastReport, ok = r.returned.original(k, block.lastReport); !ok {
 		block.lastReport, block.delay = 0, 0
 	}

@@ -32,6 +32,7 @@ const (
 type uplink struct {
 	police   police
 	streams  [kinds]stream
+	restorer *restorer // nil before the first parity
 	arrivals arrivals
 	writer   ccWriter
 	pending  bool // arrivals not yet reported
@@ -60,6 +61,8 @@ type stream struct {
 	at        time.Duration
 	loss      lossDetector
 	reception reception
+	// repaired is what a partner's next report does not know of as lost.
+	repaired atomic.Int64
 }
 
 func (u *uplink) init(maxBitrate uint64) {

@@ -227,5 +227,6 @@ func (r *route) end() {
 	r.subscriber.count.pathRTT.Store(0)
 	for k := range up.returned {
 		up.returned[k].Store(0)
+		up.streams[k].repaired.Store(0)
 	}
 }
