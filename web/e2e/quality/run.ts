@@ -1,7 +1,8 @@
 /**
  * How good calls are: two real browsers in network namespaces, over our server and, beside it, browser to browser and over coturn, on links that
  * lose packets, are long, or become narrow in mid-call. `npm run quality -w e2e` runs every cell, `-- --only loss5,clean` only those; `--systems
- * direct,coturn` only those systems; `--seconds 20 --calls 1` is quick and rough; `--judge` also compares ours with direct of the same run.
+ * direct,coturn` only those systems; `--seconds 20 --calls 1` is quick and rough; `--judge` also compares ours with direct of the same run;
+ * `--traces` keeps what both ends counted and showed, each half second and each frame, in out/quality-traces, a file per call.
  * Needs root and Go and leaves nothing behind. A line per call, then a table per cell; the same as JSON in out/quality.json. The exit code says
  * only whether every call came about, and what --judge found.
  */
@@ -32,7 +33,16 @@ const options = {
   seconds: { type: 'string', default: '60' },
   calls: { type: 'string', default: '3' },
   judge: { type: 'boolean', default: false },
+  traces: { type: 'boolean', default: false },
 } as const
+
+/** How much is measured of each system in each cell. */
+interface Plan {
+  readonly seconds: number
+  readonly calls: number
+  /** Where what was recorded is kept. */
+  readonly traces?: string
+}
 
 function names(list: string): string[] {
   return list.split(',').filter(Boolean)
@@ -59,22 +69,24 @@ async function prepare(folder: string, bin: string): Promise<Setting> {
 }
 
 /** One call; a failure is a result too. */
-async function attempt(setting: Setting, { system, cell }: Result, seconds: number): Promise<Outcome | { failure: string }> {
+async function attempt(setting: Setting, { system, cell, calls }: Result, { seconds, traces }: Plan): Promise<Outcome | { failure: string }> {
   try {
-    return evaluate(await call(setting, system, cell, seconds))
+    const recording = await call(setting, system, cell, seconds)
+    if (traces) writeFileSync(join(traces, `${cell.name}-${system.name}-${calls.length + 1}.json`), JSON.stringify(recording))
+    return evaluate(recording)
   } catch (err) {
     return { failure: firstLine(err) }
   }
 }
 
 /** Runs every system in every cell, one call of each after the other and then the next one of each, so that a bad hour meets all alike. */
-async function measure(setting: Setting, results: readonly Result[], seconds: number, calls: number): Promise<void> {
-  for (let i = 0; i < calls; i++) {
+async function measure(setting: Setting, results: readonly Result[], plan: Plan): Promise<void> {
+  for (let i = 0; i < plan.calls; i++) {
     for (const r of results) {
-      const outcome = await attempt(setting, r, seconds)
+      const outcome = await attempt(setting, r, plan)
       r.calls.push(outcome)
       const text = 'failure' in outcome ? `FAILED: ${outcome.failure}` : `${outcome.path.b}, processors ${Math.round(outcome.busy * 100)} % busy`
-      console.log(`${i + 1}/${calls} ${r.cell.name} ${r.system.name}: ${text}`)
+      console.log(`${i + 1}/${plan.calls} ${r.cell.name} ${r.system.name}: ${text}`)
     }
   }
 }
@@ -85,7 +97,8 @@ async function main(): Promise<void> {
   const list = chosen(names(values.only))
   if (process.getuid?.() !== 0) throw new Error('network namespaces need root')
   setPriority(-10) // of all that it starts too: Chromium takes a late thread for a full link
-  mkdirSync(out, { recursive: true })
+  const traces = join(out, 'quality-traces')
+  mkdirSync(values.traces ? traces : out, { recursive: true })
   const folder = claim()
   const bin = await program(folder)
   const systems = choose(names(values.systems))
@@ -95,7 +108,7 @@ async function main(): Promise<void> {
 
   const setting = await prepare(folder, bin)
   const browser = setting.browsers.a.name
-  await measure(setting, results, seconds, calls)
+  await measure(setting, results, { seconds, calls, ...(values.traces ? { traces } : {}) })
   await setting.links.straighten()
   print(results)
   writeFileSync(join(out, 'quality.json'), json(results, { browser, seconds, calls }))

@@ -4,15 +4,27 @@ import { firstLine, type Checks } from '../lib/checks.js'
 import { until } from '../lib/visitor.js'
 import type { Actor, Identity, Terms } from './actor.js'
 import type { Cast } from './cast.js'
-import { kinds, type Kind } from './kinds.js'
+import { kindNamed, kinds, type Kind } from './kinds.js'
 import { offsets } from './lips.js'
 import { clock } from './senses.js'
 
+/** Some kinds, and who of them is met in turn by the one who was met before. The first two meet without Next. */
+export interface Tour {
+  readonly kinds: readonly Kind[]
+  readonly order: readonly number[]
+}
+
 /**
- * Who is met in turn by the one who was met before: each of five kinds meets each other one once, and then once again with the parts of the
- * one who presses Next, the one who is left and the one who waits given otherwise. The first two have met already.
+ * Each of five kinds meets each other one once, and then once again with the parts of the one who presses Next, the one who is left and the one
+ * who waits given otherwise.
  */
-const tour = [3, 0, 1, 2, 3, 4, 0, 2, 4, 1, 3, 0, 4, 3, 2, 1, 0, 3, 1, 4, 2, 0]
+export const everybody: Tour = {
+  kinds: ['chromium', 'firefox', 'node', 'chromium-vp9', 'chromium-bare'].map(kindNamed),
+  order: [3, 0, 1, 2, 3, 4, 0, 2, 4, 1, 3, 0, 4, 3, 2, 1, 0, 3, 1, 4, 2, 0],
+}
+
+/** Each codec that not all clients have follows each other one. */
+export const codecs: Tour = { kinds: ['chromium-vp9', 'chromium-h264', 'chromium-av1'].map(kindNamed), order: [0, 1, 2, 0, 1] }
 
 /** How long a partner may take to be seen and heard, and how long anything else may take, in milliseconds. */
 const patience = { media: 2_000, rest: 20_000 }
@@ -50,7 +62,7 @@ export interface Toured {
   rewires: Rewire[]
 }
 
-/** One of the five, at work. */
+/** One of them, at work. */
 class Guest {
   readonly kind: Kind
   readonly actor: Actor
@@ -76,18 +88,18 @@ class Guest {
   }
 }
 
-/** Arrives with all five, lets them meet as the tour says, and checks each meeting. */
-export async function travel(cast: Cast, url: string, checks: Checks): Promise<Toured> {
+/** Arrives with all, lets them meet as the tour says, and checks each meeting. */
+export async function travel(tour: Tour, cast: Cast, url: string, checks: Checks): Promise<Toured> {
   const guests: Guest[] = []
   try {
-    for (const kind of kinds) {
+    for (const kind of tour.kinds) {
       const { actor, leave } = await cast.call(kind.engine, url)
       guests.push(new Guest(kind, actor, leave))
     }
     for (const g of guests) await g.start(url)
-    const people = Object.fromEntries(guests.map((g, i) => [g.name, i]))
+    const people = Object.fromEntries(guests.map((g) => [g.name, kinds.indexOf(g.kind)]))
     for (const g of guests) await g.actor.know(people)
-    return { signed: await sign(guests, checks), rewires: await rewires(guests, checks) }
+    return { signed: await sign(guests, checks), rewires: await rewires(tour.order.flatMap((i) => guests[i] ?? []), checks) }
   } finally {
     await Promise.allSettled(guests.map((g) => g.leave()))
   }
@@ -105,8 +117,7 @@ async function sign(guests: readonly Guest[], checks: Checks): Promise<Signed[]>
   return signed
 }
 
-async function rewires(guests: readonly Guest[], checks: Checks): Promise<Rewire[]> {
-  const people = tour.map((i) => guests[i]).filter((g) => g !== undefined)
+async function rewires(people: readonly Guest[], checks: Checks): Promise<Rewire[]> {
   const [one, two] = people
   if (!one || !two) throw new Error('the tour is empty')
   await one.wait()
@@ -139,6 +150,8 @@ async function rewire(left: Guest, pressed: Guest, waited: Guest, checks: Checks
   for (const end of [atPressed, atWaited]) {
     const { picture = Infinity, tone = Infinity } = end
     checks.check(`${title}: ${end.to} sees and hears ${end.from}`, picture <= patience.media && tone <= patience.media, `picture ${picture} ms, tone ${tone} ms, ${end.codec}`)
+    const { sends } = kindNamed(end.from)
+    if (sends) checks.check(`${title}: ${end.to} gets the codec that ${end.from} chose`, end.codec === sends, end.codec)
   }
   await kept(pressed, checks, title)
   await kept(waited, checks, title)
