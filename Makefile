@@ -72,7 +72,7 @@ fuzz: ## Every fuzz target for FUZZTIME (30s)
 e2e: $(NODE_MODULES) build ## Journeys through the real server in real Chromium; screenshots in web/e2e/out
 	@.ci/need chromium
 	SMALLTALK_BIN=$(CURDIR)/bin/smalltalk npm run e2e --prefix web/e2e
-	SMALLTALK_MEDIA_PLANE=pion SMALLTALK_BIN=$(CURDIR)/bin/smalltalk npm run e2e --prefix web/e2e outage meet endings
+	SMALLTALK_MEDIA_PLANE=pion SMALLTALK_BIN=$(CURDIR)/bin/smalltalk npm run e2e --prefix web/e2e
 
 .PHONY: bench
 bench: bench-relay bench-go ## Everything that is measured without browsers (7 minutes; Linux)
@@ -92,6 +92,7 @@ bench-go: ## Go benchmarks of the packet path and of matching, with allocations
 bench-next: $(NODE_MODULES) build ## Time from a match to the new partner's picture, beside a fresh connection per partner
 	@.ci/need chromium
 	SMALLTALK_BIN=$(CURDIR)/bin/smalltalk npm run bench-next --prefix web/e2e
+	SMALLTALK_MEDIA_PLANE=pion SMALLTALK_BIN=$(CURDIR)/bin/smalltalk npm run bench-next --prefix web/e2e
 
 .PHONY: rewire
 rewire: $(NODE_MODULES) build ## Twenty times Next among Chromium, Firefox and libwebrtc of unlike codecs, and lip sync, on both planes (7 minutes); table and JSON in web/e2e/out
@@ -102,6 +103,7 @@ rewire: $(NODE_MODULES) build ## Twenty times Next among Chromium, Firefox and l
 netlab: $(NODE_MODULES) build ## Two browsers behind NATs, firewalls and a proxy (root, Linux); table and JSON in web/e2e/out
 	@.ci/need chromium firefox ip nft conntrack sysctl openssl
 	SMALLTALK_BIN=$(CURDIR)/bin/smalltalk npm run netlab --prefix web/e2e
+	SMALLTALK_MEDIA_PLANE=pion SMALLTALK_BIN=$(CURDIR)/bin/smalltalk npm run netlab --prefix web/e2e
 
 # make quality QUALITY='--only loss5,cut-down --seconds 30 --calls 1'
 .PHONY: quality

@@ -12,7 +12,7 @@ import { climb, type Climb } from './bench/climb.js'
 import type { BenchPage } from './bench/page.js'
 import { launch } from './lib/browser.js'
 import { bundle } from './lib/bundle.js'
-import { Server } from './lib/server.js'
+import { onPlane, Server } from './lib/server.js'
 import { looks, until, type Look } from './lib/visitor.js'
 
 declare const bench: BenchPage
@@ -223,10 +223,12 @@ try {
   console.log(json)
   const out = fileURLToPath(new URL('./out', import.meta.url))
   await mkdir(out, { recursive: true })
-  await writeFile(`${out}/bench-next.json`, json + '\n')
+  await writeFile(`${out}/bench-next${onPlane()}.json`, json + '\n')
   process.exitCode = failures.length > 0 ? 1 : 0
 } finally {
   await browser.close()
   await server.stop()
-  console.log(server.plane[1])
+  const [right, text] = server.plane
+  console.log(text)
+  if (!right) process.exitCode = 1
 }

@@ -2,7 +2,7 @@
  * Real browsers against the real server. `npm run e2e -w e2e` runs every journey, with names as arguments only those that contain one.
  * One line per check; the last line is `N passed, N failed`; the exit code says the same.
  */
-import { mkdir, rm } from 'node:fs/promises'
+import { mkdir, readdir, rm } from 'node:fs/promises'
 import { closed } from './journeys/closed.js'
 import { data } from './journeys/data.js'
 import { endings } from './journeys/endings.js'
@@ -40,8 +40,8 @@ async function walk(journey: Journey, server: Server, checks: Checks): Promise<v
 }
 
 const wanted = process.argv.slice(2)
-await rm(out, { recursive: true, force: true })
 await mkdir(out, { recursive: true })
+for (const name of await readdir(out)) if (name.endsWith('.png')) await rm(`${out}/${name}`) // of the last run
 const checks = new Checks()
 const server = await Server.start()
 try {

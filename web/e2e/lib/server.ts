@@ -25,6 +25,11 @@ export async function program(folder: string): Promise<string> {
   return bin
 }
 
+/** What the names of a suite's results end in: what is not on the default plane is kept beside it. */
+export function onPlane(): '' | '-pion' {
+  return process.env['SMALLTALK_MEDIA_PLANE'] === 'pion' ? '-pion' : ''
+}
+
 /** The real program, with a data folder of its own. It can be killed and started again on the same ports. */
 export class Server {
   readonly #command: readonly string[]
@@ -65,7 +70,7 @@ export class Server {
    * what it says.
    */
   get plane(): [right: boolean, text: string] {
-    const asked = process.env['SMALLTALK_MEDIA_PLANE'] === 'pion' ? 'pion' : 'fast'
+    const asked = onPlane() === '-pion' ? 'pion' : 'fast'
     const ended = [...this.#log.matchAll(/msg="media ended" fast=(\d+) pion=(\d+) fallen_back=(\d+) pion_media=(\d+)/g)].at(-1)
     const [text = 'nothing', fast, pion, back, stray] = ended ?? []
     const served = asked === 'fast' ? Number(fast) > 0 && pion === '0' : Number(pion) > 0 && fast === '0'

@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { bundle } from '../lib/bundle.js'
 import { Checks, firstLine, Stopped } from '../lib/checks.js'
-import { program } from '../lib/server.js'
+import { onPlane, program } from '../lib/server.js'
 import { cases, type Case } from './cases.js'
 import { changes, type Change } from './changes.js'
 import { claim } from './claim.js'
@@ -52,7 +52,7 @@ async function walk(t: Trial, setting: Setting, runs: number, checks: Checks): P
       const bad = log.split('\n').find((l) => /level=ERROR|panic/.test(l))
       checks.check('the log of the server has no error', bad === undefined, bad)
       await world.end()
-      writeFileSync(join(out, `netlab-${t.name}.log`), world.server.log)
+      writeFileSync(join(out, `netlab-${t.name}${onPlane()}.log`), world.server.log)
       checks.check('all media took the plane that was asked for', ...world.server.plane)
     }
   }
@@ -90,7 +90,7 @@ async function main(): Promise<void> {
   const results: Result[] = []
   for (const t of list) results.push(...(await walk(t, setting, Number(values.runs), checks)))
   if (results.length > 0) table(results)
-  writeFileSync(join(out, 'netlab.json'), JSON.stringify({ unit: 'ms', what: "from the page's createOffer", results }, undefined, 1) + '\n')
+  writeFileSync(join(out, `netlab${onPlane()}.json`), JSON.stringify({ unit: 'ms', what: "from the page's createOffer", results }, undefined, 1) + '\n')
   console.log(`${checks.passed} passed, ${checks.failed} failed`)
   process.exitCode = checks.failed > 0 || checks.passed === 0 ? 1 : 0
 }
