@@ -2,11 +2,11 @@
  * How good calls are: two real browsers in network namespaces, over our server and, beside it, browser to browser and over coturn, on links that
  * lose packets, are long, or become narrow in mid-call. `npm run quality -w e2e` runs every cell, `-- --only loss5,clean` only those; `--systems
  * direct,coturn` only those systems; `--seconds 20 --calls 1` is quick and rough; `--judge` also compares ours with direct of the same run;
- * `--traces` keeps what both ends counted and showed, each half second and each frame, in out/quality-traces, a file per call.
- * Needs root and Go and leaves nothing behind. A line per call, then a table per cell; the same as JSON in out/quality.json. The exit code says
+ * `--add` counts the calls of the last run, in out/quality.json, to those of the same cells and systems, and forgets all others; `--traces` keeps
+ * what both ends counted and showed, each half second and each frame, in out/quality-traces, a file per call. Needs root and Go and leaves nothing behind. A line per call, then a table per cell; the same as JSON in out/quality.json. The exit code says
  * only whether every call came about, and what --judge found.
  */
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { setPriority } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -21,7 +21,7 @@ import { call, lengthMs, overheadMs, type Setting } from './call.js'
 import { cells, type Cell } from './cells.js'
 import { judge } from './judge.js'
 import { Links } from './links.js'
-import { evaluate, json, print, type Outcome, type Result } from './results.js'
+import { evaluate, json, print, recall, type Outcome, type Result } from './results.js'
 import { choose } from './systems.js'
 
 const here = fileURLToPath(new URL('.', import.meta.url))
@@ -33,6 +33,7 @@ const options = {
   seconds: { type: 'string', default: '60' },
   calls: { type: 'string', default: '3' },
   judge: { type: 'boolean', default: false },
+  add: { type: 'boolean', default: false },
   traces: { type: 'boolean', default: false },
 } as const
 
@@ -103,6 +104,8 @@ async function main(): Promise<void> {
   const bin = await program(folder)
   const systems = choose(names(values.systems))
   const results: Result[] = list.flatMap((cell) => systems.map((system) => ({ cell, system, calls: [] })))
+  const earlier = values.add ? recall(readFileSync(join(out, 'quality.json'), 'utf8')) : undefined
+  if (earlier) for (const r of results) r.calls.push(...earlier(r))
   const ms = calls * results.reduce((sum, r) => sum + lengthMs(r.cell, seconds) + overheadMs, 0)
   console.log(`${results.length * calls} calls, about ${Math.ceil(ms / 60_000)} minutes`)
 
