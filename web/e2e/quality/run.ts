@@ -3,8 +3,9 @@
  * lose packets, are long, or become narrow in mid-call. `npm run quality -w e2e` runs every cell, `-- --only loss5,clean` only those; `--systems
  * direct,coturn` only those systems; `--seconds 20 --calls 1` is quick and rough; `--judge` also compares ours with direct of the same run;
  * `--add` counts the calls of the last run, in out/quality.json, to those of the same cells and systems, and forgets all others; `--traces` keeps
- * what both ends counted and showed, each half second and each frame, in out/quality-traces, a file per call. Needs root and Go and leaves nothing behind. A line per call, then a table per cell; the same as JSON in out/quality.json. The exit code says
- * only whether every call came about, and what --judge found.
+ * what both ends counted and showed, each half second and each frame, in out/quality-traces, a file per call. Needs root and Go and leaves
+ * nothing behind. A line per call, then a table per cell; the same as JSON in out/quality.json. The exit code says only whether every call came
+ * about, and what --judge found.
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { setPriority } from 'node:os'
