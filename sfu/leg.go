@@ -214,6 +214,10 @@ func (l *leg) receive(m *media, pl *payload, p *packet, r *route, now time.Durat
 			return true
 		}
 		l.count.dropped[dropDuplicate].Add(1)
+		if !repaired && l.up.restorer.overtaken(pl.codec.kind(), seq) {
+			s.reception.record(seq, p.ts, now)
+			s.repaired.Add(-1)
+		}
 
 		return false
 	case stale:
@@ -223,7 +227,6 @@ func (l *leg) receive(m *media, pl *payload, p *packet, r *route, now time.Durat
 	case first:
 		s.reception = reception{clock: pl.codec.clock()}
 		l.forget(pl.codec.kind())
-		l.up.restorer.reset()
 		if r != nil {
 			r.restart(pl.codec.kind(), now)
 		}
@@ -234,18 +237,19 @@ func (l *leg) receive(m *media, pl *payload, p *packet, r *route, now time.Durat
 	} else if v == late {
 		l.repaired(s, r)
 	}
-	if p.red && r != nil {
+	if p.again = repaired; p.red && r != nil && r.wants(video) {
 		return l.passRED(m, r, p, seq, pl.codec, now, via)
 	}
 
 	return l.pass(r, p, seq, pl.codec, now, via)
 }
 
-// repaired counts a packet that came otherwise than as it was first sent. With a
-// partner, who may never miss it, the publisher has to hear that it was lost.
+// repaired counts a packet of video that came otherwise than as it was first
+// sent. While its partner watches, who may never miss it, the publisher has to
+// hear that it was lost.
 func (l *leg) repaired(s *stream, r *route) {
 	l.count.recovered.Add(1)
-	if r != nil {
+	if r != nil && r.flows[video].started && r.wants(video) {
 		s.repaired.Add(1)
 	}
 }
@@ -264,7 +268,9 @@ func (l *leg) passRED(m *media, r *route, p *packet, seq int64, c codec, now tim
 	case parity:
 		u.restorer.add(p.payload, seq)
 	default:
-		u.restorer.keep(p, seq, &m.ext[video])
+		if !p.again {
+			u.restorer.keep(p, seq, &m.ext[video])
+		}
 		numbered = l.pass(r, p, seq, c, now, via)
 	}
 	s := &u.streams[video]
@@ -272,13 +278,17 @@ func (l *leg) passRED(m *media, r *route, p *packet, seq int64, c codec, now tim
 		l.restored(m, r, b, now, via)
 	}
 	if parity {
+		// A flow that has just begun takes all for missing that came before it did.
+		s.loss.receive(p.seq, now)
+
 		return l.pass(r, p, seq, c, now, via)
 	}
 
 	return numbered
 }
 
-// restored takes a packet that parity has brought back.
+// restored takes a packet that parity has brought back. It is one more than the
+// peer has sent, and counts like one that it has.
 func (l *leg) restored(m *media, r *route, b []byte, now time.Duration, via *burst) {
 	var p packet
 	if !p.parse(b) {
@@ -287,6 +297,11 @@ func (l *leg) restored(m *media, r *route, b []byte, now time.Duration, via *bur
 	s := &l.up.streams[video]
 	pl := &m.payloads[p.pt]
 	if pl.rtx || pl.codec.name == codecNone || pl.codec.protects() || pl.codec.kind() != video || !s.loss.lacks(p.seq) {
+		return
+	}
+	if !l.up.police.admit(len(b), now) {
+		l.count.dropped[dropExcess].Add(1)
+
 		return
 	}
 	p.red = true
@@ -298,7 +313,11 @@ func (l *leg) restored(m *media, r *route, b []byte, now time.Duration, via *bur
 // forget is called when the peer begins a stream of kind k anew: what its reports
 // said of the one before is no longer true.
 func (l *leg) forget(k kind) {
+	if k == video {
+		l.up.restorer.reset()
+	}
 	l.up.lost[k].Store(0)
+	l.up.streams[k].repaired.Store(0)
 	l.clocks[k].Store(0)
 	l.seen[k].Store(0)
 }

@@ -224,7 +224,7 @@ func (r *route) returnBlock(k kind, block *reportBlock, more int64, now time.Dur
 	repaired := up.streams[k].repaired.Swap(0)
 	if sent := highest - r.returned.told[k]; sent > 0 {
 		r.returned.told[k] = highest
-		block.fraction = uint8(min(int64(block.fraction)+repaired<<8/sent, 255))
+		block.fraction = uint8(min(max(int64(block.fraction)+repaired*256/sent, 0), 255))
 	}
 	block.ssrc = up.streams[k].ssrc.Load()
 	block.highest = uint32(highest)

@@ -21,7 +21,6 @@ const (
 type restorer struct {
 	packets [restoreSize]protected
 	parity  [restoreParity]pending
-	turn    int // which of parity the next one takes the place of
 	out     [rtpHeaderSize + fecMaxLength]byte
 }
 
@@ -31,6 +30,8 @@ type protected struct {
 	head [8]byte // as in parity
 	size int
 	body [fecMaxLength]byte // all behind the fixed header
+	// brought says that parity has brought it back and it has not come itself.
+	brought bool
 }
 
 // pending is a parity packet by which two or more are still missing; its mask is
@@ -58,17 +59,22 @@ func (s *restorer) reset() {
 }
 
 // keep keeps the packet p of media, which was in RED; e is what its sender
-// negotiated. One that parity cannot restore another by it leaves out.
+// negotiated. One that parity cannot restore another by it leaves out. It is not
+// for repeats: their header extensions may stand in another order than those that
+// the parity was made over (libwebrtc), and what is restored by them is wrong.
 func (s *restorer) keep(p *packet, seq int64, e *extensions) {
 	size := len(p.payload)
 	if p.profile != 0 {
 		size += 4 + len(p.ext)
 	}
-	if p.padding > 0 || seq <= 0 || size > fecMaxLength {
+	if p.padding > 0 || p.sources > 0 || seq <= 0 || size > fecMaxLength {
 		return
 	}
 	k := &s.packets[seq%restoreSize]
-	k.seq, k.size = seq, size
+	if k.seq > seq {
+		return
+	}
+	k.seq, k.size, k.brought = seq, size, false
 	k.head = [8]byte{}
 	k.head[1] = p.pt
 	if p.marker {
@@ -94,7 +100,6 @@ func (s *restorer) keep(p *packet, seq int64, e *extensions) {
 
 // add takes the payload of a parity packet with extended sequence number seq.
 func (s *restorer) add(payload []byte, seq int64) {
-	f := &s.parity[s.turn]
 	var what protection
 	if !what.parse(payload) {
 		return
@@ -107,11 +112,42 @@ func (s *restorer) add(payload []byte, seq int64) {
 	if size > len(payload)-head || size > fecMaxLength {
 		return
 	}
-	s.turn = (s.turn + 1) % restoreParity
+	f := s.place()
 	f.protection, f.base, f.size = what, seq+int64(int16(what.base-uint16(seq))), size
 	f.head = [8]byte{payload[0] & 0x3f, payload[1]}
 	copy(f.head[2:], payload[4:10])
 	copy(f.body[:size], payload[head:])
+}
+
+// place is where to put one more parity packet: of all the oldest has to give way.
+func (s *restorer) place() *pending {
+	oldest := &s.parity[0]
+	for i := range s.parity {
+		f := &s.parity[i]
+		if f.mask == 0 {
+			return f
+		}
+		if f.base < oldest.base {
+			oldest = f
+		}
+	}
+
+	return oldest
+}
+
+// overtaken reports whether the packet, which has come, had been taken for lost
+// and brought back by the parity that overtook it. It may be called on nil.
+func (s *restorer) overtaken(k kind, seq int64) bool {
+	if s == nil || k != video || seq <= 0 {
+		return false
+	}
+	p := &s.packets[seq%restoreSize]
+	if p.seq != seq || !p.brought {
+		return false
+	}
+	p.brought = false
+
+	return true
 }
 
 // next restores a packet of the stream ssrc that is missing alone of those that
@@ -176,7 +212,7 @@ func (s *restorer) restore(f *pending, seq int64, ssrc uint32) ([]byte, bool) {
 		return nil, false
 	}
 	k := &s.packets[seq%restoreSize]
-	k.seq, k.head, k.size = seq, head, size
+	k.seq, k.head, k.size, k.brought = seq, head, size, true
 	copy(k.body[:], body[:size])
 	b := s.out[:rtpHeaderSize+size]
 	b[0], b[1] = rtpVersion<<6|head[0], head[1]

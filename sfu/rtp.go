@@ -32,6 +32,10 @@ type packet struct {
 	// is to have there when it is sent, 0 if it is to be sent without.
 	red   bool
 	block uint8
+	// again says that it came as a retransmission.
+	again bool
+	// sources is how many contributing sources it names; they are left out.
+	sources uint8
 	// number is the transport-wide number, extended; 0 if there is none.
 	number int64
 }
@@ -44,7 +48,7 @@ func (p *packet) parse(b []byte) bool {
 	}
 	end := len(b)
 	start := rtpHeaderSize + 4*int(b[0]&0x0f)
-	*p = packet{}
+	*p = packet{sources: b[0] & 0x0f}
 	if b[0]&0x10 != 0 {
 		if end < start+4 {
 			return false

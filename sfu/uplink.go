@@ -211,6 +211,7 @@ func (l *leg) sendReports(limit uint64, now time.Duration, via *burst) {
 		if at := l.up.returned[k].Load(); at != 0 && now-time.Duration(at) < partnerReports {
 			continue
 		}
+		s.repaired.Store(0) // they are in b
 		block := rtcp.ReceptionReport{
 			SSRC: s.ssrc.Load(), FractionLost: b.fraction,
 			TotalLost:          cumulative(l.up.lost[k].Add(b.lost)),
