@@ -45,10 +45,7 @@ func (l *leg) receiveRTCP(b []byte, now time.Duration, via *burst) {
 		case rtcp.FormatTLN:
 			ok = l.handleNACK(b, now, via)
 		case rtcp.FormatTCC:
-			if r := l.from.enter(); r != nil {
-				ok = r.returnWide(b, via)
-			}
-			l.from.leave()
+			ok = l.handleFeedback(b, now, via)
 		}
 	case rtcp.TypePayloadSpecificFeedback:
 		ok = l.handlePayloadFeedback(h.Count, b, now, via)
@@ -104,6 +101,29 @@ func (l *leg) want(k kind, on bool, now time.Duration) {
 	l.from.leave()
 }
 
+// handleFeedback takes transport-wide feedback, which is for the partner.
+func (l *leg) handleFeedback(b []byte, now time.Duration, via *burst) bool {
+	ok, free := true, false
+	if r := l.from.enter(); r != nil {
+		ok = r.returnWide(b, via)
+		free = r.wide.jam.over()
+	}
+	l.from.leave()
+	if free {
+		l.wantKeyFrame(now, via)
+	}
+
+	return ok
+}
+
+// jammed reports whether repairs would do harm: see jam.
+func (l *leg) jammed() bool {
+	r := l.from.enter()
+	defer l.from.leave()
+
+	return r != nil && r.wide.jam.refuses()
+}
+
 // handleNACK sends again what the peer has lost, from the ring.
 func (l *leg) handleNACK(b []byte, now time.Duration, via *burst) bool {
 	var nack rtcp.TransportLayerNack
@@ -116,11 +136,13 @@ func (l *leg) handleNACK(b []byte, now time.Duration, via *burst) bool {
 	if m == nil || buffer == nil || nack.MediaSSRC != d.ssrc {
 		return true
 	}
-	left := maxRepairs
+	left, jammed := maxRepairs, l.jammed()
 	for i := range nack.Nacks {
 		nack.Nacks[i].Range(func(seq uint16) bool {
 			l.count.nacksReceived.Add(1)
-			l.resend(m, d, buffer, seq, now, via)
+			if !jammed {
+				l.resend(m, d, buffer, seq, now, via)
+			}
 			left--
 
 			return left > 0
