@@ -2,6 +2,7 @@ package matchmaker
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"smalltalk/store"
@@ -13,11 +14,20 @@ type request struct {
 	done   chan struct{} // closed, under mu, when room or err is set
 	room   *Room
 	err    error
+
+	// Guarded by Matcher.mu.
+	dirty  bool // is in Matcher.unwritten
+	stored bool // may be on the disk
+	gone   bool // shall not be on the disk
+	given  bool // of a former process: Place has returned it
 }
 
 // Find waits for a partner and returns the room with him, or an error, never both: ErrAlreadyWaiting, ErrInRoom, ErrUnknownTopic,
 // ErrClosed, or that of ctx. Cancelling ctx leaves the line; if that comes at the moment of a match, the room is left
 // for the reason "left". A room returned must be left with Room.Leave sometime.
+//
+// A ctx that is cancelled with ErrClosed as its cause says that the server stops: the store keeps the place in line, or the room, for
+// the next start, as Close does for those who still wait.
 //
 // A member of a room from before a restart who calls Find before Resume has given that room up; it ends for the reason "left".
 func (m *Matcher) Find(ctx context.Context, t Ticket) (*Room, error) {
@@ -37,7 +47,7 @@ func (m *Matcher) Find(ctx context.Context, t Ticket) (*Room, error) {
 	case <-ctx.Done():
 	}
 	if err := ctx.Err(); err != nil {
-		m.abandon(t.Session, f)
+		m.abandon(t.Session, f, errors.Is(context.Cause(ctx), ErrClosed))
 		return nil, err
 	}
 	return f.room, f.err
@@ -53,6 +63,7 @@ func (m *Matcher) join(t Ticket) (*Room, *request, error) {
 	if now := time.Now(); t.Since.IsZero() || t.Since.After(now) {
 		t.Since = now
 	}
+	t.Since = m.oldPlace(t)
 	waited := max(0, time.Since(t.Since))
 	if mt, ok := m.line.join(m.now(), t, waited); ok {
 		m.meet(mt)
@@ -65,6 +76,10 @@ func (m *Matcher) join(t Ticket) (*Room, *request, error) {
 func (m *Matcher) enqueue(t Ticket) *request {
 	f := &request{ticket: t, done: make(chan struct{})}
 	m.requests[t.Session] = f
+	m.touchTicket(f)
+	if !t.Private {
+		m.dropPlace(t.Session, t.User)
+	}
 	return f
 }
 
@@ -72,6 +87,8 @@ func (m *Matcher) enqueue(t Ticket) *request {
 // the next process still finds who waited. The caller holds mu.
 func (m *Matcher) dequeue(f *request) {
 	delete(m.requests, f.ticket.Session)
+	f.gone = true
+	m.touchTicket(f)
 }
 
 func (m *Matcher) mayJoin(t Ticket) error {
@@ -82,8 +99,7 @@ func (m *Matcher) mayJoin(t Ticket) error {
 		return ErrAlreadyWaiting
 	}
 	if r := m.byUser[t.User]; r != nil && !r.call.claimed[r.self] {
-		m.end(r.call, reasonLeft, r.Self().Session)
-		m.line.parted(m.now(), r.Self().User, r.Partner().User)
+		m.giveUp(r)
 	}
 	if m.byUser[t.User] != nil || m.bySess[t.Session] != nil {
 		return ErrInRoom
@@ -91,11 +107,12 @@ func (m *Matcher) mayJoin(t Ticket) error {
 	return nil
 }
 
-// abandon undoes a Find whose ctx has ended, whether it was matched meanwhile or not.
-func (m *Matcher) abandon(s store.SessionID, f *request) {
+// abandon undoes a Find whose ctx has ended, whether it was matched meanwhile or not. With keep the store keeps what it has led to.
+func (m *Matcher) abandon(s store.SessionID, f *request, keep bool) {
 	m.mu.Lock()
 	defer m.release()
 	switch {
+	case f.room != nil && keep:
 	case f.room != nil:
 		// They have not met, so nothing keeps them from meeting the next moment.
 		if !f.room.call.ended {
@@ -103,7 +120,11 @@ func (m *Matcher) abandon(s store.SessionID, f *request) {
 		}
 	case f.err == nil:
 		m.line.cancel(s)
-		m.dequeue(f)
+		if keep {
+			delete(m.requests, s)
+		} else {
+			m.dequeue(f)
+		}
 		m.stats.Cancelled++
 	}
 }
@@ -127,6 +148,7 @@ func (m *Matcher) meet(mt match) {
 	m.touch(c)
 	for _, side := range c.sides {
 		s := side.Self().Session
+		m.dropPlace(s, side.Self().User)
 		if f := m.requests[s]; f != nil {
 			m.dequeue(f)
 			f.room = side

@@ -14,6 +14,9 @@ type line struct {
 	recentAfter time.Duration
 	recents     *recents
 
+	held  bool
+	until time.Duration // nobody is matched before this, if held
+
 	seq    uint64
 	all    ageList
 	any    ageList                     // those who named no topic
@@ -46,6 +49,10 @@ func (l *line) waits(s store.SessionID, u store.UserID) bool {
 func (l *line) join(now time.Duration, t Ticket, waited time.Duration) (match, bool) {
 	l.seq++
 	w := &waiter{ticket: t, since: now - waited, seq: l.seq, joined: now}
+	if l.held {
+		l.insert(w)
+		return match{}, false
+	}
 	best, passed := l.search(now, w)
 	if best != nil {
 		l.remove(best)
@@ -72,9 +79,41 @@ func (l *line) cancel(s store.SessionID) bool {
 // parted notes that two people have left each other. Neither may be in line.
 func (l *line) parted(now time.Duration, a, b store.UserID) { l.recents.parted(now, a, b) }
 
+// hold lets nobody be matched before until; tick then brings together who waits, the oldest first.
+func (l *line) hold(until time.Duration) { l.held, l.until = true, until }
+
+// release ends the hold and returns the matches of those who have gathered.
+func (l *line) release(now time.Duration) []match {
+	l.held = false
+	var out []match
+	for p := l.all.head; p != nil; {
+		w := p.w
+		p = p.next
+		best, passed := l.search(now, w)
+		if best != nil {
+			l.remove(w)
+			l.remove(best)
+			out = append(out, ordered(w, best))
+			p = l.all.head // best may have been the next one
+			continue
+		}
+		if passed && w.relax == nil {
+			w.joined, w.relax = now, &place{w: w}
+			l.relax.push(w.relax)
+		}
+	}
+	return out
+}
+
 // tick returns the matches of those who have waited long enough, with nobody else coming, to meet the same person again.
 func (l *line) tick(now time.Duration) []match {
 	var out []match
+	if l.held {
+		if now < l.until {
+			return nil
+		}
+		out = l.release(now)
+	}
 	for p := l.relax.head; p != nil && p.w.joined+l.recentAfter <= now; p = l.relax.head {
 		w := p.w
 		// As of the moment when it was due: a late tick must not decide otherwise than a punctual one.
@@ -93,6 +132,9 @@ func (l *line) tick(now time.Duration) []match {
 
 // next returns when tick has something to do, if ever.
 func (l *line) next() (time.Duration, bool) {
+	if l.held {
+		return l.until, true
+	}
 	if l.relax.head == nil {
 		return 0, false
 	}
