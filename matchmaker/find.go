@@ -11,6 +11,7 @@ import (
 // request is one call of Find that waits.
 type request struct {
 	ticket Ticket
+	joined time.Time     // when the wait began; ticket.Since may be earlier
 	done   chan struct{} // closed, under mu, when room or err is set
 	room   *Room
 	err    error
@@ -74,7 +75,7 @@ func (m *Matcher) join(t Ticket) (*Room, *request, error) {
 
 // enqueue notes that a ticket waits. The caller holds mu.
 func (m *Matcher) enqueue(t Ticket) *request {
-	f := &request{ticket: t, done: make(chan struct{})}
+	f := &request{ticket: t, joined: time.Now(), done: make(chan struct{})}
 	m.requests[t.Session] = f
 	m.touchTicket(f)
 	if !t.Private {
