@@ -189,9 +189,13 @@ func (s *session) leaveLine() {
 
 func (s *session) sendQueueState(re string, now time.Time) {
 	s.waiting = s.srv.counts.get(now).waitingFor(s.ticket.Topics)
+	topics := make(topicSet, len(s.ticket.Topics))
+	for i, topic := range s.ticket.Topics {
+		topics[i] = string(topic)
+	}
 	s.send(&queueStateMsg{
 		head: head{Type: "queue.state", Re: re}, Phase: phaseQueued, Ticket: s.signTicket(now),
-		Since: s.ticket.Since.UnixMilli(), Waiting: s.waiting,
+		Since: s.ticket.Since.UnixMilli(), Waiting: s.waiting, Topics: topics, Langs: append([]string{}, s.ticket.Langs...),
 	})
 }
 
