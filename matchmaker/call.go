@@ -55,6 +55,9 @@ func (m *Matcher) end(c *call, reason string, by store.SessionID) {
 			delete(m.talking, t)
 		}
 	}
+	if m.now() < m.graceEnd {
+		m.gone[c.record.ID] = true
+	}
 	c.ended, c.reason, c.endedBy = true, reason, by
 	close(c.done)
 	if !m.closed { // after it the store keeps the room for the next start

@@ -75,4 +75,5 @@ func (m *Matcher) endUnclaimed(now time.Duration) {
 		m.line.parted(now, c.record.Members[0].User, c.record.Members[1].User)
 	}
 	m.restored = nil
+	clear(m.gone)
 }

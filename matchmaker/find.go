@@ -1,30 +1,18 @@
 package matchmaker
 
 import (
-	"cmp"
 	"context"
-	"errors"
-	"fmt"
-	"slices"
 	"time"
 
 	"smalltalk/store"
 )
 
-// Ticket says who looks for a partner, and for what kind.
-type Ticket struct {
-	Session store.SessionID
-	User    store.UserID
-	Topics  []store.Category // one of them must be shared; empty takes any
-	Langs   []string         // if both name some, one must be shared
-	Since   time.Time        // the place in line; zero or in the future means now
-}
-
 // request is one call of Find that waits.
 type request struct {
-	done chan struct{} // closed, under mu, when room or err is set
-	room *Room
-	err  error
+	ticket Ticket
+	done   chan struct{} // closed, under mu, when room or err is set
+	room   *Room
+	err    error
 }
 
 // Find waits for a partner and returns the room with him, or an error, never both: ErrAlreadyWaiting, ErrInRoom, ErrUnknownTopic,
@@ -55,22 +43,6 @@ func (m *Matcher) Find(ctx context.Context, t Ticket) (*Room, error) {
 	return f.room, f.err
 }
 
-// normal checks a ticket and returns a copy whose lists are sorted.
-func (m *Matcher) normal(t Ticket) (Ticket, error) {
-	if t.Session == "" || t.User == "" {
-		return t, errors.New("matchmaker: ticket without session or user")
-	}
-	t.Topics, t.Langs = sortedSet(t.Topics), sortedSet(t.Langs)
-	if len(m.topics) > 0 {
-		for _, topic := range t.Topics {
-			if _, ok := slices.BinarySearch(m.topics, topic); !ok {
-				return t, fmt.Errorf("%w: %q", ErrUnknownTopic, topic)
-			}
-		}
-	}
-	return t, nil
-}
-
 // join returns the room if somebody is there to be matched, a request to wait on if not, or an error.
 func (m *Matcher) join(t Ticket) (*Room, *request, error) {
 	m.mu.Lock()
@@ -78,17 +50,28 @@ func (m *Matcher) join(t Ticket) (*Room, *request, error) {
 	if err := m.mayJoin(t); err != nil {
 		return nil, nil, err
 	}
-	waited := time.Duration(0)
-	if !t.Since.IsZero() {
-		waited = max(0, time.Since(t.Since))
+	if now := time.Now(); t.Since.IsZero() || t.Since.After(now) {
+		t.Since = now
 	}
+	waited := max(0, time.Since(t.Since))
 	if mt, ok := m.line.join(m.now(), t, waited); ok {
 		m.meet(mt)
 		return m.bySess[t.Session], nil, nil
 	}
-	r := &request{done: make(chan struct{})}
-	m.requests[t.Session] = r
-	return nil, r, nil
+	return nil, m.enqueue(t), nil
+}
+
+// enqueue notes that a ticket waits. The caller holds mu.
+func (m *Matcher) enqueue(t Ticket) *request {
+	f := &request{ticket: t, done: make(chan struct{})}
+	m.requests[t.Session] = f
+	return f
+}
+
+// dequeue notes that a ticket waits no longer: it is matched, cancelled or expired. It is not called when the matcher closes, so that
+// the next process still finds who waited. The caller holds mu.
+func (m *Matcher) dequeue(f *request) {
+	delete(m.requests, f.ticket.Session)
 }
 
 func (m *Matcher) mayJoin(t Ticket) error {
@@ -120,7 +103,7 @@ func (m *Matcher) abandon(s store.SessionID, f *request) {
 		}
 	case f.err == nil:
 		m.line.cancel(s)
-		delete(m.requests, s)
+		m.dequeue(f)
 		m.stats.Cancelled++
 	}
 }
@@ -145,16 +128,9 @@ func (m *Matcher) meet(mt match) {
 	for _, side := range c.sides {
 		s := side.Self().Session
 		if f := m.requests[s]; f != nil {
-			delete(m.requests, s)
+			m.dequeue(f)
 			f.room = side
 			close(f.done)
 		}
 	}
-}
-
-// sortedSet returns a sorted copy without repetitions.
-func sortedSet[T cmp.Ordered](s []T) []T {
-	s = slices.Clone(s)
-	slices.Sort(s)
-	return slices.Compact(s)
 }

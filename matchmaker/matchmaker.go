@@ -2,7 +2,6 @@ package matchmaker
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -20,6 +19,9 @@ type Config struct {
 	// Topics are those that tickets may name. If it is empty they may name anything.
 	Topics []store.Category
 
+	// FreeTopics lets tickets name anything beside Topics.
+	FreeTopics bool
+
 	// Node is the name of this server in rooms.
 	Node string
 
@@ -30,17 +32,22 @@ type Config struct {
 	// Grace is how long after New the members of rooms from before have for Resume. Zero means 30 s.
 	Grace time.Duration
 
+	// Hold is how long after New nobody is matched if people waited when the former process ended, so that they can come back and who
+	// has waited longest is still first. Zero means 3 s.
+	Hold time.Duration
+
 	// Logger gets trouble with the store. Nil discards it.
 	Logger *slog.Logger
 }
 
 // Matcher pairs people who wait. Its methods may be called by any number of goroutines.
 type Matcher struct {
-	topics []store.Category // sorted
-	node   string
-	log    *slog.Logger
-	start  time.Time
-	write  func(put []store.Room, del []store.RoomID) error // store.DB.WriteRooms
+	topics     []store.Category // sorted
+	freeTopics bool
+	node       string
+	log        *slog.Logger
+	start      time.Time
+	write      func(put []store.Room, del []store.RoomID) error // store.DB.WriteRooms
 
 	writeWake chan struct{} // capacity 1: there is something to write
 	clockWake chan struct{} // capacity 1: the next deadline is sooner than the clock knows
@@ -56,8 +63,10 @@ type Matcher struct {
 	requests map[store.SessionID]*request
 	bySess   map[store.SessionID]*Room
 	byUser   map[store.UserID]*Room
-	talking  map[store.Category]int // people in rooms that share this topic; no zeros
-	restored []*call                // rooms from before the start, until graceEnd
+	talking  map[store.Category]int     // people in rooms that share this topic; no zeros
+	restored []*call                    // rooms from before the start, until graceEnd
+	gone     map[store.RoomID]bool      // rooms that have ended since New, until graceEnd: Rejoin must not bring them back
+	places   map[store.SessionID]Ticket // who waited when the former process ended and has not come back
 	graceEnd time.Duration
 	alarm    time.Duration // when the clock wakes by itself; never if negative
 	dirty    []*call       // to be written, oldest change first
@@ -75,76 +84,38 @@ func New(cfg Config) (*Matcher, error) {
 
 // newMatcher is New with a way to write that a test can make fail.
 func newMatcher(cfg Config, write func([]store.Room, []store.RoomID) error) (*Matcher, error) {
-	if cfg.RecentAfter < 0 || cfg.Grace < 0 {
-		return nil, fmt.Errorf("matchmaker: negative time: RecentAfter %v, Grace %v", cfg.RecentAfter, cfg.Grace)
+	if cfg.RecentAfter < 0 || cfg.Grace < 0 || cfg.Hold < 0 {
+		return nil, fmt.Errorf("matchmaker: negative time: RecentAfter %v, Grace %v, Hold %v", cfg.RecentAfter, cfg.Grace, cfg.Hold)
 	}
 	rooms, err := cfg.DB.Rooms()
 	if err != nil {
 		return nil, fmt.Errorf("matchmaker: load rooms: %w", err)
 	}
 	m := &Matcher{
-		topics:    sortedSet(cfg.Topics),
-		node:      cfg.Node,
-		log:       cmp.Or(cfg.Logger, slog.New(slog.DiscardHandler)),
-		start:     time.Now(),
-		write:     write,
-		writeWake: make(chan struct{}, 1),
-		clockWake: make(chan struct{}, 1),
-		stop:      make(chan struct{}),
-		line:      newLine(cmp.Or(cfg.RecentAfter, 10*time.Second)),
-		requests:  map[store.SessionID]*request{},
-		bySess:    map[store.SessionID]*Room{},
-		byUser:    map[store.UserID]*Room{},
-		talking:   map[store.Category]int{},
-		graceEnd:  cmp.Or(cfg.Grace, 30*time.Second),
-		alarm:     never,
+		topics:     sortedSet(cfg.Topics),
+		freeTopics: cfg.FreeTopics,
+		node:       cfg.Node,
+		log:        cmp.Or(cfg.Logger, slog.New(slog.DiscardHandler)),
+		start:      time.Now(),
+		write:      write,
+		writeWake:  make(chan struct{}, 1),
+		clockWake:  make(chan struct{}, 1),
+		stop:       make(chan struct{}),
+		line:       newLine(cmp.Or(cfg.RecentAfter, 10*time.Second)),
+		requests:   map[store.SessionID]*request{},
+		bySess:     map[store.SessionID]*Room{},
+		byUser:     map[store.UserID]*Room{},
+		talking:    map[store.Category]int{},
+		gone:       map[store.RoomID]bool{},
+		places:     map[store.SessionID]Ticket{},
+		graceEnd:   cmp.Or(cfg.Grace, 30*time.Second),
+		alarm:      never,
 	}
 	m.restore(rooms)
 	poke(m.writeWake)
 	m.running.Go(m.runWriter)
 	m.running.Go(m.runClock)
 	return m, nil
-}
-
-// restore takes over rooms from the store. One that cannot be, because a member is missing or in another room, is deleted: no
-// state in which a matcher has been looks so. It is called before anybody else has m.
-func (m *Matcher) restore(rooms []store.Room) {
-	for _, record := range rooms {
-		c := newCall(m, record)
-		c.stored = true
-		a, b := record.Members[0], record.Members[1]
-		if a.Session == "" || b.Session == "" || a.User == b.User || a.Session == b.Session || m.inRoom(a) || m.inRoom(b) {
-			m.log.Error("deleting a room that cannot be", "room", record.ID, "a", a.User, "b", b.User)
-			c.delete = true
-			m.touch(c)
-			continue
-		}
-		m.enter(c)
-		m.restored = append(m.restored, c)
-	}
-}
-
-func (m *Matcher) inRoom(who store.Member) bool {
-	return m.bySess[who.Session] != nil || m.byUser[who.User] != nil
-}
-
-// Resume returns the room that this session is in: after a restart of the server, or again in the same process, the same *Room
-// every time. The error is ErrNoRoom, ErrClosed, or that of ctx.
-func (m *Matcher) Resume(ctx context.Context, s store.SessionID) (*Room, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	m.mu.Lock()
-	defer m.release()
-	if m.closed {
-		return nil, ErrClosed
-	}
-	r := m.bySess[s]
-	if r == nil {
-		return nil, ErrNoRoom
-	}
-	r.call.claimed[r.self] = true
-	return r, nil
 }
 
 // Close wakes all Finds with ErrClosed, stops the matcher's goroutines and writes what is not written yet; the error is that of this

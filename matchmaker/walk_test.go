@@ -210,7 +210,7 @@ func (c *walker) ticket() Ticket {
 		for range 1 + c.rng.IntN(2) {
 			tk.Topics = append(tk.Topics, store.Category(fmt.Sprint("topic", c.rng.IntN(40))))
 		}
-		tk.Langs = pick([]string{"de", "en", "es", "fr"}, c.rng.Uint())
+		tk.Langs = pick([]string{"de", "en", "es"}, c.rng.Uint())
 	}
 	if c.rng.IntN(4) == 0 {
 		tk.Since = time.Now().Add(-c.pause(400))
