@@ -94,8 +94,14 @@ var (
 	errTooLarge = &failure{
 		Code: codeTooLarge, Message: "That message is larger than 64 KiB.", Retry: retryNever,
 	}
-	errNotInCall = &failure{
+	errNotQueued    = &failure{Code: codeNotQueued, Message: "You are not waiting.", Retry: retryNever}
+	errInCall       = &failure{Code: codeAlreadyQueued, Message: "You are in a call; leave it first.", Retry: retryNever}
+	errUnknownTopic = &failure{Code: codeUnknownTopic, Message: "There is no such topic.", Retry: retryNever}
+	errNotInCall    = &failure{
 		Code: codeNotInCall, Message: "You are not in this call.", Retry: retryNever,
+	}
+	errTooLate = &failure{
+		Code: codeNotInCall, Message: "It is too late to ask this partner back.", Retry: retryNever,
 	}
 	errPeerAway = &failure{
 		Code: codeNotInCall, Message: "Your partner is reconnecting. Try again in a moment.",
