@@ -80,7 +80,7 @@ func (m *Matcher) revive(record store.Room, self store.SessionID) *Room {
 		return nil
 	}
 	for _, who := range record.Members {
-		if m.line.waits(who.Session, who.User) {
+		if m.requests[who.Session] != nil || m.line.waits(who.User) {
 			return nil
 		}
 	}
