@@ -23,7 +23,8 @@ type call struct {
 	// Guarded by m.mu.
 	ended   bool
 	claimed [2]bool // has this member's session got the room from Find or Resume
-	dirty   bool    // is in m.dirty
+	revived bool    // one member has proved that it was; the store had lost it
+	dirty   bool    // is in m.unwritten
 	stored  bool    // may be on the disk
 	delete  bool    // shall not be on the disk; unlike ended it stays false for a room left after Close
 }

@@ -15,7 +15,7 @@ func (m *Matcher) deadline() time.Duration {
 	if !m.closed {
 		at = m.line.next()
 	}
-	if len(m.restored) > 0 && (at == never || m.graceEnd < at) {
+	if len(m.restored)+len(m.places) > 0 && (at == never || m.graceEnd < at) {
 		at = m.graceEnd
 	}
 	return at
@@ -81,5 +81,6 @@ func (m *Matcher) endUnclaimed(now time.Duration) {
 		m.line.parted(now, c.record.Members[0].User, c.record.Members[1].User, "")
 	}
 	m.restored = nil
+	m.dropPlaces()
 	clear(m.gone)
 }

@@ -2,6 +2,7 @@ package matchmaker
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -11,14 +12,24 @@ import (
 // request is one call of Find that waits.
 type request struct {
 	ticket Ticket
+	joined time.Time     // when the wait began; ticket.Since may be earlier
 	done   chan struct{} // closed, under mu, when room or err is set
 	room   *Room
 	err    error
+
+	// Guarded by Matcher.mu.
+	dirty  bool // is in Matcher.unwritten
+	stored bool // may be on the disk
+	gone   bool // shall not be on the disk
+	given  bool // of a former process: Place has returned it
 }
 
 // Find waits for a partner and returns the room with him, or an error, never both: ErrAlreadyWaiting, ErrInRoom, ErrUnknownTopic,
 // ErrExpired, ErrClosed, or that of ctx. Cancelling ctx leaves the line; if that comes at the moment of a match, the room is left
 // for the reason "left". A room returned must be left with Room.Leave sometime.
+//
+// A ctx that is cancelled with ErrClosed as its cause says that the server stops: the store keeps the place in line, or the room, for
+// the next start, as Close does for those who still wait.
 //
 // A member of a room from before a restart who calls Find before Resume has given that room up; it ends for the reason "left".
 func (m *Matcher) Find(ctx context.Context, t Ticket) (*Room, error) {
@@ -38,7 +49,7 @@ func (m *Matcher) Find(ctx context.Context, t Ticket) (*Room, error) {
 	case <-ctx.Done():
 	}
 	if err := ctx.Err(); err != nil {
-		m.abandon(t.Session, f)
+		m.abandon(t.Session, f, errors.Is(context.Cause(ctx), ErrClosed))
 		return nil, err
 	}
 	return f.room, f.err
@@ -49,9 +60,10 @@ func (m *Matcher) join(a asking) (*Room, *request, error) {
 	m.mu.Lock()
 	defer m.release()
 	now := m.advance()
-	if err := m.mayJoin(now, a.Ticket); err != nil {
+	if err := m.mayJoin(a.Ticket); err != nil {
 		return nil, nil, err
 	}
+	a.keep(m.oldPlace(a.Ticket), time.Now())
 	if e, ok := m.line.join(now, a); ok {
 		m.meet(e, a.Ticket)
 		return m.bySess[a.Session], nil, nil
@@ -61,8 +73,12 @@ func (m *Matcher) join(a asking) (*Room, *request, error) {
 
 // enqueue notes that a ticket waits. The caller holds mu.
 func (m *Matcher) enqueue(t Ticket) *request {
-	f := &request{ticket: t, done: make(chan struct{})}
+	f := &request{ticket: t, joined: time.Now(), done: make(chan struct{})}
 	m.requests[t.Session] = f
+	m.touchTicket(f)
+	if !t.Private {
+		m.dropPlace(t.Session, t.User)
+	}
 	return f
 }
 
@@ -70,9 +86,11 @@ func (m *Matcher) enqueue(t Ticket) *request {
 // the next process still finds who waited. The caller holds mu.
 func (m *Matcher) dequeue(f *request) {
 	delete(m.requests, f.ticket.Session)
+	f.gone = true
+	m.touchTicket(f)
 }
 
-func (m *Matcher) mayJoin(now time.Duration, t Ticket) error {
+func (m *Matcher) mayJoin(t Ticket) error {
 	if m.closed {
 		return ErrClosed
 	}
@@ -80,8 +98,7 @@ func (m *Matcher) mayJoin(now time.Duration, t Ticket) error {
 		return ErrAlreadyWaiting
 	}
 	if r := m.byUser[t.User]; r != nil && !r.call.claimed[r.self] {
-		m.end(r.call, reasonLeft, r.Self().Session)
-		m.line.parted(now, r.Self().User, r.Partner().User, "")
+		m.giveUp(r)
 	}
 	if m.byUser[t.User] != nil || m.bySess[t.Session] != nil {
 		return ErrInRoom
@@ -89,12 +106,13 @@ func (m *Matcher) mayJoin(now time.Duration, t Ticket) error {
 	return nil
 }
 
-// abandon undoes a Find whose ctx has ended, whether it was matched meanwhile or not.
-func (m *Matcher) abandon(s store.SessionID, f *request) {
+// abandon undoes a Find whose ctx has ended, whether it was matched meanwhile or not. With keep the store keeps what it has led to.
+func (m *Matcher) abandon(s store.SessionID, f *request, keep bool) {
 	m.mu.Lock()
 	defer m.release()
 	now := m.advance() // which may match it yet
 	switch {
+	case f.room != nil && keep:
 	case f.room != nil:
 		// They have not met, so nothing keeps them from meeting the next moment.
 		if !f.room.call.ended {
@@ -102,7 +120,11 @@ func (m *Matcher) abandon(s store.SessionID, f *request) {
 		}
 	case f.err == nil:
 		m.line.cancel(now, f.ticket.User)
-		m.dequeue(f)
+		if keep {
+			delete(m.requests, s)
+		} else {
+			m.dequeue(f)
+		}
 		m.stats.Cancelled++
 	}
 }
@@ -151,7 +173,9 @@ func (m *Matcher) meet(e effect, newcomer Ticket) {
 	m.enter(c)
 	m.touch(c)
 	for _, side := range c.sides {
-		if f := m.requests[side.Self().Session]; f != nil {
+		s := side.Self().Session
+		m.dropPlace(s, side.Self().User)
+		if f := m.requests[s]; f != nil {
 			m.dequeue(f)
 			f.room = side
 			close(f.done)

@@ -55,6 +55,13 @@ func newLine(recentAfter, hold time.Duration) *line {
 	}
 }
 
+// hold has nobody matched before that time. A later call can only make it sooner.
+func (l *line) hold(until time.Duration) {
+	if l.holdUntil == 0 || until < l.holdUntil {
+		l.holdUntil = until
+	}
+}
+
 // waiting returns how many people are in line.
 func (l *line) waiting() int { return len(l.byUser) }
 

@@ -13,7 +13,7 @@ import (
 
 // Config says how a Matcher works. Only DB is required.
 type Config struct {
-	// DB keeps the rooms. It stays open when the matcher closes.
+	// DB keeps the rooms and the line. It stays open when the matcher closes.
 	DB *store.DB
 
 	// Topics are those that tickets may name. If it is empty they may name anything.
@@ -47,7 +47,7 @@ type Matcher struct {
 	node       string
 	log        *slog.Logger
 	start      time.Time
-	write      func(put []store.Room, del []store.RoomID) error // store.DB.WriteRooms
+	write      func(store.Changes) error // store.DB.Write
 
 	writeWake chan struct{} // capacity 1: there is something to write
 	clockWake chan struct{} // capacity 1: the next deadline is sooner than the clock knows
@@ -57,39 +57,44 @@ type Matcher struct {
 	closeErr  error
 
 	// mu guards all that follows. It is never held over disk, network or a channel that could block.
-	mu       sync.Mutex
-	closed   bool
-	line     *line
-	requests map[store.SessionID]*request
-	bySess   map[store.SessionID]*Room
-	byUser   map[store.UserID]*Room
-	talking  map[store.Category]int     // people in rooms that share this topic; no zeros
-	restored []*call                    // rooms from before the start, until graceEnd
-	gone     map[store.RoomID]bool      // rooms that have ended since New, until graceEnd: Rejoin must not bring them back
-	places   map[store.SessionID]Ticket // who waited when the former process ended and has not come back
-	graceEnd time.Duration
-	alarm    time.Duration // when the clock wakes by itself; never if negative
-	dirty    []*call       // to be written, oldest change first
-	stats    Stats
+	mu        sync.Mutex
+	closed    bool
+	line      *line
+	requests  map[store.SessionID]*request
+	bySess    map[store.SessionID]*Room
+	byUser    map[store.UserID]*Room
+	talking   map[store.Category]int       // people in rooms that share this topic; no zeros
+	restored  []*call                      // rooms from before the start, until graceEnd
+	gone      map[store.RoomID]bool        // rooms that have ended since New, until graceEnd: Rejoin must not bring them back
+	places    map[store.SessionID]*request // who waited when the former process ended and is not in line again, until graceEnd
+	placeOf   map[store.UserID]*request    // the same
+	graceEnd  time.Duration
+	alarm     time.Duration // when the clock wakes by itself; never if negative
+	unwritten unwritten
+	stats     Stats
 }
 
-// New makes a matcher and takes over the rooms that the store still has: each member of those has Config.Grace to Resume, else
-// the room ends and is deleted.
+// New makes a matcher and takes over the rooms and places in line that the store still has: each member of a room has Config.Grace to
+// Resume, else the room ends and is deleted, and so long a place is kept for its owner.
 func New(cfg Config) (*Matcher, error) {
 	if cfg.DB == nil {
 		return nil, errors.New("matchmaker: no database")
 	}
-	return newMatcher(cfg, cfg.DB.WriteRooms)
+	return newMatcher(cfg, cfg.DB.Write)
 }
 
 // newMatcher is New with a way to write that a test can make fail.
-func newMatcher(cfg Config, write func([]store.Room, []store.RoomID) error) (*Matcher, error) {
+func newMatcher(cfg Config, write func(store.Changes) error) (*Matcher, error) {
 	if cfg.RecentAfter < 0 || cfg.Grace < 0 || cfg.Hold < 0 {
 		return nil, fmt.Errorf("matchmaker: negative time: RecentAfter %v, Grace %v, Hold %v", cfg.RecentAfter, cfg.Grace, cfg.Hold)
 	}
 	rooms, err := cfg.DB.Rooms()
 	if err != nil {
 		return nil, fmt.Errorf("matchmaker: load rooms: %w", err)
+	}
+	tickets, err := cfg.DB.Tickets()
+	if err != nil {
+		return nil, fmt.Errorf("matchmaker: load places in line: %w", err)
 	}
 	m := &Matcher{
 		topics:     sortedSet(cfg.Topics),
@@ -107,14 +112,12 @@ func newMatcher(cfg Config, write func([]store.Room, []store.RoomID) error) (*Ma
 		byUser:     map[store.UserID]*Room{},
 		talking:    map[store.Category]int{},
 		gone:       map[store.RoomID]bool{},
-		places:     map[store.SessionID]Ticket{},
+		places:     map[store.SessionID]*request{},
+		placeOf:    map[store.UserID]*request{},
 		graceEnd:   cmp.Or(cfg.Grace, 30*time.Second),
 		alarm:      never,
 	}
-	m.restore(rooms)
-	if len(m.places) > 0 {
-		m.line.holdUntil = cmp.Or(cfg.Hold, 3*time.Second)
-	}
+	m.restore(rooms, tickets, cmp.Or(cfg.Hold, 3*time.Second))
 	poke(m.writeWake)
 	m.running.Go(m.runWriter)
 	m.running.Go(m.runClock)
@@ -122,7 +125,7 @@ func newMatcher(cfg Config, write func([]store.Room, []store.RoomID) error) (*Ma
 }
 
 // Close wakes all Finds with ErrClosed, stops the matcher's goroutines and writes what is not written yet; the error is that of this
-// last write. Rooms stay as they are and stay in the store, so that a restarted server can resume them.
+// last write. Rooms and places in line stay in the store, so that a restarted server can resume them.
 func (m *Matcher) Close() error {
 	m.closeOnce.Do(func() {
 		m.mu.Lock()
@@ -136,7 +139,7 @@ func (m *Matcher) Close() error {
 		close(m.stop)
 		m.running.Wait()
 		if err := m.flush(); err != nil {
-			m.closeErr = fmt.Errorf("matchmaker: last write of rooms: %w", err)
+			m.closeErr = fmt.Errorf("matchmaker: last write of rooms and places in line: %w", err)
 		}
 	})
 	return m.closeErr
@@ -147,7 +150,7 @@ func (m *Matcher) now() time.Duration { return time.Since(m.start) }
 
 // release unlocks mu and wakes who has got something to do.
 func (m *Matcher) release() {
-	write := len(m.dirty) > 0
+	write := m.unwritten.len() > 0
 	at := m.deadline()
 	clock := at != never && (m.alarm == never || at < m.alarm)
 	m.mu.Unlock()

@@ -96,6 +96,34 @@ func (w *walk) observeDisk(holders map[store.RoomID][]*walker) {
 			w.t.Errorf("room %s is not on the disk", id)
 		}
 	}
+	w.observePlaces(users)
+}
+
+// observePlaces: the places on the disk are those of people who wait, and for a while those from before a crash; nobody in a room has one.
+func (w *walk) observePlaces(inRoom map[store.UserID]bool) {
+	tickets, err := w.d.db.Tickets()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	found := map[store.SessionID]store.Ticket{}
+	for _, tk := range tickets {
+		found[tk.Session] = tk
+		if inRoom[tk.User] {
+			w.t.Errorf("%s is in a room and in line on the disk", tk.User)
+		}
+	}
+	for _, c := range w.clients {
+		if c.waiting == nil {
+			continue
+		}
+		if _, ok := found[c.waiting.Session]; !ok {
+			w.t.Errorf("%s waits, which is not on the disk", c.user)
+		}
+		delete(found, c.waiting.Session)
+	}
+	if len(found) > 0 && time.Since(w.restarted) > walkGrace {
+		w.t.Errorf("places on the disk of people who do not wait: %v", found)
+	}
 }
 
 // observeWaiting: no two who could talk both wait, unless they have just left each other; and nobody waits who has gone.
@@ -117,6 +145,9 @@ func (w *walk) observeWaiting() {
 	}
 	if len(waiting) > recentCrowd {
 		w.crowded = time.Now()
+	}
+	if time.Since(w.restarted) <= walkHold {
+		return // nobody is matched yet, perhaps
 	}
 	rule := &oracle{}
 	for i, a := range waiting {

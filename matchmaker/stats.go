@@ -20,8 +20,10 @@ type Stats struct {
 	Cancelled uint64 // Finds cancelled before they were matched, since New
 	Expired   uint64 // Finds that ended with ErrExpired, since New
 
-	Unwritten      int    // rooms whose last change is not on the disk yet
+	Places         int    // people from before the start who are not in line again, until the grace is over
+	Unwritten      int    // rooms and places in line whose last change is not on the disk yet
 	Writes         uint64 // transactions since New
+	Written        uint64 // changes in them
 	WriteErrors    uint64 // failed ones since New
 	LastWriteError error  // of the last write; nil if it went well
 }
@@ -77,6 +79,7 @@ func (m *Matcher) Stats() Stats {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s := m.stats
-	s.Waiting, s.Rooms, s.Unwritten = m.line.waiting(), len(m.bySess)/2, len(m.dirty)
+	s.Waiting, s.Rooms, s.Unwritten = m.line.waiting(), len(m.bySess)/2, m.unwritten.len()
+	s.Places = len(m.places)
 	return s
 }

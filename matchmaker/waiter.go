@@ -21,7 +21,7 @@ const longestWait = 100 * 365 * 24 * time.Hour
 
 func ask(t Ticket, now time.Time) asking {
 	a := asking{Ticket: t, print: print(t.User), wish: never}
-	a.waited = min(max(0, now.Sub(t.Since)), longestWait)
+	a.keep(t.Since, now)
 	if !t.PartnerUntil.IsZero() {
 		a.wish = max(0, t.PartnerUntil.Sub(now))
 	}
@@ -33,6 +33,11 @@ func ask(t Ticket, now time.Time) asking {
 		slices.Sort(a.blocks)
 	}
 	return a
+}
+
+// keep sets the place in line.
+func (a *asking) keep(since, now time.Time) {
+	a.Since, a.waited = since, min(max(0, now.Sub(since)), longestWait)
 }
 
 // print stands for a user where only inequality must be sure: two people with the same print, one pair in 2^64, would avoid those

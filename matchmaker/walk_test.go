@@ -21,6 +21,7 @@ const (
 	walkFor         = 2 * time.Minute
 	walkRecentAfter = 5 * time.Second
 	walkGrace       = 4 * time.Second
+	walkHold        = 500 * time.Millisecond
 	// All pauses are multiples of walkTick, so that much happens at the same moment.
 	walkTick = 50 * time.Millisecond
 )
@@ -110,7 +111,9 @@ func (w *walk) conduct() {
 	rng := rand.New(rand.NewPCG(5, 6))
 	for end := time.Now().Add(walkFor); time.Now().Before(end); {
 		sleep(time.Duration(1+rng.IntN(20)) * walkTick)
+		sleep(writeGap)
 		w.observe()
+		time.Sleep(walkTick - writeGap)
 		switch rng.IntN(40) {
 		case 0, 1:
 			w.d.broken.Store(true)
@@ -140,7 +143,7 @@ func (w *walk) start() {
 	for _, r := range rooms {
 		w.leftover[r.ID] = r
 	}
-	w.m = openOn(w.t, w.d, Config{RecentAfter: walkRecentAfter, Grace: walkGrace})
+	w.m = openOn(w.t, w.d, Config{RecentAfter: walkRecentAfter, Grace: walkGrace, Hold: walkHold})
 	w.restarted, w.last, w.lefts = time.Now(), map[store.UserID]store.UserID{}, map[[2]store.UserID]bool{}
 	if w.crashed != nil {
 		close(w.crashed)
