@@ -8,6 +8,7 @@ FUZZTIME  ?= 30s
 BENCHTIME ?= 1s
 # For example --realtime on a machine that has other work.
 RELAYFLAGS ?=
+CHURNFLAGS ?=
 LINT_VERSION := v2.15.0
 NODE_MODULES := web/node_modules/.package-lock.json
 

@@ -51,7 +51,7 @@ func (m *Matcher) inRoom(s store.SessionID, u store.UserID) bool {
 // is in a room or has another one, is deleted as such rooms are; so is one for topics that are not offered any more.
 func (m *Matcher) restorePlace(record store.Ticket) {
 	f := &request{ticket: ticketOf(record), joined: record.Joined, stored: true}
-	t, err := m.normal(f.ticket)
+	t, err := m.normal(f.ticket, time.Now())
 	switch {
 	case err != nil:
 		m.log.Warn("deleting a place in line", "session", record.Session, "err", err)
@@ -205,7 +205,7 @@ func (m *Matcher) revive(record store.Room, self store.SessionID) *Room {
 	}
 	var former []*Room // that the store has although they had ended
 	for _, who := range record.Members {
-		if m.line.waits(who.Session, who.User) || m.waitedAfter(record, who) {
+		if m.requests[who.Session] != nil || m.line.waits(who.User) || m.waitedAfter(record, who) {
 			return nil
 		}
 		for _, r := range [...]*Room{m.bySess[who.Session], m.byUser[who.User]} {
@@ -249,6 +249,6 @@ func (m *Matcher) matchedIn(r *Room) bool {
 func (m *Matcher) giveUp(r *Room) {
 	if !r.call.ended {
 		m.end(r.call, reasonLeft, r.Self().Session)
-		m.line.parted(m.now(), r.Self().User, r.Partner().User)
+		m.line.parted(m.now(), r.Self().User, r.Partner().User, "")
 	}
 }

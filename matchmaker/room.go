@@ -42,7 +42,8 @@ func (r *Room) Record() store.Room {
 // ends no room.
 func (r *Room) Done() <-chan struct{} { return r.call.done }
 
-// Leave ends the room for both. Only the first call of either member does something, and its reason counts. After the
+// Leave ends the room for both. Only the first call of either member does something, and its reason counts. Who leaves for the reason
+// "next" more than 20 times in a minute will wait a second longer for each further time, up to 30 s. After the
 // matcher is closed it ends the room for this process only: the store keeps it, and a restarted server resumes it.
 func (r *Room) Leave(reason string) {
 	m := r.call.m
@@ -50,7 +51,11 @@ func (r *Room) Leave(reason string) {
 	defer m.release()
 	if !r.call.ended {
 		m.end(r.call, reason, r.Self().Session)
-		m.line.parted(m.now(), r.Self().User, r.Partner().User)
+		skipper := store.UserID("")
+		if reason == reasonNext {
+			skipper = r.Self().User
+		}
+		m.line.parted(m.advance(), r.Self().User, r.Partner().User, skipper)
 	}
 }
 

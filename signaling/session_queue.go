@@ -291,7 +291,7 @@ func (s *session) showQueue(re string, reading counts, now time.Time) {
 	s.send(&queueStateMsg{
 		head: head{Type: "queue.state", Re: re}, Phase: phaseQueued, Ticket: s.signTicket(now),
 		Since: s.ticket.Since.UnixMilli(), Waiting: s.shownWait.waiting,
-		Topics: topics, Langs: slices.Concat([]string{}, s.ticket.Langs), Strict: s.ticket.Strict,
+		Topics: topics, Langs: append([]string{}, s.ticket.Langs...), Strict: s.ticket.Strict,
 		ETAMS: s.shownWait.eta.Milliseconds(), Widened: widenedNames(s.shownWait.widened),
 	})
 }
