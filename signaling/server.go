@@ -50,7 +50,7 @@ type Matcher interface {
 	Resume(ctx context.Context, s store.SessionID) (*matchmaker.Room, error)
 	// Place gives, once, the ticket with which the session waited before the server restarted.
 	Place(s store.SessionID) (matchmaker.Ticket, bool)
-	// Rejoin is Resume for a room that the session has proven and the matcher has lost.
+	// Rejoin is Resume for a room that the session has proven, also if the matcher has lost it.
 	Rejoin(ctx context.Context, room store.Room, self store.SessionID) (*matchmaker.Room, error)
 	// Estimate says how long such a ticket waits, if enough was seen lately to say.
 	Estimate(t matchmaker.Ticket) (time.Duration, bool)
@@ -131,8 +131,6 @@ type Server struct {
 	foreign  remind // of refused origins
 
 	stop chan struct{} // closed by Shutdown; every handshake and session watches it
-
-	proven sync.Map // IDs of rooms that are back by a member's token; few, and only soon after the start
 
 	mu      sync.Mutex     // guards closing and the first Add to work
 	closing bool           // no new WebSocket may begin
@@ -233,14 +231,6 @@ func (s *Server) begin() bool {
 	}
 	s.work.Add(1)
 	return true
-}
-
-// noteProven remembers that a room is back by a member's token and not from the matcher's record.
-func (s *Server) noteProven(id store.RoomID) { s.proven.Store(id, struct{}{}) }
-
-func (s *Server) isProven(id store.RoomID) bool {
-	_, ok := s.proven.Load(id)
-	return ok
 }
 
 func (s *Server) stopping() bool {

@@ -3,7 +3,6 @@ package signaling
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"log/slog"
 	"slices"
 	"sync"
@@ -192,28 +191,19 @@ func (s *session) restoreCall(pair string, now time.Time) bool {
 	return true
 }
 
-// formerRoom is the room in which a former process left the session, from the matcher's record or the
-// client's proof. A room that is only there by the partner's proof needs one of this side too: else whoever has
-// kept the token of a call that is over could have the other one back after a restart.
+// formerRoom is the room in which a former process left the session. The client's proof goes first: the record may be
+// lost, or of a call before.
 func (s *session) formerRoom(pair string, now time.Time) *matchmaker.Room {
-	claims, err := s.srv.sealer.openPair(pair, now)
-	proven := err == nil && claims.names(s.id, s.user.ID)
-	room, err := s.srv.cfg.Matcher.Resume(context.Background(), s.id)
-	switch {
-	case err == nil && (!s.srv.isProven(room.ID()) || proven && claims.Room.ID == room.ID()):
-		return room
-	case err == nil:
-		room.Leave(endLost)
-		return nil
-	case !proven || !errors.Is(err, matchmaker.ErrNoRoom):
+	matcher := s.srv.cfg.Matcher
+	if claims, err := s.srv.sealer.openPair(pair, now); err == nil && claims.names(s.id, s.user.ID) {
+		if room, err := matcher.Rejoin(context.Background(), claims.Room, s.id); err == nil {
+			return room
+		}
+	}
+	room, err := matcher.Resume(context.Background(), s.id)
+	if err != nil {
 		return nil
 	}
-	s.srv.noteProven(claims.Room.ID) // before anybody can find the room
-	if room, err = s.srv.cfg.Matcher.Rejoin(context.Background(), claims.Room, s.id); err != nil {
-		s.log.Info("a call could not be brought back", "room", claims.Room.ID, "err", err)
-		return nil
-	}
-	s.log.Info("a call is back by its member's token", "room", room.ID())
 	return room
 }
 
