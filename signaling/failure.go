@@ -25,6 +25,7 @@ const (
 	codeServerFull         = "server_full"
 	codeDraining           = "draining"
 	codeNotFound           = "not_found"
+	codeStorageFailing     = "storage_failing"
 	codeInternal           = "internal"
 )
 
@@ -79,6 +80,10 @@ var (
 	errDraining = &failure{
 		Code: codeDraining, Message: "The server is restarting. Try again in a moment.",
 		Retry: retryLater, RetryAfterMS: 1000,
+	}
+	errStorageFailing = &failure{
+		Code: codeStorageFailing, Message: "Calls and matching go on, but the server cannot write to its disk. Its log says what to do.",
+		Retry: retryLater, RetryAfterMS: 10_000,
 	}
 	errFull = &failure{
 		Code: codeServerFull, Message: "The server is full. Try again later.",
@@ -164,7 +169,7 @@ func (f *failure) status() int {
 		return http.StatusRequestEntityTooLarge
 	case codeNotFound:
 		return http.StatusNotFound
-	case codeServerFull, codeDraining:
+	case codeServerFull, codeDraining, codeStorageFailing:
 		return http.StatusServiceUnavailable
 	default:
 		return http.StatusInternalServerError

@@ -50,7 +50,8 @@ type Matcher interface {
 	Resume(ctx context.Context, s store.SessionID) (*matchmaker.Room, error)
 	// Place gives, once, the ticket with which the session waited before the server restarted.
 	Place(s store.SessionID) (matchmaker.Ticket, bool)
-	// Rejoin is Resume for a room that the session has proven, also if the matcher has lost it.
+	// Rejoin is Resume for a room that the session has proven, which the matcher may have lost. Nobody is in it by the
+	// partner's proof alone.
 	Rejoin(ctx context.Context, room store.Room, self store.SessionID) (*matchmaker.Room, error)
 	// Estimate says how long such a ticket waits, if enough was seen lately to say.
 	Estimate(t matchmaker.Ticket) (time.Duration, bool)
@@ -129,6 +130,8 @@ type Server struct {
 	connects *addrLimiter
 	open     *addrCounter
 	foreign  remind // of refused origins
+
+	guestless remind // of guests that could not be stored
 
 	stop chan struct{} // closed by Shutdown; every handshake and session watches it
 

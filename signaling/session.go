@@ -191,16 +191,19 @@ func (s *session) restoreCall(pair string, now time.Time) bool {
 	return true
 }
 
-// formerRoom is the room in which a former process left the session. The client's proof goes first: the record may be
-// lost, or of a call before.
+// formerRoom is the room in which a former process left the session, by the client's proof or from the matcher's record. The proof comes
+// first: the record may be one write older. The matcher brings nobody back by the partner's proof alone, else whoever has kept the token
+// of a call that is over could have the other one back after a restart.
 func (s *session) formerRoom(pair string, now time.Time) *matchmaker.Room {
-	matcher := s.srv.cfg.Matcher
 	if claims, err := s.srv.sealer.openPair(pair, now); err == nil && claims.names(s.id, s.user.ID) {
-		if room, err := matcher.Rejoin(context.Background(), claims.Room, s.id); err == nil {
+		room, err := s.srv.cfg.Matcher.Rejoin(context.Background(), claims.Room, s.id)
+		if err == nil {
+			s.log.Debug("back in a call by its token", "room", room.ID())
 			return room
 		}
+		s.log.Info("a call could not be brought back", "room", claims.Room.ID, "err", err)
 	}
-	room, err := matcher.Resume(context.Background(), s.id)
+	room, err := s.srv.cfg.Matcher.Resume(context.Background(), s.id)
 	if err != nil {
 		return nil
 	}
