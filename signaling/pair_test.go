@@ -195,6 +195,48 @@ func TestRejoinTooLate(t *testing.T) {
 	})
 }
 
+// TestCrashKeepsTheLine brings those who waited back to their places: the one who waited longest is first, whoever comes
+// back first, and before anybody who is new.
+func TestCrashKeepsTheLine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		first := start(t, options{pipes: true, free: true})
+		wish := message{"langs": []string{"en"}, "strict": true}
+		a, b, g := first.join("a"), first.join("b"), first.join("g")
+		qa := a.waits([]string{"knitting"}, wish)
+		time.Sleep(5 * time.Second)
+		b.waits([]string{"knitting"}, message{"langs": []string{"de"}})
+		g.waits([]string{"gaming"}, message{"widen_after_ms": 600_000})
+		g.send(message{"type": "queue.widen", "langs": true})
+		g.want("queue.state")
+		second := start(t, options{pipes: true, free: true, path: first.crash(nil)})
+		a.e, b.e, g.e = second, second, second
+		g2 := g.resumes()
+		if q := g2.want("queue.state"); q.list("widened") != `["langs"]` {
+			t.Errorf("queue.state %v", q)
+		}
+		c := second.join("c")
+		c.waits([]string{"knitting"}, message{"langs": []string{"en", "de"}})
+		b2 := b.resumes()
+		b2.want("queue.state")
+		a2 := a.resumes()
+		if w := a2.welcome; w["resumed"] != true || w.sub("state").str("phase") != "queued" || w.str("session") != a.session {
+			t.Errorf("welcome %v", w)
+		}
+		if q := a2.want("queue.state"); q.num("since") != qa.num("since") || q["strict"] != true || q.list("topics") != `["knitting"]` || q.list("langs") != `["en"]` {
+			t.Errorf("queue.state %v, was %v", q, qa)
+		}
+		a2.met()
+		c.met()
+		if a2.call != c.call {
+			t.Error("somebody else was first")
+		}
+		// The place is taken up once.
+		b3 := b2.resumes()
+		b3.send(message{"type": "queue.leave", "id": "l"})
+		b3.want("ok")
+	})
+}
+
 // TestCrashForgetsStaleTopics: a place on a topic that the operator has taken away is none.
 func TestCrashForgetsStaleTopics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -11,6 +11,9 @@ import (
 	"smalltalk/store"
 )
 
+// oldestPlace bounds how old a place becomes that its owner keeps from call to call.
+const oldestPlace = 12 * time.Hour
+
 // queue is the session's place in line.
 type queue struct {
 	ticket     matchmaker.Ticket // settings of the last queue.join
@@ -90,7 +93,7 @@ func (s *session) useTicket(token string, now time.Time) {
 		return
 	}
 	s.ticket.Widened = claims.Widened
-	since := time.UnixMilli(claims.Since)
+	since := later(time.UnixMilli(claims.Since), now.Add(-oldestPlace))
 	if !since.Before(now) {
 		return
 	}
@@ -98,6 +101,13 @@ func (s *session) useTicket(token string, now time.Time) {
 	if s.widenAfter > 0 {
 		s.ticket.WidenAfter += now.Sub(since) // the call in between was no waiting
 	}
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // signTicket makes the token for the place in line. It is empty if it cannot be made, which
