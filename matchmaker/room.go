@@ -2,6 +2,7 @@ package matchmaker
 
 import (
 	"slices"
+	"time"
 
 	"smalltalk/store"
 )
@@ -26,6 +27,16 @@ func (r *Room) Topics() []store.Category { return slices.Clone(r.call.record.Top
 
 // Langs returns the languages that both named, sorted. It is empty if one of them named none.
 func (r *Room) Langs() []string { return slices.Clone(r.call.record.Langs) }
+
+// Created returns when the two were matched.
+func (r *Room) Created() time.Time { return r.call.record.Created }
+
+// Record returns what the store keeps of the room, the same for both members. It is a copy.
+func (r *Room) Record() store.Room {
+	record := r.call.record
+	record.Topics, record.Langs = r.Topics(), r.Langs()
+	return record
+}
 
 // Done returns a channel that is closed when the room has ended, by whichever of the two or by the matcher. Closing the matcher
 // ends no room.
