@@ -178,6 +178,7 @@ func (s *script) snapshot(when string) {
 // reopen starts a server on the copy of a disk, and returns what is on it.
 func (p crashPoint) reopen(t *testing.T) (m *Matcher, db *store.DB, rooms map[store.SessionID]store.Room, places map[store.SessionID]store.Ticket) {
 	t.Helper()
+	time.Sleep(time.Hour) // a bubble begins at the same time as that of the script, which must be past
 	path := filepath.Join(t.TempDir(), "copy.db")
 	if err := os.WriteFile(path, p.file, 0o600); err != nil {
 		t.Fatal(err)

@@ -154,6 +154,9 @@ func (d *duel) check() {
 	if want := d.o.waiting(); !slices.Equal(got, want) {
 		d.t.Fatalf("%s: %v wait, %v should", d.what, got, want)
 	}
+	if d.o.unfair != "" {
+		d.t.Fatalf("%s: %s", d.what, d.o.unfair)
+	}
 	for i, a := range d.o.people {
 		for _, b := range d.o.people[:i] {
 			if !a.arrived || !b.arrived || !d.o.compatible(d.now, a, b) || d.o.blocked(a, b) {

@@ -15,6 +15,8 @@ import (
 
 var tables = flag.Bool("tables", false, "run the long measurements, which print tables")
 
+var simulated = flag.Duration("day", 24*time.Hour, "how long the large server is simulated, with -tables")
+
 const tableArrivals = 200_000
 
 var tableLangs = []string{"en", "es", "pt", "fr", "de", "ru", "ar", "hi", "ja", "tr"}
@@ -56,7 +58,7 @@ func (c *crowdMaker) common() Ticket {
 	return c.ticket(func(int) string { return fmt.Sprint("topic-", c.zipf.Uint64()) })
 }
 
-func heap() int {
+func inUse() int {
 	runtime.GC()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
@@ -96,7 +98,7 @@ func (b *bench) join(t Ticket) (time.Duration, bool) {
 
 // fill has n people wait, and returns the bytes that each costs.
 func (b *bench) fill(n int, people func() Ticket) float64 {
-	before := heap()
+	before := inUse()
 	for i := range n {
 		t := people()
 		b.join(t)
@@ -104,7 +106,7 @@ func (b *bench) fill(n int, people func() Ticket) float64 {
 			b.in = append(b.in, t)
 		}
 	}
-	return float64(heap()-before) / float64(n)
+	return float64(inUse()-before) / float64(n)
 }
 
 // arrivals has people come of whom about half find somebody, so that the number of those in line stays what it is.

@@ -216,6 +216,8 @@ func openStore(folder string) (*store.DB, error) {
 		return nil, fmt.Errorf("%w: restore it from a backup, or move the file away to begin with an empty one", err)
 	case errors.Is(err, store.ErrNewerVersion):
 		return nil, fmt.Errorf("%w: run the newer version of Small Talk that wrote it", err)
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return nil, fmt.Errorf("%w: make space on that disk, or choose another folder with --data", err)
 	case errors.Is(err, fs.ErrPermission):
 		return nil, fmt.Errorf("data folder: %w: make it writable for this user, or choose another with --data", err)
 	case err != nil:
