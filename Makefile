@@ -8,6 +8,7 @@ FUZZTIME  ?= 30s
 BENCHTIME ?= 1s
 # For example --realtime on a machine that has other work.
 RELAYFLAGS ?=
+CHURNFLAGS ?=
 LINT_VERSION := v2.15.0
 NODE_MODULES := web/node_modules/.package-lock.json
 
@@ -64,7 +65,7 @@ lint: .tools/golangci-lint-$(LINT_VERSION) ## golangci-lint and gofmt
 fuzz: ## Every fuzz target for FUZZTIME (30s)
 	@for pkg in $$($(GO) list ./...); do \
 	  for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
-	    echo "== $$pkg $$target"; $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg; \
+	    echo "== $$pkg $$target"; $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x $$pkg; \
 	  done; \
 	done
 
@@ -87,6 +88,19 @@ bench-relay: ## The media plane beside other relays in one run: 50 pairs, 150 pa
 .PHONY: bench-go
 bench-go: ## Go benchmarks of the packet path and of matching, with allocations
 	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./sfu/... ./matchmaker/...
+
+.PHONY: bench-churn
+bench-churn: ## 10,000 WebSocket clients who join, are matched, press Next and leave: how soon they hear of a match (1 minute; Linux); JSON in bin
+	$(GO) build -trimpath -o bin/loadtest ./cmd/loadtest
+	./bin/loadtest match --json bin/churn.json $(CHURNFLAGS)
+
+.PHONY: bench-match
+bench-match: ## The matching decision with up to a million people in line: times, memory, worst cases; one table (a minute)
+	$(GO) test -run '^TestBenchTable$$' -v -count 1 -timeout 30m ./matchmaker -args -tables
+
+.PHONY: simulate
+simulate: ## A day of a small and of a large server in virtual time: waits, repeats, skips; one table
+	$(GO) test -run '^TestSimulation$$' -v -count 1 -timeout 60m ./matchmaker -args -tables
 
 .PHONY: bench-next
 bench-next: $(NODE_MODULES) build ## Time from a match to the new partner's picture, beside a fresh connection per partner

@@ -2,8 +2,9 @@ package matchmaker
 
 import "smalltalk/store"
 
-// The reasons that the matcher itself gives for the end of a room.
+// The reasons for the end of a room that the matcher knows; all but the first it gives itself.
 const (
+	reasonNext = "next" // given by members: they want somebody else
 	reasonLeft = "left" // a Find was cancelled as it was matched, or the person looked for somebody else instead of resuming
 	reasonLost = "lost" // after a restart of the server somebody did not come back in time
 )
@@ -22,7 +23,8 @@ type call struct {
 	// Guarded by m.mu.
 	ended   bool
 	claimed [2]bool // has this member's session got the room from Find or Resume
-	dirty   bool    // is in m.dirty
+	revived bool    // one member has proved that it was; the store had lost it
+	dirty   bool    // is in m.unwritten
 	stored  bool    // may be on the disk
 	delete  bool    // shall not be on the disk; unlike ended it stays false for a room left after Close
 }
@@ -54,6 +56,9 @@ func (m *Matcher) end(c *call, reason string, by store.SessionID) {
 		if m.talking[t] -= 2; m.talking[t] == 0 {
 			delete(m.talking, t)
 		}
+	}
+	if m.now() < m.graceEnd {
+		m.gone[c.record.ID] = true
 	}
 	c.ended, c.reason, c.endedBy = true, reason, by
 	close(c.done)

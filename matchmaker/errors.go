@@ -16,6 +16,9 @@ var (
 	// ErrNoRoom says that there is no room for this session to go back to: it never was in one, or it has ended.
 	ErrNoRoom = errors.New("no room to resume")
 
+	// ErrExpired says that nobody came for a private ticket in its time.
+	ErrExpired = errors.New("the partner has not come in time")
+
 	// ErrClosed says that the matcher is shutting down.
 	ErrClosed = errors.New("the matcher is closed")
 )

@@ -60,13 +60,13 @@ type disk struct {
 	deleted atomic.Int64
 }
 
-func (d *disk) write(put []store.Room, del []store.RoomID) error {
+func (d *disk) write(c store.Changes) error {
 	if d.broken.Load() {
 		return errDisk
 	}
-	d.put.Add(int64(len(put)))
-	d.deleted.Add(int64(len(del)))
-	return d.db.WriteRooms(put, del)
+	d.put.Add(int64(len(c.PutRooms)))
+	d.deleted.Add(int64(len(c.DeleteRooms)))
+	return d.db.Write(c)
 }
 
 // openOn is open on a disk that can fail; the test closes the matcher.
@@ -125,6 +125,12 @@ func find(t testing.TB, m *Matcher, tk Ticket) *finding {
 	return f
 }
 
+// stop leaves the line and waits for that. In a bubble only.
+func (f *finding) stop() {
+	f.cancel()
+	<-f.done
+}
+
 // partner returns who the person talks to, "" while waiting, or the error. In a bubble only.
 func (f *finding) partner() string {
 	synctest.Wait()
@@ -173,6 +179,20 @@ func onDisk(t testing.TB, db *store.DB) []store.RoomID {
 		ids = append(ids, r.ID)
 	}
 	slices.Sort(ids)
+	return ids
+}
+
+// placesOnDisk returns the sessions whose tickets are in the store, sorted.
+func placesOnDisk(t testing.TB, db *store.DB) []store.SessionID {
+	t.Helper()
+	tickets, err := db.Tickets()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ids []store.SessionID
+	for _, tk := range tickets {
+		ids = append(ids, tk.Session)
+	}
 	return ids
 }
 

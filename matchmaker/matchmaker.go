@@ -2,7 +2,6 @@ package matchmaker
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -14,21 +13,28 @@ import (
 
 // Config says how a Matcher works. Only DB is required.
 type Config struct {
-	// DB keeps the rooms. It stays open when the matcher closes.
+	// DB keeps the rooms and the line. It stays open when the matcher closes.
 	DB *store.DB
 
 	// Topics are those that tickets may name. If it is empty they may name anything.
 	Topics []store.Category
 
+	// FreeTopics lets tickets name anything beside Topics.
+	FreeTopics bool
+
 	// Node is the name of this server in rooms.
 	Node string
 
-	// RecentAfter is how long two people who just left each other wait side by side, with nobody else coming, until they meet
-	// again. Zero means 10 s.
+	// RecentAfter is how long two people who left each other lately wait side by side, with nobody else coming, until they meet
+	// again. Zero means 15 s.
 	RecentAfter time.Duration
 
 	// Grace is how long after New the members of rooms from before have for Resume. Zero means 30 s.
 	Grace time.Duration
+
+	// Hold is how long after New nobody is matched if people waited when the former process ended, so that they can come back and who
+	// has waited longest is still first. Zero means 3 s.
+	Hold time.Duration
 
 	// Logger gets trouble with the store. Nil discards it.
 	Logger *slog.Logger
@@ -36,11 +42,12 @@ type Config struct {
 
 // Matcher pairs people who wait. Its methods may be called by any number of goroutines.
 type Matcher struct {
-	topics []store.Category // sorted
-	node   string
-	log    *slog.Logger
-	start  time.Time
-	write  func(put []store.Room, del []store.RoomID) error // store.DB.WriteRooms
+	topics     []store.Category // sorted
+	freeTopics bool
+	node       string
+	log        *slog.Logger
+	start      time.Time
+	write      func(store.Changes) error // store.DB.Write
 
 	writeWake chan struct{} // capacity 1: there is something to write
 	clockWake chan struct{} // capacity 1: the next deadline is sooner than the clock knows
@@ -50,111 +57,80 @@ type Matcher struct {
 	closeErr  error
 
 	// mu guards all that follows. It is never held over disk, network or a channel that could block.
-	mu       sync.Mutex
-	closed   bool
-	line     *line
-	requests map[store.SessionID]*request
-	bySess   map[store.SessionID]*Room
-	byUser   map[store.UserID]*Room
-	talking  map[store.Category]int // people in rooms that share this topic; no zeros
-	restored []*call                // rooms from before the start, until graceEnd
-	graceEnd time.Duration
-	alarm    time.Duration // when the clock wakes by itself; never if negative
-	dirty    []*call       // to be written, oldest change first
-	stats    Stats
+	mu        sync.Mutex
+	closed    bool
+	line      *line
+	requests  map[store.SessionID]*request
+	bySess    map[store.SessionID]*Room
+	byUser    map[store.UserID]*Room
+	talking   map[store.Category]int       // people in rooms that share this topic; no zeros
+	restored  []*call                      // rooms from before the start, until graceEnd
+	gone      map[store.RoomID]bool        // rooms that have ended since New, until graceEnd: Rejoin must not bring them back
+	places    map[store.SessionID]*request // who waited when the former process ended and is not in line again, until graceEnd
+	placeOf   map[store.UserID]*request    // the same
+	graceEnd  time.Duration
+	alarm     time.Duration // when the clock wakes by itself; never if negative
+	unwritten unwritten
+	stats     Stats
 }
 
-// New makes a matcher and takes over the rooms that the store still has: each member of those has Config.Grace to Resume, else
-// the room ends and is deleted.
+// New makes a matcher and takes over the rooms and places in line that the store still has: each member of a room has Config.Grace to
+// Resume, else the room ends and is deleted, and so long a place is kept for its owner.
 func New(cfg Config) (*Matcher, error) {
 	if cfg.DB == nil {
 		return nil, errors.New("matchmaker: no database")
 	}
-	return newMatcher(cfg, cfg.DB.WriteRooms)
+	return newMatcher(cfg, cfg.DB.Write)
 }
 
 // newMatcher is New with a way to write that a test can make fail.
-func newMatcher(cfg Config, write func([]store.Room, []store.RoomID) error) (*Matcher, error) {
-	if cfg.RecentAfter < 0 || cfg.Grace < 0 {
-		return nil, fmt.Errorf("matchmaker: negative time: RecentAfter %v, Grace %v", cfg.RecentAfter, cfg.Grace)
+func newMatcher(cfg Config, write func(store.Changes) error) (*Matcher, error) {
+	if cfg.RecentAfter < 0 || cfg.Grace < 0 || cfg.Hold < 0 {
+		return nil, fmt.Errorf("matchmaker: negative time: RecentAfter %v, Grace %v, Hold %v", cfg.RecentAfter, cfg.Grace, cfg.Hold)
 	}
 	rooms, err := cfg.DB.Rooms()
 	if err != nil {
 		return nil, fmt.Errorf("matchmaker: load rooms: %w", err)
 	}
-	m := &Matcher{
-		topics:    sortedSet(cfg.Topics),
-		node:      cfg.Node,
-		log:       cmp.Or(cfg.Logger, slog.New(slog.DiscardHandler)),
-		start:     time.Now(),
-		write:     write,
-		writeWake: make(chan struct{}, 1),
-		clockWake: make(chan struct{}, 1),
-		stop:      make(chan struct{}),
-		line:      newLine(cmp.Or(cfg.RecentAfter, 10*time.Second)),
-		requests:  map[store.SessionID]*request{},
-		bySess:    map[store.SessionID]*Room{},
-		byUser:    map[store.UserID]*Room{},
-		talking:   map[store.Category]int{},
-		graceEnd:  cmp.Or(cfg.Grace, 30*time.Second),
-		alarm:     never,
+	tickets, err := cfg.DB.Tickets()
+	if err != nil {
+		return nil, fmt.Errorf("matchmaker: load places in line: %w", err)
 	}
-	m.restore(rooms)
+	m := &Matcher{
+		topics:     sortedSet(cfg.Topics),
+		freeTopics: cfg.FreeTopics,
+		node:       cfg.Node,
+		log:        cmp.Or(cfg.Logger, slog.New(slog.DiscardHandler)),
+		start:      time.Now(),
+		write:      write,
+		writeWake:  make(chan struct{}, 1),
+		clockWake:  make(chan struct{}, 1),
+		stop:       make(chan struct{}),
+		line:       newLine(cmp.Or(cfg.RecentAfter, 15*time.Second), 0),
+		requests:   map[store.SessionID]*request{},
+		bySess:     map[store.SessionID]*Room{},
+		byUser:     map[store.UserID]*Room{},
+		talking:    map[store.Category]int{},
+		gone:       map[store.RoomID]bool{},
+		places:     map[store.SessionID]*request{},
+		placeOf:    map[store.UserID]*request{},
+		graceEnd:   cmp.Or(cfg.Grace, 30*time.Second),
+		alarm:      never,
+	}
+	m.restore(rooms, tickets, cmp.Or(cfg.Hold, 3*time.Second))
 	poke(m.writeWake)
 	m.running.Go(m.runWriter)
 	m.running.Go(m.runClock)
 	return m, nil
 }
 
-// restore takes over rooms from the store. One that cannot be, because a member is missing or in another room, is deleted: no
-// state in which a matcher has been looks so. It is called before anybody else has m.
-func (m *Matcher) restore(rooms []store.Room) {
-	for _, record := range rooms {
-		c := newCall(m, record)
-		c.stored = true
-		a, b := record.Members[0], record.Members[1]
-		if a.Session == "" || b.Session == "" || a.User == b.User || a.Session == b.Session || m.inRoom(a) || m.inRoom(b) {
-			m.log.Error("deleting a room that cannot be", "room", record.ID, "a", a.User, "b", b.User)
-			c.delete = true
-			m.touch(c)
-			continue
-		}
-		m.enter(c)
-		m.restored = append(m.restored, c)
-	}
-}
-
-func (m *Matcher) inRoom(who store.Member) bool {
-	return m.bySess[who.Session] != nil || m.byUser[who.User] != nil
-}
-
-// Resume returns the room that this session is in: after a restart of the server, or again in the same process, the same *Room
-// every time. The error is ErrNoRoom, ErrClosed, or that of ctx.
-func (m *Matcher) Resume(ctx context.Context, s store.SessionID) (*Room, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	m.mu.Lock()
-	defer m.release()
-	if m.closed {
-		return nil, ErrClosed
-	}
-	r := m.bySess[s]
-	if r == nil {
-		return nil, ErrNoRoom
-	}
-	r.call.claimed[r.self] = true
-	return r, nil
-}
-
 // Close wakes all Finds with ErrClosed, stops the matcher's goroutines and writes what is not written yet; the error is that of this
-// last write. Rooms stay as they are and stay in the store, so that a restarted server can resume them.
+// last write. Rooms and places in line stay in the store, so that a restarted server can resume them.
 func (m *Matcher) Close() error {
 	m.closeOnce.Do(func() {
 		m.mu.Lock()
 		m.closed = true
-		for s, f := range m.requests { // in any order: each only learns that it is over
-			m.line.cancel(s)
+		for _, f := range m.requests { // in any order: each only learns that it is over
 			f.err = ErrClosed
 			close(f.done)
 		}
@@ -163,7 +139,7 @@ func (m *Matcher) Close() error {
 		close(m.stop)
 		m.running.Wait()
 		if err := m.flush(); err != nil {
-			m.closeErr = fmt.Errorf("matchmaker: last write of rooms: %w", err)
+			m.closeErr = fmt.Errorf("matchmaker: last write of rooms and places in line: %w", err)
 		}
 	})
 	return m.closeErr
@@ -174,7 +150,7 @@ func (m *Matcher) now() time.Duration { return time.Since(m.start) }
 
 // release unlocks mu and wakes who has got something to do.
 func (m *Matcher) release() {
-	write := len(m.dirty) > 0
+	write := m.unwritten.len() > 0
 	at := m.deadline()
 	clock := at != never && (m.alarm == never || at < m.alarm)
 	m.mu.Unlock()

@@ -96,6 +96,34 @@ func (w *walk) observeDisk(holders map[store.RoomID][]*walker) {
 			w.t.Errorf("room %s is not on the disk", id)
 		}
 	}
+	w.observePlaces(users)
+}
+
+// observePlaces: the places on the disk are those of people who wait, and for a while those from before a crash; nobody in a room has one.
+func (w *walk) observePlaces(inRoom map[store.UserID]bool) {
+	tickets, err := w.d.db.Tickets()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	found := map[store.SessionID]store.Ticket{}
+	for _, tk := range tickets {
+		found[tk.Session] = tk
+		if inRoom[tk.User] {
+			w.t.Errorf("%s is in a room and in line on the disk", tk.User)
+		}
+	}
+	for _, c := range w.clients {
+		if c.waiting == nil {
+			continue
+		}
+		if _, ok := found[c.waiting.Session]; !ok {
+			w.t.Errorf("%s waits, which is not on the disk", c.user)
+		}
+		delete(found, c.waiting.Session)
+	}
+	if len(found) > 0 && time.Since(w.restarted) > walkGrace {
+		w.t.Errorf("places on the disk of people who do not wait: %v", found)
+	}
 }
 
 // observeWaiting: no two who could talk both wait, unless they have just left each other; and nobody waits who has gone.
@@ -115,17 +143,30 @@ func (w *walk) observeWaiting() {
 	if got := w.m.Waiting(); got != len(waiting) {
 		w.t.Errorf("%d in line, %d clients wait", got, len(waiting))
 	}
+	if len(waiting) > recentCrowd {
+		w.crowded = time.Now()
+	}
+	if time.Since(w.restarted) <= walkHold {
+		return // nobody is matched yet, perhaps
+	}
 	rule := &oracle{}
 	for i, a := range waiting {
 		for _, b := range waiting[:i] {
-			if !rule.compatible(*a.waiting, *b.waiting) {
+			if !rule.compatible(0, &oraclePerson{t: *a.waiting}, &oraclePerson{t: *b.waiting}) {
 				continue
 			}
 			beside := min(time.Since(a.joined), time.Since(b.joined))
-			met := w.last[a.user] == b.user || w.last[b.user] == a.user || w.wereTogether(a.user, b.user)
-			if !met || beside >= walkRecentAfter {
+			met := w.met(a.user, b.user) || w.wereTogether(a.user, b.user)
+			// In a crowd they look for each other only now and then; observe has not seen every moment of it.
+			crowded := time.Since(w.crowded) < recentRetry+2*time.Second
+			if !met || beside >= walkRecentAfter && !crowded {
 				w.t.Errorf("%s and %s wait beside each other for %v, met before: %v", a.user, b.user, beside, met)
 			}
 		}
 	}
+}
+
+// met says whether the two have left each other since the last start.
+func (w *walk) met(a, b store.UserID) bool {
+	return w.lefts[[2]store.UserID{a, b}] || w.lefts[[2]store.UserID{b, a}]
 }

@@ -20,7 +20,7 @@ func restarted(t *testing.T, cfg Config) (m *Matcher, db *store.DB, ab, cd store
 	old := openOn(t, d, cfg)
 	ra, _ := meet(t, old, ticket("a", "x y/de"), ticket("b", "x y/de"))
 	rc, _ := meet(t, old, ticket("c", "any"), ticket("d", "any"))
-	synctest.Wait()
+	sleep(writeGap)
 	crash(t, old, d)
 	cfg.DB = d.db
 	return open(t, cfg), d.db, ra.ID(), rc.ID()
@@ -111,7 +111,7 @@ func TestFindInsteadOfResume(t *testing.T) {
 		if got := find(t, m, ticket("c", "x")).partner(); got != "fresh" {
 			t.Errorf("c meets %q", got)
 		}
-		synctest.Wait()
+		sleep(writeGap)
 		for _, id := range onDisk(t, db) {
 			if id == cd {
 				t.Error("c's old room is on disk")

@@ -21,6 +21,7 @@ const (
 	walkFor         = 2 * time.Minute
 	walkRecentAfter = 5 * time.Second
 	walkGrace       = 4 * time.Second
+	walkHold        = 500 * time.Millisecond
 	// All pauses are multiples of walkTick, so that much happens at the same moment.
 	walkTick = 50 * time.Millisecond
 )
@@ -38,9 +39,11 @@ type walk struct {
 	leftover  map[store.RoomID]store.Room // on the disk at the last start
 	parted    map[store.RoomID]bool       // rooms whose end was noted
 	last      map[store.UserID]store.UserID
+	lefts     map[[2]store.UserID]bool // who has left whom since the last start
+	crowded   time.Time                // when observe last saw many in line
 	clients   []*walker
 
-	met, resumed, refused, cancelled, again, crashes atomic.Int64
+	rooms, resumed, refused, cancelled, again, crashes atomic.Int64
 }
 
 // walker is one client. Its fields below rng are guarded by walk.mu.
@@ -94,8 +97,8 @@ func TestRandomWalk(t *testing.T) {
 			t.Error(err)
 		}
 		t.Logf("got a room %d times, resumed %d, cancelled %d, refused %d, met the last partner again %d, crashes %d",
-			w.met.Load(), w.resumed.Load(), w.cancelled.Load(), w.refused.Load(), w.again.Load(), w.crashes.Load())
-		for _, n := range []*atomic.Int64{&w.met, &w.resumed, &w.cancelled, &w.refused, &w.again, &w.crashes} {
+			w.rooms.Load(), w.resumed.Load(), w.cancelled.Load(), w.refused.Load(), w.again.Load(), w.crashes.Load())
+		for _, n := range []*atomic.Int64{&w.rooms, &w.resumed, &w.cancelled, &w.refused, &w.again, &w.crashes} {
 			if n.Load() == 0 {
 				t.Error("the walk has not been everywhere")
 			}
@@ -108,7 +111,9 @@ func (w *walk) conduct() {
 	rng := rand.New(rand.NewPCG(5, 6))
 	for end := time.Now().Add(walkFor); time.Now().Before(end); {
 		sleep(time.Duration(1+rng.IntN(20)) * walkTick)
+		sleep(writeGap)
 		w.observe()
+		time.Sleep(walkTick - writeGap)
 		switch rng.IntN(40) {
 		case 0, 1:
 			w.d.broken.Store(true)
@@ -138,8 +143,8 @@ func (w *walk) start() {
 	for _, r := range rooms {
 		w.leftover[r.ID] = r
 	}
-	w.m = openOn(w.t, w.d, Config{RecentAfter: walkRecentAfter, Grace: walkGrace})
-	w.restarted, w.last = time.Now(), map[store.UserID]store.UserID{}
+	w.m = openOn(w.t, w.d, Config{RecentAfter: walkRecentAfter, Grace: walkGrace, Hold: walkHold})
+	w.restarted, w.last, w.lefts = time.Now(), map[store.UserID]store.UserID{}, map[[2]store.UserID]bool{}
 	if w.crashed != nil {
 		close(w.crashed)
 	}
@@ -197,7 +202,7 @@ func (c *walker) find(stop context.Context) (*Room, chan struct{}) {
 	case err != nil:
 		c.w.t.Error(err)
 	default:
-		c.w.met.Add(1)
+		c.w.rooms.Add(1)
 		c.check(room, tk)
 		c.hold(room, m)
 	}
@@ -210,7 +215,7 @@ func (c *walker) ticket() Ticket {
 		for range 1 + c.rng.IntN(2) {
 			tk.Topics = append(tk.Topics, store.Category(fmt.Sprint("topic", c.rng.IntN(40))))
 		}
-		tk.Langs = pick([]string{"de", "en", "es", "fr"}, c.rng.Uint())
+		tk.Langs = pick([]string{"de", "en", "es"}, c.rng.Uint())
 	}
 	if c.rng.IntN(4) == 0 {
 		tk.Since = time.Now().Add(-c.pause(400))
@@ -266,6 +271,7 @@ func (w *walk) over(c *walker, room *Room) {
 	if !w.parted[room.ID()] && c.of == w.m && room.Reason() == "next" {
 		w.parted[room.ID()] = true
 		w.last[a], w.last[b] = b, a
+		w.lefts[[2]store.UserID{a, b}] = true
 	}
 	c.room = nil
 }

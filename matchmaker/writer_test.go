@@ -38,7 +38,7 @@ func TestFailingDisk(t *testing.T) {
 		m := openOn(t, d, Config{Logger: slog.New(slog.NewTextHandler(&log, nil))})
 		stays, _ := meet(t, m, ticket("a", "x"), ticket("b", "x"))
 		goes, _ := meet(t, m, ticket("c", "x"), ticket("d", "x"))
-		synctest.Wait()
+		sleep(writeGap)
 		d.broken.Store(true)
 		goes.Leave("next")
 		comes, _ := meet(t, m, ticket("e", "x"), ticket("f", "x"))
@@ -87,15 +87,13 @@ func TestFailingDisk(t *testing.T) {
 func TestWriteThatFailedAndWasDone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		db := openDB(t)
-		liar := func(put []store.Room, del []store.RoomID) error {
-			return errors.Join(db.WriteRooms(put, del), errDisk)
-		}
+		liar := func(c store.Changes) error { return errors.Join(db.Write(c), errDisk) }
 		d := &disk{db: db}
-		m, err := newMatcher(Config{DB: db}, func(put []store.Room, del []store.RoomID) error {
+		m, err := newMatcher(Config{DB: db}, func(c store.Changes) error {
 			if d.broken.Load() {
-				return liar(put, del)
+				return liar(c)
 			}
-			return d.write(put, del)
+			return d.write(c)
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -119,32 +117,44 @@ func TestWriteThatFailedAndWasDone(t *testing.T) {
 func TestCoalescing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &disk{db: openDB(t)}
-		gate := make(chan struct{})
-		m, err := newMatcher(Config{DB: d.db}, func(put []store.Room, del []store.RoomID) error {
-			<-gate
-			return d.write(put, del)
+		turn := make(chan struct{}, 1)
+		m, err := newMatcher(Config{DB: d.db}, func(c store.Changes) error {
+			turn <- struct{}{}
+			defer func() { <-turn }()
+			return d.write(c)
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		first, _ := meet(t, m, ticket("a", "x"), ticket("b", "x")) // its write hangs
+		first, _ := meet(t, m, ticket("a", "x"), ticket("b", "x"))
+		sleep(writeGap)
+		before := m.Stats()
+		turn <- struct{}{}
+		z := find(t, m, ticket("z", "z")) // its write hangs
 		for range 50 {
 			r, _ := meet(t, m, ticket("c", "y"), ticket("d", "y"))
 			r.Leave("next")
 			sleep(recentKept) // so that they may meet again at once
 		}
 		last, _ := meet(t, m, ticket("c", "y"), ticket("d", "y"))
-		if s := m.Stats(); s.Matches != 52 || s.Writes != 0 || s.Rooms != 2 {
+		stays := find(t, m, ticket("s", "s"))
+		find(t, m, ticket("e", "e")).stop()
+		if s := m.Stats(); s.Matches != 52 || s.Writes != before.Writes || s.Rooms != 2 {
 			t.Errorf("the disk held up the match: %+v", s)
 		}
 		first.Leave("next")
-		close(gate)
-		synctest.Wait()
+		z.stop()
+		<-turn
+		sleep(2 * writeGap)
 		if got := onDisk(t, d.db); len(got) != 1 || got[0] != last.ID() {
 			t.Errorf("on disk: %v", got)
 		}
-		if s := m.Stats(); s.Writes != 2 || d.put.Load() != 2 || d.deleted.Load() != 1 {
-			t.Errorf("%d writes, %d rooms put, %d deleted", s.Writes, d.put.Load(), d.deleted.Load())
+		if got := placesOnDisk(t, d.db); len(got) != 1 || got[0] != stays.ticket.Session {
+			t.Errorf("in line on disk: %v", got)
+		}
+		s := m.Stats()
+		if s.Writes != before.Writes+2 || s.Written-before.Written != 1+4 || d.put.Load() != 2 || d.deleted.Load() != 1 {
+			t.Errorf("%d writes of %d changes, %d rooms put, %d deleted", s.Writes-before.Writes, s.Written-before.Written, d.put.Load(), d.deleted.Load())
 		}
 		if err := m.Close(); err != nil {
 			t.Error(err)
@@ -231,6 +241,51 @@ func TestCloseOnBrokenDisk(t *testing.T) {
 			if err := m.Close(); !errors.Is(err, errDisk) {
 				t.Errorf("close: %v", err)
 			}
+		}
+	})
+}
+
+// A match out of the line is one transaction: after a crash either both wait or both talk.
+func TestMatchIsOneTransaction(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		db := openDB(t)
+		var mu sync.Mutex // guards all
+		var all []store.Changes
+		m, err := newMatcher(Config{DB: db}, func(c store.Changes) error {
+			mu.Lock()
+			all = append(all, c)
+			mu.Unlock()
+			return db.Write(c)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, b := ticket("a", "x"), ticket("b", "y")
+		a.WidenAfter, b.WidenAfter = time.Minute, time.Minute
+		find(t, m, a)
+		fb := find(t, m, b)
+		sleep(time.Second)
+		if got := placesOnDisk(t, db); len(got) != 2 {
+			t.Fatalf("in line on disk: %v", got)
+		}
+		mu.Lock()
+		before := len(all)
+		mu.Unlock()
+		sleep(time.Minute)
+		if got := fb.partner(); got != "a" {
+			t.Fatalf("b meets %q", got)
+		}
+		mu.Lock()
+		writes := all[before:]
+		mu.Unlock()
+		if len(writes) != 1 {
+			t.Fatalf("%d writes for a match: %+v", len(writes), writes)
+		}
+		if c := writes[0]; len(c.PutRooms) != 1 || len(c.DeleteTickets) != 2 || c.Len() != 3 {
+			t.Errorf("written: %+v", c)
+		}
+		if err := m.Close(); err != nil {
+			t.Error(err)
 		}
 	})
 }

@@ -40,7 +40,11 @@ func filled(t *testing.T) (file []byte, now, before contents) {
 		}
 		rooms = append(rooms, r)
 	}
-	err = errors.Join(db.WriteRooms(rooms, nil), db.WriteRooms(nil, del),
+	var tickets []Ticket
+	for range 60 {
+		tickets = append(tickets, testTicket())
+	}
+	err = errors.Join(db.Write(Changes{PutRooms: rooms, PutTickets: tickets}), db.Write(Changes{DeleteRooms: del}),
 		db.CreateUser(User{ID: "anna", Name: "Anna", Created: time.Unix(1, 0)}))
 	if err != nil {
 		t.Fatal(err)
@@ -63,16 +67,18 @@ func filled(t *testing.T) (file []byte, now, before contents) {
 }
 
 type contents struct {
-	rooms  []Room
-	user   User
-	secret []byte
+	rooms   []Room
+	tickets []Ticket
+	user    User
+	secret  []byte
 }
 
 func read(db *DB) (c contents, err error) {
-	var errs [3]error
+	var errs [4]error
 	c.rooms, errs[0] = db.Rooms()
-	c.user, errs[1] = db.User("anna")
-	c.secret, errs[2] = db.Secret("resume")
+	c.tickets, errs[1] = db.Tickets()
+	c.user, errs[2] = db.User("anna")
+	c.secret, errs[3] = db.Secret("resume")
 	return c, errors.Join(errs[:]...)
 }
 
@@ -243,7 +249,7 @@ func TestOpenBesideWriter(t *testing.T) {
 	for i := range rooms {
 		rooms[i] = testRoom()
 	}
-	if err := db.WriteRooms(rooms, nil); err != nil {
+	if err := db.Write(Changes{PutRooms: rooms}); err != nil {
 		t.Fatal(err)
 	}
 	done := make(chan error, 1)
@@ -259,7 +265,7 @@ func TestOpenBesideWriter(t *testing.T) {
 			for range 20 {
 				rooms = append(rooms, testRoom())
 			}
-			err = db.WriteRooms(rooms, del)
+			err = db.Write(Changes{PutRooms: rooms, DeleteRooms: del})
 		}
 		done <- err
 	}()

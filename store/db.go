@@ -1,7 +1,6 @@
 package store
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -12,32 +11,19 @@ import (
 	berrors "go.etcd.io/bbolt/errors"
 )
 
-// schemaVersion is the layout of buckets and keys that this program writes.
-const schemaVersion = 1
-
 // lockTimeout is how long Open waits for another process to let go of the file, as the old one does in a quick restart.
 const lockTimeout = time.Second
-
-var (
-	metaBucket        = []byte("meta") // "schema" -> schemaVersion, 4 bytes big endian
-	usersBucket       = []byte("users")
-	tokensBucket      = []byte("tokens")
-	tokenExpiryBucket = []byte("token_expiry")
-	secretsBucket     = []byte("secrets")
-	roomsBucket       = []byte("rooms")
-
-	schemaKey = []byte("schema")
-	buckets   = [][]byte{metaBucket, usersBucket, tokensBucket, tokenExpiryBucket, secretsBucket, roomsBucket}
-)
 
 // DB is an open database file. Its methods may be called by any number of goroutines at the same time; after Close they return
 // errors.
 type DB struct {
-	bolt *bbolt.DB
-	path string
+	bolt   *bbolt.DB
+	path   string
+	writes writes
 }
 
-// Open opens the database file at path, or makes it (readable by its owner only) if there is none. The directory must exist.
+// Open opens the database file at path, or makes it (readable by its owner only) if there is none. The directory must exist. A file of
+// an older version is upgraded; a copy of it stays beside it, with ".v" and its schema version behind the name.
 //
 // The errors are ErrLocked after a second's wait for another process, ErrDamaged, ErrNewerVersion, or that of the file system,
 // each with the path. The shape of the whole file is read through once (0.1 s for 200 MB that the system has cached), because a torn one would
@@ -46,7 +32,7 @@ func Open(path string) (*DB, error) {
 	if err := verify(path); err != nil {
 		return nil, fmt.Errorf("open database %s: %w", path, err)
 	}
-	b, err := openBolt(path)
+	b, err := openBolt(path, false)
 	if err != nil {
 		return nil, fmt.Errorf("open database %s: %w", path, err)
 	}
@@ -58,8 +44,8 @@ func Open(path string) (*DB, error) {
 	return db, nil
 }
 
-// openBolt translates the ways in which bbolt fails, a panic among them.
-func openBolt(path string) (b *bbolt.DB, err error) {
+// openBolt opens the file and translates the ways in which bbolt fails, a panic among them.
+func openBolt(path string, readOnly bool) (b *bbolt.DB, err error) {
 	var file *os.File
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true)) // a read beyond the end of the map is a panic then, not the end
 	defer func() {
@@ -69,6 +55,7 @@ func openBolt(path string) (b *bbolt.DB, err error) {
 		}
 	}()
 	b, err = bbolt.Open(path, 0o600, &bbolt.Options{
+		ReadOnly:     readOnly,
 		Timeout:      lockTimeout,
 		FreelistType: bbolt.FreelistMapType,
 		OpenFile: func(name string, flag int, perm os.FileMode) (*os.File, error) {
@@ -89,49 +76,24 @@ func openBolt(path string) (b *bbolt.DB, err error) {
 	}
 }
 
-// prepare makes the buckets of a new file and checks the version of an old one.
+// prepare makes the buckets of a new file and brings an old one to this program's schema version.
 func (db *DB) prepare() error {
-	empty := false
+	var version uint32
 	err := db.view(func(tx *bbolt.Tx) error {
-		if k, _ := tx.Cursor().First(); k == nil {
-			empty = true
-			return nil
-		}
-		return checkSchema(tx)
-	})
-	if err != nil || !empty {
+		var err error
+		version, err = checkSchema(tx)
 		return err
-	}
-	return db.update(func(tx *bbolt.Tx) error {
-		for _, name := range buckets {
-			if _, err := tx.CreateBucket(name); err != nil {
-				return fmt.Errorf("make bucket %s: %w", name, err)
-			}
-		}
-		return tx.Bucket(metaBucket).Put(schemaKey, binary.BigEndian.AppendUint32(nil, schemaVersion))
 	})
-}
-
-func checkSchema(tx *bbolt.Tx) error {
-	meta := tx.Bucket(metaBucket)
-	if meta == nil {
-		return fmt.Errorf("%w: it has no bucket %s", ErrDamaged, metaBucket)
+	switch {
+	case err != nil:
+		return err
+	case version == 0:
+		return db.update(func(tx *bbolt.Tx) error { return makeLayout(tx, 0, schemaVersion) })
+	case version < schemaVersion:
+		return db.migrate(version)
+	default:
+		return nil
 	}
-	v := meta.Get(schemaKey)
-	if len(v) != 4 {
-		return fmt.Errorf("%w: it names no schema version", ErrDamaged)
-	}
-	if got := binary.BigEndian.Uint32(v); got > schemaVersion {
-		return fmt.Errorf("%w: schema %d, this program knows %d", ErrNewerVersion, got, schemaVersion)
-	} else if got == 0 {
-		return fmt.Errorf("%w: schema 0", ErrDamaged)
-	}
-	for _, name := range buckets {
-		if tx.Bucket(name) == nil {
-			return fmt.Errorf("%w: it has no bucket %s", ErrDamaged, name)
-		}
-	}
-	return nil
 }
 
 // Path returns the path with which the database was opened.
@@ -171,8 +133,18 @@ func (db *DB) view(f func(*bbolt.Tx) error) (err error) {
 }
 
 func (db *DB) update(f func(*bbolt.Tx) error) (err error) {
+	refused := false // by f, which is no trouble with the file
+	defer func() {
+		if !refused {
+			db.writes.note(err)
+		}
+	}()
 	defer recoverDamage(&err)
-	return db.bolt.Update(f)
+	return db.bolt.Update(func(tx *bbolt.Tx) error {
+		err := f(tx)
+		refused = err != nil
+		return err
+	})
 }
 
 // recoverDamage turns bbolt's panic on a page that was damaged since Open into an error; bbolt has rolled back by then.

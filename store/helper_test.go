@@ -22,11 +22,18 @@ func openTemp(t *testing.T) *DB {
 
 func openAt(t *testing.T, path string) *DB {
 	t.Helper()
+	db := mustOpen(t, path)
+	t.Cleanup(func() { closeSound(t, db) })
+	return db
+}
+
+// mustOpen opens a database that the test closes.
+func mustOpen(t *testing.T, path string) *DB {
+	t.Helper()
 	db, err := Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { closeSound(t, db) })
 	return db
 }
 

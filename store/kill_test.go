@@ -2,6 +2,7 @@ package store
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -16,28 +17,22 @@ import (
 // writerEnv holds the database path in the process that is to be killed.
 const writerEnv = "SMALLTALK_STORE_TEST_WRITER"
 
-// writeUntilKilled replaces all rooms by those of the next generation, over and over, and prints each generation once it is on the disk.
+// writeUntilKilled replaces all rooms and tickets by those of the next generation, over and over, and prints each generation once it
+// is on the disk.
 func writeUntilKilled(path string) int {
 	db, err := Open(path)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	rooms, err := db.Rooms()
-	for gen := generation(rooms); err == nil; {
+	gen, err := generation(db)
+	for err == nil {
 		gen++
-		old := rooms
-		rooms = make([]Room, 1+gen%7)
-		for i := range rooms {
-			rooms[i] = testRoom()
-			rooms[i].Members[0].Node = strconv.Itoa(gen)
-			rooms[i].Members[1].Node = strconv.Itoa(len(rooms))
+		var c Changes
+		if c, err = nextGeneration(db, gen); err != nil {
+			break
 		}
-		var del []RoomID
-		for _, r := range old {
-			del = append(del, r.ID)
-		}
-		if err = db.WriteRooms(rooms, del); err == nil {
+		if err = db.Write(c); err == nil {
 			fmt.Println(gen)
 		}
 	}
@@ -45,21 +40,54 @@ func writeUntilKilled(path string) int {
 	return 1
 }
 
-// generation returns that of the rooms, 0 if there are none, or -1 if they are not all of one generation.
-func generation(rooms []Room) int {
-	if len(rooms) == 0 {
-		return 0
+// nextGeneration is what replaces all that is there. Each record says to which generation it belongs.
+func nextGeneration(db *DB, gen int) (c Changes, err error) {
+	rooms, err1 := db.Rooms()
+	tickets, err2 := db.Tickets()
+	if err := errors.Join(err1, err2); err != nil {
+		return c, err
 	}
 	for _, r := range rooms {
-		if r.Members[0].Node != rooms[0].Members[0].Node || r.Members[1].Node != strconv.Itoa(len(rooms)) {
-			return -1
-		}
+		c.DeleteRooms = append(c.DeleteRooms, r.ID)
 	}
-	gen, err := strconv.Atoi(rooms[0].Members[0].Node)
-	if err != nil {
-		return -1
+	for _, t := range tickets {
+		c.DeleteTickets = append(c.DeleteTickets, t.Session)
 	}
-	return gen
+	for range 1 + gen%7 {
+		r := testRoom()
+		r.Members[0].Node = strconv.Itoa(gen)
+		c.PutRooms = append(c.PutRooms, r)
+	}
+	for range 1 + gen%5 {
+		t := testTicket()
+		t.WidenAfter = time.Duration(gen)
+		c.PutTickets = append(c.PutTickets, t)
+	}
+	return c, nil
+}
+
+// generation returns that of all records, 0 if there are none, or an error if they are not all of one and nothing else.
+func generation(db *DB) (int, error) {
+	rooms, err1 := db.Rooms()
+	tickets, err2 := db.Tickets()
+	if err := errors.Join(err1, err2); err != nil || len(rooms)+len(tickets) == 0 {
+		return 0, err
+	}
+	if len(tickets) == 0 {
+		return 0, fmt.Errorf("%d rooms and no tickets", len(rooms))
+	}
+	gen := int(tickets[0].WidenAfter)
+	mixed := len(rooms) != 1+gen%7 || len(tickets) != 1+gen%5
+	for _, r := range rooms {
+		mixed = mixed || r.Members[0].Node != strconv.Itoa(gen)
+	}
+	for _, t := range tickets {
+		mixed = mixed || int(t.WidenAfter) != gen
+	}
+	if mixed {
+		return 0, fmt.Errorf("generation %d is mixed with others: %+v, %+v", gen, rooms, tickets)
+	}
+	return gen, nil
 }
 
 func TestKill(t *testing.T) {
@@ -71,13 +99,9 @@ func TestKill(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		rooms, err := db.Rooms()
-		if err != nil {
-			t.Fatal(err)
-		}
-		gen := generation(rooms)
-		if gen < last || gen < written {
-			t.Fatalf("generation %d (%d rooms) is there, %d was on the disk", gen, len(rooms), max(last, written))
+		gen, err := generation(db)
+		if err != nil || gen < last || gen < written {
+			t.Fatalf("generation %d is there (%v), %d was on the disk", gen, err, max(last, written))
 		}
 		written = gen
 		closeSound(t, db)
@@ -94,8 +118,8 @@ func TestKillAtCreation(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if rooms, err := db.Rooms(); err != nil || generation(rooms) < 0 {
-			t.Errorf("%d rooms, %v", len(rooms), err)
+		if _, err := generation(db); err != nil {
+			t.Error(err)
 		}
 		closeSound(t, db)
 	}

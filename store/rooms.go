@@ -24,45 +24,10 @@ type Room struct {
 }
 
 // PutRoom stores the room, over an older record of the same ID if there is one.
-func (db *DB) PutRoom(r Room) error { return db.WriteRooms([]Room{r}, nil) }
+func (db *DB) PutRoom(r Room) error { return db.Write(Changes{PutRooms: []Room{r}}) }
 
 // DeleteRoom removes the room. It is no error if there was none.
-func (db *DB) DeleteRoom(id RoomID) error { return db.WriteRooms(nil, []RoomID{id}) }
-
-// WriteRooms stores the rooms of put and then removes those of del, all in one transaction: after a crash either everything of
-// it is there or nothing.
-func (db *DB) WriteRooms(put []Room, del []RoomID) error {
-	recs := make([][]byte, len(put))
-	for i, r := range put {
-		if r.ID == "" {
-			return fmt.Errorf("write room: no id")
-		}
-		r.Created = r.Created.UTC()
-		rec, err := encode(r)
-		if err != nil {
-			return err
-		}
-		recs[i] = rec
-	}
-	err := db.update(func(tx *bbolt.Tx) error {
-		b := tx.Bucket(roomsBucket)
-		for i, r := range put {
-			if err := b.Put([]byte(r.ID), recs[i]); err != nil {
-				return fmt.Errorf("room %s: %w", r.ID, err)
-			}
-		}
-		for _, id := range del {
-			if err := b.Delete([]byte(id)); err != nil {
-				return fmt.Errorf("room %s: %w", id, err)
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("write %d rooms, remove %d: %w", len(put), len(del), err)
-	}
-	return nil
-}
+func (db *DB) DeleteRoom(id RoomID) error { return db.Write(Changes{DeleteRooms: []RoomID{id}}) }
 
 // Rooms returns all rooms in the order of their IDs. One record that cannot be read is an error for all of them.
 func (db *DB) Rooms() ([]Room, error) {

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"reflect"
 	"testing"
 	"time"
@@ -22,10 +23,10 @@ func testRoom() Room {
 func TestRoomsRoundTrip(t *testing.T) {
 	db := openTemp(t)
 	a, b, c := testRoom(), testRoom(), testRoom()
-	if err := db.WriteRooms([]Room{a, b, c}, []RoomID{b.ID, "never-there"}); err != nil {
+	if err := db.Write(Changes{PutRooms: []Room{a, b, c}, DeleteRooms: []RoomID{"never-there"}}); err != nil {
 		t.Fatal(err)
 	}
-	if err := db.DeleteRoom(c.ID); err != nil {
+	if err := errors.Join(db.DeleteRoom(b.ID), db.DeleteRoom(c.ID)); err != nil {
 		t.Fatal(err)
 	}
 	a.Topics = nil

@@ -3,6 +3,7 @@
  * One line per check; the last line is `N passed, N failed`; the exit code says the same.
  */
 import { mkdir, readdir, rm } from 'node:fs/promises'
+import { again } from './journeys/again.js'
 import { closed } from './journeys/closed.js'
 import { data } from './journeys/data.js'
 import { endings } from './journeys/endings.js'
@@ -10,6 +11,7 @@ import { keyboard } from './journeys/keyboard.js'
 import { meet } from './journeys/meet.js'
 import { outage } from './journeys/outage.js'
 import { refused } from './journeys/refused.js'
+import { search } from './journeys/search.js'
 import { screens } from './journeys/screens.js'
 import { tabs } from './journeys/tabs.js'
 import { weight } from './journeys/weight.js'
@@ -19,7 +21,7 @@ import { Server } from './lib/server.js'
 import { World, type Journey } from './lib/world.js'
 
 // The outage comes early: a server that was killed does not say which plane its media took.
-const journeys: Journey[] = [weight, outage, meet, endings, tabs, refused, closed, keyboard, data, screens]
+const journeys: Journey[] = [weight, outage, meet, search, again, endings, tabs, refused, closed, keyboard, data, screens]
 const out = new URL('./out', import.meta.url).pathname
 
 async function walk(journey: Journey, server: Server, checks: Checks): Promise<void> {

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import type { AxeResults } from 'axe-core'
 import type { Journey, World } from '../lib/world.js'
+import { Server } from '../lib/server.js'
 import { Visitor } from '../lib/visitor.js'
 
 const axe = readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
@@ -16,20 +17,23 @@ export const screens: Journey = {
     // First: a server that was killed does not say which plane its media took.
     await outageScreens(w)
     await quiet(w)
+    await listedOnly(w)
+    await searchScreens(w)
     await callScreens(w)
+    await againScreens(w)
     await tabScreens(w)
   },
 }
 
 async function quiet(w: World): Promise<void> {
   const a = await w.arrive('red')
-  await w.checks.reach('no number where nobody is', a.at('tile-general').getByText('online').waitFor({ state: 'detached' }))
+  await w.checks.reach('no number where nobody is', a.at('tile-general').getByText('here').waitFor({ state: 'detached' }))
   await capture(w, a, 'home')
   await a.page.goto(`${w.server.url}/t/knitting`)
-  await a.page.getByTestId('no-topic').waitFor()
-  await capture(w, a, 'home-no-topic')
+  await w.checks.reach('an invitation to any words', a.at('own').getByText('knitting').waitFor())
   await a.at('tile-gaming').click()
-  w.checks.check('no-topic: gone with the pick', !(await a.page.getByTestId('no-topic').isVisible()))
+  await capture(w, a, 'home-own')
+  await a.at('own').click()
   await a.at('tile-news').click()
   await capture(w, a, 'home-picked')
   await a.at('start').click()
@@ -43,13 +47,92 @@ async function quiet(w: World): Promise<void> {
   await a.at('cancel').waitFor()
   await capture(w, a, 'waiting')
   const b = await w.arrive('red', { refuse: true })
-  await w.checks.reach('the number where somebody is', b.at('tile-news').getByText('1 online').waitFor())
+  await w.checks.reach('the number where somebody is', b.at('tile-news').getByText('1–4 here').waitFor())
   await a.leave()
   await b.at('start').click()
   await b.page.getByTestId('permission-help').waitFor()
   await capture(w, b, 'permission-help')
   await b.leave()
   await splash(w)
+}
+
+/** Where the operator's topics are the only ones. */
+async function listedOnly(w: World): Promise<void> {
+  const server = await Server.start(undefined, { flags: ['--no-free-topics'] })
+  try {
+    const a = await Visitor.arrive(w.browser, server.url, 'red')
+    await a.page.goto(`${server.url}/t/knitting`)
+    await a.page.getByTestId('no-topic').waitFor()
+    await capture(w, a, 'home-no-topic')
+    await a.at('tile-gaming').click()
+    w.checks.check('no-topic: gone with the pick', !(await a.page.getByTestId('no-topic').isVisible()))
+    await a.seek(async () => w.checks.check('no field for other topics', !(await a.at('own-topic').isVisible())))
+    await a.leave()
+  } finally {
+    await server.stop()
+  }
+}
+
+async function searchScreens(w: World): Promise<void> {
+  const a = await w.arrive('red')
+  await a.seek(async () => {
+    await a.at('own-topic').fill('board games')
+    await a.page.keyboard.press('Enter')
+    await a.page.keyboard.press('Enter')
+    await a.at('own-help').getByText('first').waitFor()
+    await capture(w, a, 'search')
+  })
+  await a.begin()
+  await a.at('widen-topics').waitFor()
+  await capture(w, a, 'waiting-offer')
+  await a.at('widen-topics').click()
+  await a.at('widen-langs').click()
+  await a.page.getByTestId('widened').getByText('Any topic and any language').waitFor()
+  await capture(w, a, 'waiting-widened')
+  await a.leave()
+}
+
+/** Asking back lasts ten seconds: one picture each time, then both ask and part again. */
+async function againScreens(w: World): Promise<void> {
+  const [a, b] = await w.pair('gaming')
+  await b.page.evaluate(() => localStorage.setItem('st.auto', 'off'))
+  const found: string[] = []
+  const look = async (v: Visitor, name: string, label: string): Promise<void> => {
+    await v.page.bringToFront()
+    await v.page.screenshot({ path: `${out}/${name}-${label}.png`, animations: 'disabled' })
+    for (const line of await inspect(v.page)) found.push(`${name}-${label}: ${line}`)
+  }
+  const skip = async (v: Visitor): Promise<void> => {
+    // Nobody presses Next on a face in less time than a double click takes.
+    await v.page.waitForTimeout(600)
+    await v.page.bringToFront()
+    await v.at('next').click()
+    await v.at('again').waitFor()
+  }
+  await eachLook(b.page, async (label) => {
+    await skip(a)
+    await b.at('again').waitFor()
+    await look(b, 'again', label)
+    await a.page.bringToFront()
+    await a.at('undo').click()
+    await b.at('again').getByText('would like').waitFor()
+    await look(b, 'again-wanted', label)
+    await b.at('undo').click()
+    await b.reaches((s) => s.phase === 'call', 'together again')
+  })
+  await eachLook(a.page, async (label) => {
+    await skip(a)
+    await look(a, 'waiting-again', label)
+    await a.at('undo').click()
+    await a.at('again').getByText('You asked').waitFor()
+    await look(a, 'waiting-asked', label)
+    await b.page.bringToFront()
+    await b.at('undo').click()
+    await a.reaches((s) => s.phase === 'call', 'together again')
+  })
+  w.checks.check('asking back: axe finds nothing serious in 4 looks', found.length === 0, found.slice(0, 4).join(' | '))
+  await a.leave()
+  await b.leave()
 }
 
 /** The splash lasts only while the first connection is made: hold that up. */

@@ -16,7 +16,10 @@ export const looks = {
 export type Look = keyof typeof looks
 
 /** What is not as with everybody. */
-export type Circumstances = Partial<Omit<ProbeOptions, 'colour' | 'hz'>>
+export type Circumstances = Partial<Omit<ProbeOptions, 'colour' | 'hz'>> & {
+  /** The language of the browser. */
+  locale?: string
+}
 
 let source: Promise<string> | undefined
 
@@ -71,8 +74,8 @@ export class Visitor {
   }
 
   /** Opens the page and waits for the topics. */
-  static async arrive(browser: Browser, url: string, look: Look, options: Circumstances = {}): Promise<Visitor> {
-    const context = await browser.newContext({ viewport: { width: 1280, height: 800 } })
+  static async arrive(browser: Browser, url: string, look: Look, { locale = 'en-US', ...options }: Circumstances = {}): Promise<Visitor> {
+    const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, locale })
     await context.addInitScript({ content: await probe({ ...looks[look], refuse: false, crowd: false, ...options }) })
     return Visitor.open(context, url, look)
   }
@@ -107,10 +110,26 @@ export class Visitor {
   async go(topic: string): Promise<void> {
     await this.page.bringToFront()
     await this.pick(topic)
+    await this.begin()
+  }
+
+  /** Goes from the topics through the preview to waiting, by mouse. */
+  async begin(): Promise<void> {
+    await this.page.bringToFront()
     await this.at('start').click()
     await this.page.getByTestId('preview').or(this.page.getByTestId('waiting')).or(this.page.getByTestId('next')).first().waitFor()
     if (await this.page.getByTestId('preview').isVisible()) await this.at('start').click()
     await this.reaches((s) => s.phase !== 'idle', 'waiting')
+  }
+
+  /** Opens the dialog about whom to meet, does something there and closes it. */
+  async seek(fn: () => Promise<void>): Promise<void> {
+    await this.page.bringToFront()
+    await this.at('search').click()
+    await this.page.getByRole('dialog').waitFor()
+    await fn()
+    await this.at('search-done').click()
+    await this.page.getByRole('dialog').waitFor({ state: 'detached' })
   }
 
   /** Leaves exactly this topic picked. */

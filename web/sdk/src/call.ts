@@ -1,25 +1,38 @@
 /** The queue and the call: joining, being matched, Next, leaving, and finding one's place again after a reconnect. */
-import { after, and, both, say, show, stay, step, stop, type Clock, type Effect, type Model, type Step } from './model.js'
-import type { CallSnapshot, ServerMessage, Snapshot } from './protocol.js'
+import { after, and, both, save, say, show, stay, step, stop, type Clock, type Effect, type Model, type Step } from './model.js'
+import type { CallSnapshot, ClientMessage, ServerMessage, Snapshot } from './protocol.js'
 import { announce } from './rtc.js'
-import type { CallInfo, ClientError, EndReason, QueueInfo, State } from './state.js'
+import type { CallInfo, ClientError, QueueInfo, Search, Side, State } from './state.js'
+import * as undo from './undo.js'
 
 type Message<T extends ServerMessage['type']> = Extract<ServerMessage, { type: T }>
+
+type End = NonNullable<Snapshot['ended']>
 
 /** How long to wait before queueing again when the server asks for patience without saying how much. */
 const queueRetryMs = 2_000
 
 function sendJoin(m: Model): Effect[] {
   if (!m.settings) return []
-  const { topics, langs } = m.settings
-  const message: Extract<Parameters<typeof say>[1], { type: 'queue.join' }> = { type: 'queue.join', id: 'queue:', topics }
+  const { topics, langs, strict, widenAfterMs } = m.settings
+  const message: Extract<ClientMessage, { type: 'queue.join' }> = { type: 'queue.join', id: 'queue:', topics }
   if (langs !== undefined) message.langs = langs
+  if (strict) message.strict = strict
+  if (widenAfterMs) message.widen_after_ms = widenAfterMs
   if (m.ticket !== undefined) message.ticket = m.ticket
+  return [...say(m, message), ...sendWiden(m)]
+}
+
+function sendWiden(m: Model): Effect[] {
+  if (m.widen.length === 0) return []
+  const message: Extract<ClientMessage, { type: 'queue.widen' }> = { type: 'queue.widen', id: 'widen:' }
+  for (const side of m.widen) message[side] = true
   return say(m, message)
 }
 
 function waiting(m: Model, clock: Clock): QueueInfo {
-  return { topics: m.settings?.topics ?? 'any', since: clock.now, waiting: 0 }
+  const { topics = 'any', langs = [], strict = false } = m.settings ?? {}
+  return { topics, langs, strict, since: clock.now, waiting: 0, widened: [] }
 }
 
 /** Shows the queue, without telling the server. */
@@ -27,22 +40,35 @@ function enter(m: Model, clock: Clock, ...effects: Effect[]): Step {
   return show(m, { phase: 'queued', queue: waiting(m, clock), call: undefined, left: undefined, peerTyping: false, notice: undefined }, ...stop('typing'), ...effects)
 }
 
-function sameTopics(a: string[] | 'any', b: string[] | 'any'): boolean {
+function same(a: readonly string[] | 'any' = [], b: readonly string[] | 'any' = []): boolean {
   if (a === 'any' || b === 'any') return a === b
   return a.length === b.length && a.every((t) => b.includes(t))
 }
 
-/** The person asks for a partner. The ticket of an earlier wait is good for the same topics only. */
-export function join(m: Model, topics: string[] | 'any', langs: string[] | undefined, clock: Clock): Step {
+/** Whether a place in line for one search is one for the other. */
+function sameSearch(a: Search, b: Search): boolean {
+  return same(a.topics, b.topics) && same(a.langs, b.langs) && !a.strict === !b.strict && (a.widenAfterMs ?? 0) === (b.widenAfterMs ?? 0)
+}
+
+/** The person asks for a partner. The ticket of an earlier wait is good for the same search only. */
+export function join(m: Model, settings: Search, clock: Clock): Step {
   if (m.view.phase === 'queued' || m.view.phase === 'call') return stay(m)
-  const ticket = m.settings && sameTopics(m.settings.topics, topics) ? m.ticket : undefined
-  const model: Model = { ...m, settings: { topics, langs }, ticket }
+  const ticket = m.settings && sameSearch(m.settings, settings) ? m.ticket : undefined
+  const model: Model = { ...m, settings, ticket, widen: [] }
   return enter(model, clock, ...sendJoin(model))
 }
 
 /** Queues again with the same settings. */
 export function requeue(m: Model, clock: Clock): Step {
-  return join(m, m.settings?.topics ?? 'any', m.settings?.langs, clock)
+  return join(m, m.settings ?? { topics: 'any' }, clock)
+}
+
+/** The person takes more from now on, until this wait is over. */
+export function widen(m: Model, sides: readonly Side[]): Step {
+  const wide = [...m.widen, ...sides.filter((s) => !m.widen.includes(s))]
+  if (m.view.phase !== 'queued' || wide.length === m.widen.length) return stay(m)
+  const model: Model = { ...m, widen: wide }
+  return stay(model, ...sendWiden(model))
 }
 
 /** Sends the wish to queue again, if it still stands. */
@@ -53,7 +79,8 @@ export function rejoin(m: Model): Step {
 /** Stops waiting. */
 export function cancel(m: Model): Step {
   if (m.view.phase !== 'queued') return stay(m)
-  return both(m, { phase: 'idle', queue: undefined, notice: undefined }, { ticket: undefined }, ...stop('queue'), ...say(m, { type: 'queue.leave' }))
+  const idle = both(m, { phase: 'idle', queue: undefined, notice: undefined }, { ticket: undefined, widen: [] }, ...stop('queue'), ...say(m, { type: 'queue.leave' }))
+  return and(idle, undo.withdraw)
 }
 
 /** Ends the call and queues again at the end of the line; the partner is hidden at once, before the server knows. */
@@ -61,24 +88,27 @@ export function next(m: Model, clock: Clock): Step {
   if (m.view.phase === 'left') return requeue(m, clock)
   if (!m.view.call) return stay(m)
   const call = m.view.call.id
-  const model: Model = { ...m, abandoned: { call, by: 'next' }, ticket: undefined, settings: m.settings ?? { topics: 'any', langs: undefined }, typingAt: undefined }
+  const abandoned = { call, by: 'next', name: m.view.call.peer.name } as const
+  const model: Model = { ...m, abandoned, ticket: undefined, widen: [], settings: m.settings ?? { topics: 'any' }, typingAt: undefined }
   return enter(model, clock, ...say(m, { type: 'call.next', id: `next:${call}`, call }))
 }
 
 /** Ends the call for good; from partner-left it only goes back to the start. */
 export function leave(m: Model): Step {
   const idle = { phase: 'idle', call: undefined, left: undefined, peerTyping: false } as const
-  if (m.view.phase === 'left') return show(m, idle)
+  // Whoever has asked for the partner back waits for him on the server too.
+  if (m.view.phase === 'left') return and(show(m, idle, ...(m.view.undo?.asked ? say(m, { type: 'queue.leave' }) : [])), undo.withdraw)
   if (!m.view.call) return stay(m)
   const call = m.view.call.id
-  const change = { abandoned: { call, by: 'leave' }, ticket: undefined, typingAt: undefined } as const
+  const change = { abandoned: { call, by: 'leave', name: m.view.call.peer.name }, ticket: undefined, typingAt: undefined } as const
   return both(m, idle, change, ...stop('typing'), ...say(m, { type: 'call.leave', call }))
 }
 
 /** The server says that we wait. */
 export function queued(m: Model, q: Message<'queue.state'>): Step {
   if (m.view.phase === 'idle' || m.view.phase === 'call') return stay(m)
-  const queue: QueueInfo = { topics: m.settings?.topics ?? 'any', since: q.since, waiting: q.waiting, etaMs: q.eta_ms }
+  const { topics = m.settings?.topics ?? 'any', langs = [], strict = false, widened = [] } = q
+  const queue: QueueInfo = { topics, langs, strict, since: q.since, waiting: q.waiting, etaMs: q.eta_ms, widened }
   return both(m, { phase: 'queued', queue, left: undefined }, { ticket: q.ticket })
 }
 
@@ -100,14 +130,22 @@ function toCall(c: CallSnapshot, startedAt: number): CallInfo {
 /** Shows a call. */
 function begin(m: Model, c: CallSnapshot, startedAt: number): Step {
   const view: Partial<State> = { phase: 'call', call: toCall(c, startedAt), queue: undefined, left: undefined, chat: [], peerTyping: false, notice: undefined }
-  return both(m, view, { abandoned: undefined, typingAt: undefined }, ...stop('typing', 'queue'))
+  const change = { abandoned: undefined, typingAt: undefined, widen: [], pair: c.pair }
+  return and(and(both(m, view, change, ...stop('typing', 'queue')), undo.forget), (x) => stay(x, ...(x.pair === m.pair ? [] : [save(x)])))
 }
 
-/** A partner is found. Who has given up waiting in the same moment gives the partner back. */
+/** The proof of a call is of no use after it. */
+export function proved({ model, effects }: Step): Step {
+  if (model.pair === undefined || model.view.call || model.view.link !== 'online') return { model, effects }
+  const without: Model = { ...model, pair: undefined }
+  return { model: without, effects: [...effects, save(without)] }
+}
+
+/** A partner is found. Who has given up waiting in the same moment gives the partner back, unless it is one who was asked back. */
 export function matched(m: Model, match: Message<'match'>, clock: Clock): Step {
   if (m.view.call?.id === match.call) return stay(m)
-  if (m.view.phase === 'idle' || m.view.phase === 'left') {
-    return step(m, { abandoned: { call: match.call, by: 'leave' } }, ...say(m, { type: 'call.leave', call: match.call }))
+  if ((m.view.phase === 'idle' || m.view.phase === 'left') && !m.view.undo?.asked) {
+    return step(m, { abandoned: { call: match.call, by: 'leave', name: match.peer.name } }, ...say(m, { type: 'call.leave', call: match.call }))
   }
   return begin(m, match, clock.now)
 }
@@ -116,17 +154,21 @@ export function matched(m: Model, match: Message<'match'>, clock: Clock): Step {
 export function ended(m: Model, end: Message<'call.end'>, clock: Clock): Step {
   if (m.abandoned?.call === end.call) {
     const done: Model = { ...m, abandoned: undefined }
-    return end.requeued || m.view.phase !== 'queued' ? stay(done) : stay(done, ...sendJoin(done))
+    const joined = end.requeued || m.view.phase !== 'queued' ? stay(done) : stay(done, ...sendJoin(done))
+    return and(joined, (x) => undo.offer(x, end.call, m.abandoned?.name ?? '', end.undo_ms, clock))
   }
   if (m.view.call?.id !== end.call) return stay(m)
-  if (end.requeued) return enter(m, clock)
-  return leftAlone(m, end.reason)
+  const { name } = m.view.call.peer
+  if (end.requeued) return and(enter(m, clock), (x) => undo.offer(x, end.call, name, end.undo_ms, clock))
+  return leftAlone(m, end, clock)
 }
 
-function leftAlone(m: Model, reason: Message<'call.end'>['reason']): Step {
-  const name = m.view.call?.peer.name ?? ''
-  const view = { phase: 'left', call: undefined, left: { reason, name }, peerTyping: false } as const
-  return both(m, view, { typingAt: undefined }, ...stop('typing'))
+function leftAlone(m: Model, end: End | undefined, clock: Clock): Step {
+  const { id = '', peer: { name } = { name: '' } } = m.view.call ?? {}
+  // An end of another call tells nothing of this one.
+  const of = end?.call === id ? end : undefined
+  const view = { phase: 'left', call: undefined, left: { reason: of?.reason ?? 'lost', name }, peerTyping: false } as const
+  return and(both(m, view, { typingAt: undefined }, ...stop('typing')), (x) => undo.offer(x, id, name, of?.undo_ms, clock))
 }
 
 /** What the partner's microphone, camera and connection are doing. */
@@ -161,22 +203,21 @@ export function restored(m: Model, s: Snapshot, clock: Clock): Step {
     case 'call':
       return s.call ? restoredCall(model, s.call, clock) : stay(model)
     case 'queued':
-      return restoredQueue(model, s.ended?.reason ?? 'lost', clock)
+      return restoredQueue(model, s.ended, clock)
     case 'idle':
     case 'ringing':
       break
   }
-  const call = model.view.call?.id
-  if (call !== undefined) return leftAlone(model, s.ended?.call === call ? s.ended.reason : 'lost')
+  if (model.view.call) return leftAlone(model, s.ended, clock)
   return stay({ ...model, abandoned: undefined }, ...(model.view.phase === 'queued' ? sendJoin(model) : []))
 }
 
-function restoredQueue(m: Model, reason: EndReason, clock: Clock): Step {
+function restoredQueue(m: Model, end: End | undefined, clock: Clock): Step {
   switch (m.view.phase) {
     case 'queued':
-      return stay({ ...m, abandoned: undefined })
+      return stay({ ...m, abandoned: undefined }, ...sendWiden(m))
     case 'call':
-      return and(leftAlone(m, reason), (x) => stay(x, ...say(x, { type: 'queue.leave' })))
+      return and(leftAlone(m, end, clock), (x) => stay(x, ...say(x, { type: 'queue.leave' })))
     case 'idle':
     case 'left':
       return m.settings ? stay(m, ...say(m, { type: 'queue.leave' })) : enter(m, clock)
@@ -186,7 +227,7 @@ function restoredQueue(m: Model, reason: EndReason, clock: Clock): Step {
 function restoredCall(m: Model, c: CallSnapshot, clock: Clock): Step {
   if (m.view.call?.id === c.call) {
     const call = toCall(c, m.view.call.startedAt)
-    return show(m, { call })
+    return both(m, { call }, { pair: c.pair ?? m.pair })
   }
   if (m.abandoned?.call === c.call) {
     const message = m.abandoned.by === 'next' ? ({ type: 'call.next', id: `next:${c.call}`, call: c.call } as const) : ({ type: 'call.leave', call: c.call } as const)
@@ -206,5 +247,5 @@ export function refused(m: Model, what: 'queue' | 'next', e: ClientError, clock:
     const ms = e.retryAfterMs ?? Math.round(queueRetryMs * (1 + clock.random / 2))
     return show(m, { error: e }, after('queue', ms))
   }
-  return both(m, { phase: 'idle', queue: undefined, error: e }, { ticket: undefined })
+  return both(m, { phase: 'idle', queue: undefined, error: e }, { ticket: undefined, widen: [] })
 }

@@ -1,10 +1,11 @@
 import type { Clock } from './machine.js'
 import { initialModel, reduce, type Action, type Effect, type Model, type TimerName } from './machine.js'
 import { Media } from './media.js'
+import type { Saved } from './model.js'
 import type { MediaStreamLike, MediaTrackLike, Platform } from './platform/types.js'
 import { beat, beatMs, type Pulse } from './pulse.js'
 import { Session } from './socket.js'
-import type { DataUse, State } from './state.js'
+import type { DataUse, Search, Side, State } from './state.js'
 import type { CallStats, StatTotals } from './stats.js'
 import { num, selectedPair } from './transport.js'
 
@@ -42,14 +43,18 @@ export interface Client {
   setEnabled(m: { audio?: boolean; video?: boolean }): void
   /** Saves data: `low` holds both pictures to about 300 kbit/s, `audio` sends and receives none. */
   setDataUse(use: DataUse): void
-  /** Queues for a partner. 1 to 8 topics, or any. */
-  join(q: { topics: string[] | 'any'; langs?: string[] }): void
+  /** Queues for a partner. */
+  join(search: Search): void
+  /** Takes any topic, any language, or both from now on; holds for this wait. */
+  widen(...sides: Side[]): void
   /** Leaves the queue. */
   cancel(): void
   /** Ends the call and queues again at once. */
   next(): void
   /** Ends the call. */
   leave(): void
+  /** Asks for the partner of the last call back, while `state.undo` is there. */
+  undo(): void
   /** Queues again as before, keeping the place in line. */
   requeue(): void
   /** Tries the media connection anew, which happens by itself too, but later. Nothing happens if it is connected. */
@@ -179,8 +184,12 @@ class Runner implements Client {
     this.#dispatch({ type: 'use', dataUse })
   }
 
-  join(q: { topics: string[] | 'any'; langs?: string[] }): void {
-    this.#dispatch({ type: 'join', topics: q.topics, langs: q.langs })
+  join(search: Search): void {
+    this.#dispatch({ type: 'join', search })
+  }
+
+  widen(...sides: Side[]): void {
+    this.#dispatch({ type: 'widen', sides })
   }
 
   cancel(): void {
@@ -193,6 +202,10 @@ class Runner implements Client {
 
   leave(): void {
     this.#dispatch({ type: 'leave' })
+  }
+
+  undo(): void {
+    this.#dispatch({ type: 'undo' })
   }
 
   requeue(): void {
@@ -348,16 +361,17 @@ class Runner implements Client {
 }
 
 /** What {@link Effect} `save` wrote, or what is given for the first start. A damaged record counts as none. */
-function readSaved(text: string | null, token: string | undefined): { token?: string; resume?: string; gen: number } {
+function readSaved(text: string | null, token: string | undefined): Saved {
   const given = token === undefined ? {} : { token }
   if (text === null) return { ...given, gen: 0 }
   try {
     const v: unknown = JSON.parse(text)
     if (typeof v !== 'object' || v === null) return { ...given, gen: 0 }
-    const { token: t, resume, gen } = v as { token?: unknown; resume?: unknown; gen?: unknown }
+    const { token: t, resume, pair, gen } = v as { [K in keyof Saved]?: unknown }
     return {
       ...(typeof t === 'string' ? { token: t } : given),
       ...(typeof resume === 'string' ? { resume } : {}),
+      ...(typeof pair === 'string' ? { pair } : {}),
       gen: typeof gen === 'number' ? gen : 0,
     }
   } catch {

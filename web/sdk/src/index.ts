@@ -14,7 +14,11 @@ export type {
   Phase,
   QueueInfo,
   Rtc,
+  Search,
+  Side,
   State,
   Topic,
+  Undo,
 } from './state.js'
 export type { CallStats, FlowStats } from './stats.js'
+export { foldTopic } from './topic.js'

@@ -5,6 +5,7 @@ import { after, and, save, say, show, stay, step, stop, type Action, type Clock,
 import { CloseCode, PROTOCOL_VERSION, type ClientMessage, type ServerMessage } from './protocol.js'
 import * as pace from './pace.js'
 import * as rtc from './rtc.js'
+import * as undo from './undo.js'
 import type { ClientError, ClosedBy } from './state.js'
 
 /** How long one attempt may take from dialling to `welcome`. */
@@ -44,7 +45,7 @@ export function dial(m: Model): Step {
 export function close(m: Model): Step {
   if (m.view.link === 'idle') return stay(m)
   const saved: Effect = { type: 'save', saved: m.token === undefined ? null : { token: m.token, gen: m.gen } }
-  return and(step(m, { resume: undefined }, saved), (x) => shut(x, 'user'))
+  return and(step(m, { resume: undefined, pair: undefined }, saved), (x) => shut(x, 'user'))
 }
 
 /** Connects again after another connection has taken this one's place, and takes its place in turn. */
@@ -54,7 +55,7 @@ export function takeover(m: Model): Step {
 
 /** Goes on as a guest of this tab's own. */
 export function freshGuest(m: Model): Step {
-  const next = { ...m, token: undefined, resume: undefined, fresh: true, ticket: undefined }
+  const next = { ...m, token: undefined, resume: undefined, pair: undefined, fresh: true, ticket: undefined }
   return m.view.link === 'closed' || m.view.link === 'idle' ? start(next) : and(shut(next, 'user'), start)
 }
 
@@ -67,6 +68,7 @@ export function opened(m: Model): Step {
   else if (m.fresh) hello.guest = { fresh: true }
   else if (!cookies) hello.guest = {}
   if (m.resume !== undefined) hello.resume = m.resume
+  if (m.pair !== undefined) hello.pair = m.pair
   return stay(m, { type: 'send', message: hello })
 }
 
@@ -90,14 +92,15 @@ export function welcome(m: Model, w: Message<'welcome'>, clock: Clock): Step {
   const { id, name, guest } = w.user
   const online = show(
     model,
-    { link: 'online', retryAt: undefined, user: { id, name, guest }, topics: w.topics },
+    { link: 'online', retryAt: undefined, user: { id, name, guest }, topics: w.topics, freeTopics: w.free_topics === true },
     ...stop('welcome', 'probe'),
     nextPing(model),
     save(model),
   )
   const watched = and(online, (x) => stay(x, ...pace.introduce(x), ...(x.watching ? watch(x, true) : [])))
   const media = and(watched, (x) => rtc.welcomed(x, w.resumed && w.media === 'keep'))
-  return and(and(media, (x) => call.restored(x, w.state, clock)), (x) => chat.restored(x, w.state.chat ?? []))
+  const restored = and(and(media, (x) => call.restored(x, w.state, clock)), (x) => chat.restored(x, w.state.chat ?? []))
+  return and(restored, (x) => undo.restored(x, clock))
 }
 
 /** Asks for the numbers of people per topic, or no longer. */
@@ -174,12 +177,13 @@ function shut(m: Model, closedBy: ClosedBy, error?: ClientError): Step {
       queue: undefined,
       call: undefined,
       left: undefined,
+      undo: undefined,
       peerTyping: false,
       chat: chat.failAll(m.view.chat),
       error: error ?? m.view.error,
       notice: undefined,
     },
-    ...stop('dial', 'welcome', 'ping', 'probe', 'ice', 'answer', 'rtc', 'typing', 'queue'),
+    ...stop('dial', 'welcome', 'ping', 'probe', 'ice', 'answer', 'rtc', 'typing', 'queue', 'undo'),
     { type: 'hangup', code: CloseCode.normal },
     { type: 'pc.close' },
   )
@@ -251,5 +255,6 @@ export function error(m: Model, e: Message<'error'>, clock: Clock): Step {
   if (what === 'offer') return rtc.refused(m, Number(detail), shown)
   if (what === 'chat' && detail !== undefined) return chat.refused(m, detail, harmless.has(e.code) ? undefined : shown)
   if (what === 'queue' || what === 'next') return call.refused(m, what, shown, clock)
+  if (what === 'undo' && detail !== undefined) return undo.refused(m, detail, harmless.has(e.code) ? undefined : shown)
   return harmless.has(e.code) ? stay(m) : show(m, { error: shown })
 }

@@ -9,6 +9,7 @@ import { and, show, stay, step, type Action, type Clock, type Effect, type Ident
 import * as pace from './pace.js'
 import type { ServerMessage } from './protocol.js'
 import * as rtc from './rtc.js'
+import * as undo from './undo.js'
 import type { State } from './state.js'
 
 export type { Action, Clock, Effect, Model, TimerName }
@@ -16,6 +17,7 @@ export type { Action, Clock, Effect, Model, TimerName }
 const emptyView: State = {
   link: 'idle',
   topics: [],
+  freeTopics: false,
   rtc: 'none',
   rtcFailures: 0,
   phase: 'idle',
@@ -34,11 +36,13 @@ export function initialModel(opts: Identity & { fresh: boolean; saved: Saved }):
     identity,
     token: saved.token,
     resume: saved.resume,
+    pair: saved.pair,
     gen: saved.gen,
     negotiation: 'none',
     iceServers: [],
     settings: undefined,
     ticket: undefined,
+    widen: [],
     abandoned: undefined,
     attempts: 0,
     onlineSince: undefined,
@@ -60,7 +64,7 @@ export function initialModel(opts: Identity & { fresh: boolean; saved: Saved }):
 
 /** One step of the machine. */
 export function reduce(m: Model, a: Action, clock: Clock): Step {
-  return pace.paced(m, onAction(m, a, clock))
+  return pace.paced(m, call.proved(onAction(m, a, clock)))
 }
 
 function onAction(m: Model, a: Action, clock: Clock): Step {
@@ -82,7 +86,9 @@ function onAction(m: Model, a: Action, clock: Clock): Step {
     case 'network':
       return link.network(m, a.up, clock)
     case 'join':
-      return call.join(m, a.topics, a.langs, clock)
+      return call.join(m, a.search, clock)
+    case 'widen':
+      return call.widen(m, a.sides)
     case 'requeue':
       return call.requeue(m, clock)
     case 'retryMedia':
@@ -93,6 +99,8 @@ function onAction(m: Model, a: Action, clock: Clock): Step {
       return call.next(m, clock)
     case 'leave':
       return call.leave(m)
+    case 'undo':
+      return undo.ask(m, clock)
     case 'media':
       return call.media(m, { has: { ...m.has, ...a.has } })
     case 'enable':
@@ -142,6 +150,8 @@ function onTimer(m: Model, name: TimerName, clock: Clock): Step {
       return call.rejoin(m)
     case 'rest':
       return pace.rest(m)
+    case 'undo':
+      return undo.over(m, clock)
   }
 }
 
@@ -159,6 +169,8 @@ function onMessage(m: Model, msg: ServerMessage, clock: Clock): Step {
       return call.matched(m, msg, clock)
     case 'call.end':
       return call.ended(m, msg, clock)
+    case 'call.undo':
+      return undo.wanted(m, msg, clock)
     case 'peer.state':
       return call.peerState(m, msg)
     case 'chat':

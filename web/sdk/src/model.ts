@@ -1,7 +1,7 @@
 /** The vocabulary of the state machine: what it remembers, what happens to it, and what it wants done. */
 import type { IceServer, PeerState } from './platform/types.js'
 import type { ClientMessage, ServerMessage } from './protocol.js'
-import type { DataUse, Pace, State } from './state.js'
+import type { DataUse, Pace, Search, Side, State } from './state.js'
 
 /** Timers by name; setting one again replaces it. */
 export type TimerName =
@@ -25,6 +25,8 @@ export type TimerName =
   | 'queue'
   /** Nobody has watched the own picture for long. */
   | 'rest'
+  /** It is too late to ask the last partner back. */
+  | 'undo'
 
 /** Everything that can happen. */
 export type Action =
@@ -32,10 +34,12 @@ export type Action =
   | { type: 'close' }
   | { type: 'takeover' }
   | { type: 'fresh' }
-  | { type: 'join'; topics: string[] | 'any'; langs: string[] | undefined }
+  | { type: 'join'; search: Search }
+  | { type: 'widen'; sides: readonly Side[] }
   | { type: 'cancel' }
   | { type: 'next' }
   | { type: 'leave' }
+  | { type: 'undo' }
   | { type: 'requeue' }
   | { type: 'retryMedia' }
   | { type: 'chat'; cid: string; text: string }
@@ -59,6 +63,7 @@ export type Action =
 export interface Saved {
   readonly token?: string
   readonly resume?: string
+  readonly pair?: string
   readonly gen: number
 }
 
@@ -97,15 +102,19 @@ export interface Model {
   readonly identity: Identity
   readonly token: string | undefined
   readonly resume: string | undefined
+  /** Proof of the running call, for a server that has lost it. */
+  readonly pair: string | undefined
   /** The generation of the last offer; it only ever rises. */
   readonly gen: number
   /** Where the one offer of the present peer connection is. */
   readonly negotiation: 'none' | 'offering' | 'done'
   readonly iceServers: readonly IceServer[]
-  readonly settings: { topics: string[] | 'any'; langs: string[] | undefined } | undefined
+  readonly settings: Search | undefined
   readonly ticket: string | undefined
+  /** What the person has asked this wait to widen to; the server may not know yet. */
+  readonly widen: readonly Side[]
   /** The call that the person ended by Next or leave; the server may not know yet. */
-  readonly abandoned: { call: string; by: 'next' | 'leave' } | undefined
+  readonly abandoned: { call: string; by: 'next' | 'leave'; name: string } | undefined
   /** Attempts to connect in a row that did not last. */
   readonly attempts: number
   readonly onlineSince: number | undefined
@@ -177,8 +186,8 @@ export function stop(...names: TimerName[]): Effect[] {
 
 /** Writes down what a reload of the tab needs. */
 export function save(m: Model): Effect {
-  const { token, resume, gen } = m
-  return { type: 'save', saved: { gen, ...(token === undefined ? {} : { token }), ...(resume === undefined ? {} : { resume }) } }
+  const { token, resume, pair, gen } = m
+  return { type: 'save', saved: { gen, ...(token === undefined ? {} : { token }), ...(resume === undefined ? {} : { resume }), ...(pair === undefined ? {} : { pair }) } }
 }
 
 /** A message to the server, as an effect; nothing while there is no session to hear it. */

@@ -2,7 +2,7 @@
  * The messages of wire protocol version 1, as `signaling/PROTOCOL.md` describes them, and the reading of what the server sends.
  */
 import type { IceServer } from './platform/types.js'
-import type { EndReason, PeerQuality, Topic } from './state.js'
+import type { EndReason, PeerQuality, Side, Topic } from './state.js'
 
 /** The version that this client speaks. */
 export const PROTOCOL_VERSION = 1
@@ -57,6 +57,8 @@ export interface CallSnapshot {
   peer: PeerRef
   topics: string[]
   langs?: string[]
+  /** Proves the call to a server that has lost it. */
+  pair?: string
   /** Milliseconds since the epoch, by the server's clock. */
   started_at?: number
   peer_state?: { audio: boolean; video: boolean; watching?: boolean; connection: PeerQuality }
@@ -78,7 +80,7 @@ export interface Snapshot {
   /** The lines of the running call. */
   chat?: ChatEntry[]
   /** The call that ended while the client was away. */
-  ended?: { call: string; reason: EndReason }
+  ended?: { call: string; reason: EndReason; undo_ms?: number }
 }
 
 /** Everything that the client sends. */
@@ -88,15 +90,18 @@ export type ClientMessage =
       versions: number[]
       token?: string
       resume?: string
+      pair?: string
       client: { name: string; version: string; platform: string }
       lang?: string
       guest?: { name?: string; fresh?: boolean }
     }
   | { type: 'rtc.offer'; id: string; sdp: string; gen: number; restart?: boolean }
-  | { type: 'queue.join'; id: string; topics: string[] | 'any'; langs?: string[]; ticket?: string }
+  | { type: 'queue.join'; id: string; topics: string[] | 'any'; langs?: string[]; strict?: boolean; widen_after_ms?: number; ticket?: string }
+  | { type: 'queue.widen'; id: string; topics?: boolean; langs?: boolean }
   | { type: 'queue.leave' }
   | { type: 'call.next'; id: string; call: string }
   | { type: 'call.leave'; call: string }
+  | { type: 'call.undo'; id: string; call: string }
   | { type: 'peer.state'; audio: boolean; video: boolean }
   | { type: 'media.want'; audio: boolean; video: boolean; max_kbps?: number }
   | { type: 'chat'; id: string; call: string; cid: string; text: string }
@@ -118,15 +123,28 @@ export type ServerMessage =
       grace_ms: number
       ice_servers?: IceServer[]
       topics: Topic[]
+      free_topics?: boolean
       resumed: boolean
       media: 'keep' | 'new'
       state: Snapshot
     }
   | { type: 'rtc.answer'; sdp: string; gen: number }
   | { type: 'rtc.state'; state: 'connected' | 'disconnected' | 'failed' }
-  | { type: 'queue.state'; phase: 'queued'; ticket: string; since: number; waiting: number; eta_ms?: number }
+  | {
+      type: 'queue.state'
+      phase: 'queued'
+      ticket: string
+      topics?: string[] | 'any'
+      langs?: string[]
+      strict?: boolean
+      since: number
+      waiting: number
+      eta_ms?: number
+      widened?: Side[]
+    }
   | ({ type: 'match' } & CallSnapshot)
-  | { type: 'call.end'; call: string; reason: EndReason; requeued: boolean }
+  | { type: 'call.end'; call: string; reason: EndReason; requeued: boolean; undo_ms?: number }
+  | { type: 'call.undo'; call: string; undo_ms: number }
   | { type: 'peer.state'; audio?: boolean; video?: boolean; watching?: boolean; connection?: PeerQuality }
   | ({ type: 'chat' } & ChatEntry)
   | { type: 'chat.typing'; on: boolean }
@@ -148,6 +166,7 @@ const shapes: { readonly [T in ServerMessage['type']]: Shape } = {
   'queue.state': { ticket: 'string', since: 'number', waiting: 'number' },
   match: { call: 'string', peer: 'object', topics: 'array' },
   'call.end': { call: 'string', reason: 'string', requeued: 'boolean' },
+  'call.undo': { call: 'string', undo_ms: 'number' },
   'peer.state': {},
   chat: { cid: 'string', text: 'string', at: 'number' },
   'chat.typing': { on: 'boolean' },

@@ -24,7 +24,10 @@ export type Pace = 'full' | 'low' | 'warm' | 'off'
 /** Why a call ended. */
 export type EndReason = 'next' | 'left' | 'lost' | 'blocked' | 'kicked' | 'restart'
 
-/** A topic that people can pick, with how many are there now. */
+/** What a search can widen to: any topic, any language. */
+export type Side = 'topics' | 'langs'
+
+/** A topic that people can pick, with how many are there now: 4 means 1 to 4, other numbers are exact. */
 export interface Topic {
   id: string
   name: string
@@ -41,12 +44,42 @@ export interface ChatLine {
   state: 'sending' | 'sent' | 'failed'
 }
 
+/** Whom a person looks for. */
+export interface Search {
+  /** 1 to 8, or any. */
+  topics: string[] | 'any'
+  /** Up to 3 language tags; none meets every language. */
+  langs?: string[]
+  /** Meet nobody but those who named one of these topics themselves, in one of these languages. */
+  strict?: boolean
+  /** From then on any topic will do, and after twice as long any language; absent: never. In milliseconds, 1000 to 600000. */
+  widenAfterMs?: number
+}
+
 /** The place in the queue. `since` is milliseconds since the epoch. */
 export interface QueueInfo {
   topics: string[] | 'any'
+  langs: string[]
+  strict: boolean
   since: number
+  /** How many wait on these topics, oneself included; 0: not known yet. */
   waiting: number
+  /** How long such a wait usually takes; absent: not known. */
   etaMs?: number | undefined
+  /** What the search has widened to, by time or because it was asked to. */
+  widened: readonly Side[]
+}
+
+/** The partner of the last call, who can be asked back for a while. They meet again when both have asked. */
+export interface Undo {
+  call: string
+  name: string
+  /** Milliseconds since the epoch, by this machine's clock. */
+  until: number
+  /** The person has asked. */
+  asked: boolean
+  /** The partner has asked. */
+  wanted: boolean
 }
 
 /** The running call. `peer.id` is good for this call only. */
@@ -84,6 +117,8 @@ export interface State {
   readonly retryAt?: number | undefined
   readonly user?: { id: string; name: string; guest: boolean } | undefined
   readonly topics: Topic[]
+  /** Whether other topics than these may be named. */
+  readonly freeTopics: boolean
   readonly rtc: Rtc
   /** How often in a row the media connection has failed, so that `connecting` may be one more try; 0 once it is connected. */
   readonly rtcFailures: number
@@ -91,6 +126,7 @@ export interface State {
   readonly queue?: QueueInfo | undefined
   readonly call?: CallInfo | undefined
   readonly left?: { reason: EndReason; name: string } | undefined
+  readonly undo?: Undo | undefined
   readonly chat: ChatLine[]
   readonly peerTyping: boolean
   /** Is my microphone on: there is a track and it is enabled. */

@@ -25,7 +25,7 @@ test.each(named('server'))('%s of the server is understood, in any phase', (type
   if (!message) return
   const hello = reduce(reduce(fresh, { type: 'connect' }, clock).model, { type: 'opened' }, clock).model
   const online = reduce(hello, { type: 'message', message: welcome() }, clock).model
-  const queued = reduce(online, { type: 'join', topics: 'any', langs: undefined }, clock).model
+  const queued = reduce(online, { type: 'join', search: { topics: 'any' } }, clock).model
   const inCall = reduce(queued, { type: 'message', message: match('c1') }, clock).model
   for (const m of [fresh, hello, online, queued, inCall]) expect(() => reduce(m, { type: 'message', message }, clock)).not.toThrow()
 })
@@ -38,9 +38,19 @@ test('the welcome example restores the call, its chat and the partner', () => {
     link: 'online',
     phase: 'call',
     user: { name: 'Sunny Otter', guest: true },
+    freeTopics: true,
     call: { id: message.state.call?.call, peer: { name: 'Calm Heron' }, topics: ['gaming'], peerAudio: true, peerVideo: true, peerConnection: 'ok' },
     chat: [{ from: 'me', id: 'c-16', text: 'Hi', state: 'sent' }],
   })
+})
+
+test('the queue.state example is shown whole', () => {
+  const message = decode(read('queue.state', 'server'))
+  if (message?.type !== 'queue.state') throw new Error('no queue.state')
+  const online = reduce(reduce(fresh, { type: 'connect' }, clock).model, { type: 'message', message: welcome() }, clock).model
+  const queued = reduce(online, { type: 'join', search: { topics: 'any' } }, clock).model
+  const { queue } = reduce(queued, { type: 'message', message }, clock).model.view
+  expect(queue).toEqual({ topics: ['gaming', 'music'], langs: ['de', 'en'], strict: true, since: message.since, waiting: 3, etaMs: 8_000, widened: ['topics', 'langs'] })
 })
 
 test('every message that this client sends has the fields of its example', async () => {
@@ -50,7 +60,8 @@ test('every message that this client sends has the fields of its example', async
   p.socket.events.onOpen()
   p.socket.say(welcome())
   c.watchTopics(true)
-  c.join({ topics: ['news'], langs: ['en'] })
+  c.join({ topics: ['news'], langs: ['en'], strict: true, widenAfterMs: 15_000 })
+  c.widen('topics', 'langs')
   c.cancel()
   c.join({ topics: ['news'] })
   p.socket.say(match('c1'))
@@ -60,11 +71,18 @@ test('every message that this client sends has the fields of its example', async
   c.next()
   p.socket.say(match('c2'))
   c.leave()
+  p.socket.say({ type: 'call.end', call: 'c2', reason: 'left', requeued: false, undo_ms: 10_000 })
+  c.undo()
   p.network(true)
   p.socket.say({ type: 'ping', t: 1 })
   await new Promise((resolve) => setTimeout(resolve, 0))
+  p.socket.say({ ...match('c3'), pair: 'sealed' })
+  p.socket.events.onClose(1006)
+  await new Promise((resolve) => setTimeout(resolve, 10))
+  p.socket.events.onOpen()
+  expect(p.socket.of('hello')).toMatchObject([{ resume: 'r1', pair: 'sealed' }])
   const seen = new Set<string>()
-  for (const m of p.socket.sent) {
+  for (const m of p.sockets.flatMap((s) => s.sent)) {
     seen.add(m.type)
     const example = JSON.parse(read(m.type, 'client')) as Record<string, unknown>
     for (const [key, value] of Object.entries(m)) {

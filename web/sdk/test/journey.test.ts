@@ -91,6 +91,44 @@ test('strangers meet, talk, go on to the next and leave', async () => {
   expect(people.map((p) => p.offers)).toEqual([1, 1, 1])
 })
 
+test('who does not fit is found by widening; who has gone can be asked back', async () => {
+  const [a, b] = await Promise.all([arrive('a3', 80, 700), arrive('b3', 190, 1_200)])
+  a.client.join({ topics: ['Board  Games '], langs: ['de-AT'] })
+  b.client.join({ topics: ['chess'], langs: ['de', 'en'] })
+  await Promise.all([a, b].map((p) => p.until((s) => s.queue !== undefined && s.queue.waiting > 0, 'waits')))
+  expect(a.client.state.queue).toMatchObject({ topics: ['board games'], langs: ['de'], strict: false, widened: [] })
+  expect([a.client.state.phase, b.client.state.phase]).toEqual(['queued', 'queued'])
+  const since = a.client.state.queue?.since
+  b.client.cancel()
+  await b.until((s) => s.phase === 'idle', 'b stops waiting')
+  a.client.widen('topics')
+  await a.until((s) => s.queue?.widened.includes('topics') === true, 'a takes any topic')
+  expect(a.client.state.queue?.since).toBe(since)
+  b.client.join({ topics: ['chess'], langs: ['de', 'en'] })
+  await Promise.all([a.meets(b), b.meets(a)])
+
+  const before = { a: await a.identity(), call: a.client.state.call?.id }
+  b.client.next()
+  await Promise.all([a, b].map((p) => p.until((s) => s.undo !== undefined, 'can be asked back')))
+  expect(a.client.state.undo?.name).toBe(b.client.state.user?.name)
+  a.seen = undefined
+  a.client.undo()
+  await b.until((s) => s.undo?.wanted === true, 'b is asked')
+  expect(b.client.state.phase).toBe('queued')
+  b.client.undo()
+  await Promise.all([a, b].map((p) => p.until((s) => s.phase === 'call', 'together again')))
+  await Promise.all([a.meets(b), b.meets(a)])
+  expect(a.client.state.call?.id).not.toBe(before.call)
+  expect(a.client.state.undo).toBeUndefined()
+  expect(await a.identity()).toEqual(before.a)
+  // The next test has two of its own.
+  a.client.leave()
+  b.client.leave()
+  await Promise.all([a, b].map((p) => p.until((s) => s.phase !== 'call', 'parted')))
+  a.close()
+  b.close()
+})
+
 test('an ICE restart keeps the call, the peer connection and what comes over it; a failure replaces it', async () => {
   const [a, b] = await Promise.all([arrive('a2', 70, 600), arrive('b2', 180, 1_100)])
   a.client.join({ topics: 'any' })

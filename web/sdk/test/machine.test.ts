@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { initialModel, reduce, type Action, type Clock, type Effect, type Model } from '../src/machine.js'
-import type { ServerMessage } from '../src/protocol.js'
+import type { ClientMessage, ServerMessage } from '../src/protocol.js'
+import type { EndReason, Side } from '../src/state.js'
 import { match, welcome } from './fake.js'
 
 const clock: Clock = { now: 1_000_000, random: 0.5 }
@@ -23,7 +24,7 @@ const from = (message: ServerMessage): Action => ({ type: 'message', message })
 const sent = (effects: readonly Effect[]): unknown[] => effects.flatMap((e) => (e.type === 'send' ? [e.message] : []))
 const sentTypes = (effects: readonly Effect[]): string[] => effects.flatMap((e) => (e.type === 'send' ? [e.message.type] : []))
 
-const joinNews: Action = { type: 'join', topics: ['news'], langs: undefined }
+const joinNews: Action = { type: 'join', search: { topics: ['news'] } }
 const online: Action[] = [{ type: 'connect' }, { type: 'opened' }, from(welcome())]
 const queued: Action[] = [...online, joinNews]
 const ticketed: Action[] = [...queued, from({ type: 'queue.state', phase: 'queued', ticket: 't1', since: 5, waiting: 2 })]
@@ -79,7 +80,7 @@ describe('queue and call', () => {
     { name: 'the end of another call changes nothing', actions: [...inCall, from({ type: 'call.end', call: 'c0', reason: 'left', requeued: false })], phase: 'call' },
     { name: 'find another keeps the place in line', actions: [...inCall, gone('left'), { type: 'requeue' }], phase: 'queued', sends: [{ type: 'queue.join', id: 'queue:', topics: ['news'], ticket: 't1' }] },
     { name: 'next after the partner left queues too', actions: [...inCall, gone('left'), { type: 'next' }], phase: 'queued' },
-    { name: 'other topics are a new place in line', actions: [...inCall, gone('left'), { type: 'join', topics: 'any', langs: ['en'] }], phase: 'queued', sends: [{ type: 'queue.join', id: 'queue:', topics: 'any', langs: ['en'] }] },
+    { name: 'other topics are a new place in line', actions: [...inCall, gone('left'), { type: 'join', search: { topics: 'any', langs: ['en'] } }], phase: 'queued', sends: [{ type: 'queue.join', id: 'queue:', topics: 'any', langs: ['en'] }] },
     { name: 'leave', actions: [...inCall, { type: 'leave' }], phase: 'idle', sends: [{ type: 'call.leave', call: 'c1' }] },
     { name: 'leave from partner-left says nothing', actions: [...inCall, gone('left'), { type: 'leave' }], phase: 'idle', sends: [] },
     {
@@ -126,6 +127,167 @@ describe('queue and call', () => {
       { type: 'send', message: { type: 'peer.state', audio: true, video: false } },
     ])
     expect(sent(run(off.model, { type: 'enable', on: { video: false } }).effects)).toEqual([])
+  })
+})
+
+describe('whom a person looks for', () => {
+  const search = { topics: ['news'], langs: ['en'], widenAfterMs: 15_000 }
+  const join = (change: object = {}): Action => ({ type: 'join', search: { ...search, ...change } })
+  const state = (widened?: Side[]): Action => from({ type: 'queue.state', phase: 'queued', ticket: 't1', topics: ['news'], langs: ['en'], since: 5, waiting: 1, eta_ms: 20_000, ...(widened ? { widened } : {}) })
+
+  test('all of it is sent, and nothing that was not asked for', () => {
+    expect(sent(run(fresh(), ...online, join()).effects)).toEqual([{ type: 'queue.join', id: 'queue:', topics: ['news'], langs: ['en'], widen_after_ms: 15_000 }])
+    expect(sent(run(fresh(), ...online, join({ strict: true, widenAfterMs: 0 })).effects)).toEqual([{ type: 'queue.join', id: 'queue:', topics: ['news'], langs: ['en'], strict: true }])
+  })
+
+  const other: { name: string; change: object; ticket: boolean }[] = [
+    { name: 'the same', change: {}, ticket: true },
+    { name: 'other languages', change: { langs: ['de'] }, ticket: false },
+    { name: 'strict', change: { strict: true }, ticket: false },
+    { name: 'widening later', change: { widenAfterMs: 60_000 }, ticket: false },
+  ]
+  test.each(other)('the place in line is kept for the same search only: $name', ({ change, ticket }) => {
+    const { effects } = run(fresh(), ...online, join(), state(), from(match('c1')), gone('left'), join(change))
+    expect(sent(effects)).toMatchObject([{ type: 'queue.join' }])
+    expect('ticket' in (sent(effects)[0] as object)).toBe(ticket)
+  })
+
+  test('what the server says of the wait is shown', () => {
+    const shown = { topics: ['news'], langs: ['en'], strict: false, since: 5, waiting: 1, etaMs: 20_000 }
+    expect(run(fresh(), ...online, join(), state()).model.view.queue).toEqual({ ...shown, widened: [] })
+    expect(run(fresh(), ...online, join(), state(['topics'])).model.view.queue).toEqual({ ...shown, widened: ['topics'] })
+  })
+
+  test('until it says anything, what was asked for is', () => {
+    expect(run(fresh(), ...online, join()).model.view.queue).toEqual({ topics: ['news'], langs: ['en'], strict: false, since: clock.now, waiting: 0, widened: [] })
+  })
+
+  const widen = (...sides: Side[]): Action => ({ type: 'widen', sides })
+  const wide: { name: string; actions: Action[]; sends: unknown[] }[] = [
+    { name: 'is sent', actions: [join(), state(), widen('topics')], sends: [{ type: 'queue.widen', id: 'widen:', topics: true }] },
+    { name: 'is not sent twice', actions: [join(), state(), widen('topics'), widen('topics')], sends: [] },
+    { name: 'to the other side too', actions: [join(), state(), widen('topics'), widen('langs')], sends: [{ type: 'queue.widen', id: 'widen:', topics: true, langs: true }] },
+    { name: 'is nothing outside the queue', actions: [widen('langs')], sends: [] },
+    { name: 'is over with the call', actions: [join(), state(), widen('topics'), from(match('c1')), { type: 'next' }, gone('next')], sends: [{ type: 'queue.join' }] },
+    { name: 'is over with the wait', actions: [join(), state(), widen('topics'), { type: 'cancel' }, join()], sends: [{ type: 'queue.join' }] },
+  ]
+  test.each(wide)('widening $name', ({ actions, sends }) => {
+    const { effects } = run(fresh(), ...online, ...actions)
+    expect(sent(effects)).toHaveLength(sends.length)
+    expect(sent(effects)).toMatchObject(sends)
+  })
+
+  const lost: { name: string; state: Extract<ServerMessage, { type: 'welcome' }>['state']; sends: string[] }[] = [
+    { name: 'in line again', state: { phase: 'queued', ticket: 't1' }, sends: ['queue.widen'] },
+    { name: 'forgotten by the server', state: { phase: 'idle' }, sends: ['queue.join', 'queue.widen'] },
+  ]
+  test.each(lost)('widening that a dead connection took is sent again: $name', ({ state: s, sends }) => {
+    const { effects } = run(fresh(), ...online, join(), state(), widen('langs'), { type: 'closed', code: 1006 }, from(welcome({ state: s })))
+    expect(sentTypes(effects).filter((t) => t.startsWith('queue'))).toEqual(sends)
+  })
+
+  test('after a crash of the server the place in line is the old one', () => {
+    const { model } = run(fresh(), ...online, join(), state(), { type: 'closed', code: 1006 }, from(welcome({ resumed: true, state: { phase: 'queued', ticket: 't2' } })), state())
+    expect(model.view).toMatchObject({ phase: 'queued', queue: { since: 5 } })
+  })
+})
+
+describe('asking the last partner back', () => {
+  const end = (reason: EndReason, requeued = false, undo_ms: number | undefined = 10_000): Action => from({ type: 'call.end', call: 'c1', reason, requeued, ...(undo_ms === undefined ? {} : { undo_ms }) })
+  const ask: Action = { type: 'undo' }
+  const asks = { type: 'call.undo', id: 'undo:c1', call: 'c1' }
+  const open = { call: 'c1', name: 'Brave Fox', until: clock.now + 10_000, asked: false, wanted: false }
+  const theirs = from({ type: 'call.undo', call: 'c1', undo_ms: 4_000 })
+  const skipped: Action[] = [...inCall, { type: 'next' }, end('next', true)]
+  const left: Action[] = [...inCall, end('left')]
+  const ended = (...more: Action[]): Action[] => [...left, ...more]
+
+  const offers: { name: string; actions: Action[]; undo: object | undefined; phase: string }[] = [
+    { name: 'the partner has left', actions: left, undo: open, phase: 'left' },
+    { name: 'the partner has left and the server queues us', actions: [...inCall, end('next', true)], undo: open, phase: 'queued' },
+    { name: 'Next was pressed', actions: skipped, undo: open, phase: 'queued' },
+    { name: 'Leave was pressed', actions: [...inCall, { type: 'leave' }, end('left')], undo: open, phase: 'idle' },
+    { name: 'not if the server does not offer it', actions: [...inCall, from({ type: 'call.end', call: 'c1', reason: 'lost', requeued: false })], undo: undefined, phase: 'left' },
+    { name: 'not for a call before this one', actions: [...inCall, { type: 'next' }, from(match('c2')), end('next', true)], undo: undefined, phase: 'call' },
+    { name: 'it ended while we were away', actions: [...inCall, { type: 'closed', code: 1006 }, from(welcome({ resumed: true, state: { phase: 'idle', ended: { call: 'c1', reason: 'next', undo_ms: 10_000 } } }))], undo: open, phase: 'left' },
+    { name: 'still there in the next wait', actions: ended({ type: 'requeue' }), undo: open, phase: 'queued' },
+    { name: 'gone with somebody else', actions: [...skipped, from(match('c2'))], undo: undefined, phase: 'call' },
+    { name: 'gone in time', actions: ended({ type: 'timer', name: 'undo' }), undo: undefined, phase: 'left' },
+    { name: 'gone with the connection', actions: ended({ type: 'closed', code: 4409 }), undo: undefined, phase: 'idle' },
+    { name: 'the person has asked', actions: ended(ask), undo: { ...open, asked: true }, phase: 'left' },
+    { name: 'the partner has asked', actions: ended(theirs), undo: { ...open, wanted: true, until: clock.now + 4_000 }, phase: 'left' },
+    { name: 'the partner of another call has asked', actions: ended(from({ type: 'call.undo', call: 'c0', undo_ms: 4_000 })), undo: open, phase: 'left' },
+    { name: 'both have asked in the last moment', actions: ended(ask, { type: 'timer', name: 'undo' }), undo: { ...open, asked: true }, phase: 'left' },
+    { name: 'too late', actions: ended(ask, from({ type: 'error', re: 'undo:c1', code: 'not_in_call', message: '', retry: 'never' })), undo: undefined, phase: 'left' },
+    { name: 'too fast', actions: ended(ask, from({ type: 'error', re: 'undo:c1', code: 'rate_limited', message: '', retry: 'later' })), undo: open, phase: 'left' },
+    { name: 'back at the start', actions: ended(ask, { type: 'leave' }), undo: open, phase: 'idle' },
+    { name: 'no longer waiting', actions: [...skipped, ask, { type: 'cancel' }], undo: open, phase: 'idle' },
+  ]
+  test.each(offers)('$name', ({ actions, undo, phase }) => {
+    const { view } = run(fresh(), ...actions).model
+    expect(view.undo).toEqual(undo)
+    expect(view.phase).toBe(phase)
+  })
+
+  const sends: { name: string; actions: Action[]; sends: unknown[] }[] = [
+    { name: 'asking is sent', actions: ended(ask), sends: [asks] },
+    { name: 'once', actions: ended(ask, ask), sends: [] },
+    { name: 'not in a call', actions: [...inCall, ask], sends: [] },
+    { name: 'after the reconnect', actions: ended({ type: 'closed', code: 1006 }, ask, from(welcome({ resumed: true }))), sends: [asks] },
+    { name: 'going back to the start takes it back', actions: ended(ask, { type: 'leave' }), sends: [{ type: 'queue.leave' }] },
+    { name: 'who meets again keeps the call', actions: ended(ask, from(match('c2'))), sends: [] },
+    { name: 'also without a place in line', actions: [...inCall, { type: 'leave' }, end('left'), ask, from(match('c2'))], sends: [] },
+    { name: 'who has not asked does not', actions: ended(theirs, from(match('c2'))), sends: [{ type: 'call.leave', call: 'c2' }] },
+  ]
+  test.each(sends)('$name', ({ actions, sends }) => {
+    expect(sent(run(fresh(), ...actions).effects).filter((m) => !['peer.state', 'media.want'].includes((m as ClientMessage).type))).toEqual(sends)
+  })
+
+  test('it takes as long as the server says, and as long again as the partner has asked for', () => {
+    expect(run(fresh(), ...left).effects).toContainEqual({ type: 'timer', name: 'undo', ms: 10_000 })
+    expect(run(fresh(), ...left, theirs).effects).toContainEqual({ type: 'timer', name: 'undo', ms: 4_000 })
+  })
+
+  test('a match that is on its way when the time is up still counts, but not for ever', () => {
+    const { model, effects } = run(fresh(), ...left, ask, { type: 'timer', name: 'undo' })
+    expect(effects).toEqual([{ type: 'timer', name: 'undo', ms: 1_500 }])
+    expect(reduce(model, { type: 'timer', name: 'undo' }, { now: clock.now + 11_500, random: 0 }).model.view.undo).toBeUndefined()
+  })
+
+  test('asking when the time is up does nothing', () => {
+    const { model } = run(fresh(), ...left)
+    expect(reduce(model, ask, { now: clock.now + 10_000, random: 0 }).effects).toEqual([])
+  })
+})
+
+describe('the proof of a call', () => {
+  const proved: Action[] = [...ticketed, from({ ...match('c1'), pair: 'sealed' })]
+  const pairs = (effects: readonly Effect[]): unknown[] => effects.flatMap((e) => (e.type === 'save' ? [e.saved?.pair] : []))
+  const hello = (...actions: Action[]): unknown => sent(run(fresh(), ...actions, { type: 'closed', code: 1006 }, { type: 'opened' }).effects)[0]
+
+  test('is kept through a reload and shown to a server that may have lost it', () => {
+    expect(pairs(run(fresh(), ...proved).effects)).toEqual(['sealed'])
+    expect(hello(...proved)).toMatchObject({ type: 'hello', resume: 'r1', pair: 'sealed' })
+    const reloaded = initialModel({ client: { name: 't', version: '1', platform: 'f' }, lang: undefined, cookies: false, fresh: false, saved: { gen: 3, resume: 'r', pair: 'sealed' } })
+    expect(sent(run(reloaded, { type: 'connect' }, { type: 'opened' }).effects)).toMatchObject([{ type: 'hello', resume: 'r', pair: 'sealed' }])
+  })
+
+  test('comes with a call that is found again', () => {
+    const state = { phase: 'call' as const, call: { call: 'c1', peer: { id: 'p', name: 'Brave Fox' }, topics: [], pair: 'again' } }
+    expect(run(fresh(), { type: 'connect' }, { type: 'opened' }, from(welcome({ state }))).model.pair).toBe('again')
+    expect(run(fresh(), ...proved, { type: 'closed', code: 1006 }, from(welcome({ resumed: true, state }))).model.pair).toBe('again')
+  })
+
+  const over: { name: string; actions: Action[] }[] = [
+    { name: 'Next', actions: [{ type: 'next' }] },
+    { name: 'Leave', actions: [{ type: 'leave' }] },
+    { name: 'the partner left', actions: [gone('left')] },
+  ]
+  test.each(over)('is forgotten after it: $name', ({ actions }) => {
+    const { model, effects } = run(fresh(), ...proved, ...actions)
+    expect(model.pair).toBeUndefined()
+    expect(pairs(effects)).toEqual([undefined])
+    expect(hello(...proved, ...actions)).not.toHaveProperty('pair')
   })
 })
 

@@ -12,7 +12,7 @@ function run(m: Model, ...actions: Action[]): { model: Model; effects: readonly 
 }
 
 const camera: Action = { type: 'media', has: { audio: true, video: true } }
-const waiting: Action[] = [{ type: 'connect' }, { type: 'opened' }, from(welcome()), camera, { type: 'join', topics: 'any', langs: undefined }]
+const waiting: Action[] = [{ type: 'connect' }, { type: 'opened' }, from(welcome()), camera, { type: 'join', search: { topics: 'any' } }]
 const minute: Action = { type: 'timer', name: 'rest' }
 const met = from(match('c1'))
 const over = from({ type: 'call.end', call: 'c1', reason: 'left', requeued: false })

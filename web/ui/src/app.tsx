@@ -7,7 +7,6 @@ import { Logo } from './parts/icon'
 import { ErrorNote, LostInvitation, ServerGone, ServerNote } from './parts/notices'
 import { announcement } from './parts/words'
 import { anchorOf, pictured, screenOf, type Screen } from './screen'
-import { Closed } from './screens/closed'
 import { Home } from './screens/home'
 import { Splash } from './screens/splash'
 import { Stage } from './stage'
@@ -20,7 +19,7 @@ export function App({ model, back }: { model: Model; back: BackButton }) {
   const ui = useCell(model.ui)
   const local = useCell(model.local.cell)
   const screen = screenOf(state, ui.route)
-  const talk = useTalk(PAST_TOPICS.has(screen))
+  const talk = useTalk(PAST_TOPICS.has(screen) || ui.dialog !== undefined || state.undo !== undefined)
   const root = useRef<HTMLDivElement>(null)
   const first = useRef(true)
   const path = useRef<{ from: Screen; to: Screen }>({ from: screen, to: screen })
@@ -29,7 +28,7 @@ export function App({ model, back }: { model: Model; back: BackButton }) {
 
   useLayoutEffect(() => {
     back.follow(anchorOf(screen))
-    say(announcement(screen, state))
+    say(announcement(screen, state, model.topics()))
     // The element that had the focus is gone; the heading says where one is.
     if (!first.current) root.current?.querySelector<HTMLElement>('h1')?.focus()
     first.current = false
@@ -62,6 +61,7 @@ export function App({ model, back }: { model: Model; back: BackButton }) {
         <Stage model={model} />
         {talk && screen === 'call' && !pictured(state) && <talk.Face name={state.call?.peer.name ?? ''} />}
         {pick(screen, talk, model, state, ui, local)}
+        {talk && state.undo && <talk.Back model={model} undo={state.undo} letters={ui.letters} />}
         {talk && (screen === 'waiting' || screen === 'call') && <talk.SelfView local={local} />}
         <div class="notices">
           <ServerGone state={state} />
@@ -82,15 +82,16 @@ export function App({ model, back }: { model: Model; back: BackButton }) {
 type Ui = ReturnType<Model['ui']['get']>
 type Local = ReturnType<Model['local']['cell']['get']>
 
-const PAST_TOPICS: ReadonlySet<Screen> = new Set(['preview', 'waiting', 'call', 'left'])
+const PAST_TOPICS: ReadonlySet<Screen> = new Set(['preview', 'waiting', 'call', 'left', 'closed'])
 
 function pick(screen: Screen, talk: Talk | undefined, model: Model, state: State, ui: Ui, local: Local) {
   if (screen === 'home') return <Home model={model} state={state} ui={ui} />
-  if (screen === 'closed') return <Closed model={model} state={state} />
   if (!talk) return <Splash />
   switch (screen) {
     case 'splash':
       return <Splash />
+    case 'closed':
+      return <talk.Closed model={model} state={state} />
     case 'preview':
       return <talk.Preview model={model} local={local} />
     case 'waiting':

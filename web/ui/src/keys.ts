@@ -1,5 +1,5 @@
-/** What a key asks for in a call. */
-export type Command = 'arm-next' | 'next' | 'mute' | 'camera' | 'chat' | 'help'
+/** What a key asks for in a call, or after one. */
+export type Command = 'arm-next' | 'next' | 'mute' | 'camera' | 'chat' | 'help' | 'back'
 
 /** How soon the second Esc must follow the first, in ms. */
 export const ESC_WINDOW_MS = 1500
@@ -24,8 +24,9 @@ export class Keys {
   #armed = -Infinity
 
   /** `typing` is true while the focus is in a field. */
-  press(k: Key, at: number, typing: boolean, letters: boolean): Command | undefined {
+  press(k: Key, at: number, typing: boolean, letters: boolean, inCall = true): Command | undefined {
     if (k.ctrlKey || k.metaKey || k.altKey || k.repeat || k.isComposing) return undefined
+    if (!inCall) return letters && !typing && /^b$/i.test(k.key) ? 'back' : undefined
     if (k.key === 'Escape') {
       const second = at - this.#armed <= ESC_WINDOW_MS
       this.#armed = second ? -Infinity : at

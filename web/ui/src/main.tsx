@@ -5,7 +5,7 @@ import { App } from './app'
 import { BackButton, invited } from './history'
 import { LocalMedia } from './media/local'
 import { keep, Model } from './model'
-import { Unsupported } from './screens/closed'
+import { Unsupported } from './screens/unsupported'
 import './styles/index.css'
 
 declare global {
@@ -35,7 +35,7 @@ function start(): void {
   const local = new LocalMedia()
   const stores = { tab: keep(() => sessionStorage), ever: keep(() => localStorage) }
   const { connection } = navigator as Navigator & { connection?: { saveData?: boolean } }
-  const model = new Model(client, local, stores, invited(location.pathname), connection?.saveData)
+  const model = new Model(client, local, stores, invited(location.pathname), connection?.saveData, navigator.languages)
   const back = new BackButton(window, () => model.back())
 
   // Nobody who cannot see the page should be seen through it.

@@ -1,17 +1,23 @@
-import type { Client, DataUse, State } from '@smalltalk/client'
+import type { Client, DataUse, Search, State } from '@smalltalk/client'
 import { Cell } from './cell'
 import { Keys, ESC_WINDOW_MS } from './keys'
 import type { LocalMedia, LocalState, Mode } from './media/local'
 import { screenOf, type Route, type Screen } from './screen'
+import { MAX_TOPICS, searchOf, spoken, WIDENINGS, type Widening } from './search'
 
 /** What a dialog may be open about. */
-export type Dialog = 'leave' | 'help' | 'data' | 'details'
+export type Dialog = 'leave' | 'help' | 'data' | 'details' | 'search'
 
 /** What the screens know beside the client's state and the own devices. */
 export interface Ui {
   readonly route: Route
-  /** Topic ids; empty means anything. */
+  /** Topic ids; empty means anything, if there are none of the person's own. */
   readonly picked: readonly string[]
+  /** Topics in the person's own words. */
+  readonly own: readonly string[]
+  /** Base languages that the person wants to talk in; empty means any. */
+  readonly langs: readonly string[]
+  readonly widening: Widening
   /** The topic of an invitation, if it is not offered here. */
   readonly missing: string | undefined
   readonly chat: boolean
@@ -57,7 +63,7 @@ export function keep(of: () => Storage): Keep {
 }
 
 const TAB = { mode: 'st.mode', off: 'st.off' }
-const EVER = { picked: 'st.topics', letters: 'st.letters', auto: 'st.auto', data: 'st.data' }
+const EVER = { picked: 'st.topics', own: 'st.own', langs: 'st.langs', widening: 'st.widen', letters: 'st.letters', auto: 'st.auto', data: 'st.data' }
 
 const USES: readonly string[] = ['normal', 'low', 'audio'] satisfies DataUse[]
 
@@ -82,7 +88,7 @@ export class Model {
   /** When the call began, by performance.now(). */
   #metAt = -Infinity
 
-  constructor(client: Client, local: LocalMedia, stores: { tab: Keep; ever: Keep }, invited?: string, frugal = false) {
+  constructor(client: Client, local: LocalMedia, stores: { tab: Keep; ever: Keep }, invited?: string, frugal = false, langs: readonly string[] = []) {
     this.client = client
     this.local = local
     this.#tab = stores.tab
@@ -94,7 +100,10 @@ export class Model {
     const auto = this.#ever.get(EVER.auto)
     this.ui = new Cell<Ui>({
       route: 'home',
-      picked: invited ? [invited] : this.#kept(),
+      picked: invited ? [invited] : this.#kept(EVER.picked, ' '),
+      own: invited ? [] : this.#kept(EVER.own, '\n'),
+      langs: this.#ever.get(EVER.langs) === null ? spoken(langs) : this.#kept(EVER.langs, ' '),
+      widening: WIDENINGS.find((w) => w === this.#ever.get(EVER.widening)) ?? WIDENINGS[0]!,
       missing: undefined,
       chat: false,
       read: 0,
@@ -119,13 +128,40 @@ export class Model {
   /** Picks or unpicks a topic. */
   toggle(id: string): void {
     const { picked } = this.ui.get()
-    const now = picked.includes(id) ? picked.filter((p) => p !== id) : [...picked, id].slice(-MAX_TOPICS)
-    this.#pick(now)
+    const now = picked.includes(id) ? picked.filter((p) => p !== id) : [...picked, id]
+    const own = [...this.ui.get().own]
+    // One too many: the oldest goes.
+    if (now.length + own.length > MAX_TOPICS) (now.length > 1 ? now : own).shift()
+    this.#pick(now, own)
   }
 
   /** Picks "anything". */
   anything(): void {
-    this.#pick([])
+    this.#pick([], [])
+  }
+
+  /** Topics in the person's own words, all of them. */
+  own(own: readonly string[]): void {
+    this.#pick(this.ui.get().picked, own)
+  }
+
+  /** Says in which languages, from now on and in later visits. */
+  langs(langs: readonly string[]): void {
+    this.#ever.set(EVER.langs, langs.join(' '))
+    this.ui.patch({ langs })
+  }
+
+  /** Says how a search goes on when nobody fits, from now on and in later visits. */
+  widening(widening: Widening): void {
+    this.#ever.set(EVER.widening, widening)
+    this.ui.patch({ widening })
+  }
+
+  /** The topics that are picked and can be had here. */
+  topics(): string[] {
+    const { topics, freeTopics } = this.client.state
+    const { picked, own } = this.ui.get()
+    return [...picked.filter((p) => !topics.length || topics.some((t) => t.id === p)), ...(freeTopics ? own : [])]
   }
 
   /** From the topics: to the preview the first time, then straight to waiting. */
@@ -154,9 +190,12 @@ export class Model {
     if (unseen && this.local.cell.get().problem) return this.ui.patch({ route: 'preview' })
     this.#sending = true
     this.#send()
-    const known = this.client.state.topics.map((t) => t.id)
-    const topics = this.ui.get().picked.filter((p) => !known.length || known.includes(p))
-    this.client.join({ topics: topics.length ? topics : 'any' })
+    this.client.join(this.#search())
+  }
+
+  /** Looks for the next one, as before. */
+  again(): void {
+    this.client.join(this.#search())
   }
 
   /** Back to the topics from the preview or from waiting. */
@@ -170,6 +209,11 @@ export class Model {
   next(): void {
     // The second click of a double click would fall on somebody just met.
     if (performance.now() - this.#metAt >= BLINK_MS) this.client.next()
+  }
+
+  /** Asks the last partner back. */
+  undo(): void {
+    this.client.undo()
   }
 
   leave(): void {
@@ -219,10 +263,17 @@ export class Model {
 
   /** Takes a key pressed anywhere; true if it meant something. */
   key(e: KeyboardEvent): boolean {
-    if (this.screen !== 'call' || this.ui.get().dialog) return false
+    const { dialog, letters } = this.ui.get()
+    if (dialog) return false
     const t = e.target as HTMLElement
     const typing = t.isContentEditable || /^(input|textarea|select)$/i.test(t.tagName)
-    switch (this.#keys.press(e, e.timeStamp, typing, this.ui.get().letters)) {
+    const inCall = this.screen === 'call'
+    const back = this.client.state.undo
+    if (!inCall && !back) return false
+    switch (this.#keys.press(e, e.timeStamp, typing, letters, inCall)) {
+      case 'back':
+        this.undo()
+        return true
       case 'arm-next':
         this.#arm()
         return true
@@ -271,27 +322,35 @@ export class Model {
     this.ui.patch({ armed: false })
   }
 
-  #pick(picked: readonly string[]): void {
+  #search(): Search {
+    const { langs, widening } = this.ui.get()
+    return searchOf(this.topics(), langs, widening)
+  }
+
+  #pick(picked: readonly string[], own: readonly string[]): void {
     this.#ever.set(EVER.picked, picked.join(' '))
-    this.ui.patch({ picked, missing: undefined })
+    this.#ever.set(EVER.own, own.join('\n'))
+    this.ui.patch({ picked, own, missing: undefined })
   }
 
-  /** The topics picked last, in this visit or an earlier one. */
-  #kept(): string[] {
-    const kept = this.#ever.get(EVER.picked)
-    return kept ? kept.split(' ') : []
+  /** What was chosen last, in this visit or an earlier one. */
+  #kept(key: string, between: string): string[] {
+    const kept = this.#ever.get(key)
+    return kept ? kept.split(between) : []
   }
 
-  /** Looks whether the topic of the invitation exists; if not it is said, instead of a search for anything. */
-  #lookUp(topics: State['topics']): void {
+  /** Looks whether the topic of the invitation can be had; if not it is said, instead of a search for anything. */
+  #lookUp({ topics, freeTopics }: State): void {
     const id = this.#invited
     if (!id || !topics.length) return
     this.#invited = undefined
-    if (!topics.some((t) => t.id === id)) this.ui.patch({ picked: this.#kept(), missing: id })
+    if (topics.some((t) => t.id === id)) return
+    if (freeTopics) this.ui.patch({ picked: [], own: [id] })
+    else this.ui.patch({ picked: this.#kept(EVER.picked, ' '), own: this.#kept(EVER.own, '\n'), missing: id })
   }
 
   #follow(s: State): void {
-    this.#lookUp(s.topics)
+    this.#lookUp(s)
     const { route, chat, read } = this.ui.get()
     const call = s.phase === 'call' ? s.call?.id : undefined
     if (call !== this.#call) {
@@ -343,6 +402,3 @@ export class Model {
 
 /** Nobody decides on a face in less, in ms; double clicks are mostly faster. */
 const BLINK_MS = 400
-
-/** The protocol's limit on topics in one search. */
-const MAX_TOPICS = 8

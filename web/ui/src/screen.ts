@@ -38,9 +38,14 @@ export function anchorOf(screen: Screen): string {
 }
 
 /** "Gaming", "Gaming and News", "Gaming, News and Sports". */
-export function listed(words: readonly string[]): string {
+export function listed(words: readonly string[], last = 'and'): string {
   if (words.length < 2) return words[0] ?? ''
-  return `${words.slice(0, -1).join(', ')} and ${words[words.length - 1]}`
+  return `${words.slice(0, -1).join(', ')} ${last} ${words[words.length - 1]}`
+}
+
+/** A number of people: the server does not tell small ones apart. */
+export function crowd(n: number): string {
+  return n > 4 ? String(n) : '1–4'
 }
 
 /** The names of topics; an id the server no longer knows stands for itself. */

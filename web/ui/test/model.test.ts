@@ -31,10 +31,10 @@ afterEach(() => {
   vi.unstubAllGlobals()
 })
 
-function page(state: Partial<State> = {}, tab = memory(), ever = memory(), invited?: string, frugal?: boolean) {
+function page(state: Partial<State> = {}, tab = memory(), ever = memory(), invited?: string, frugal?: boolean, langs?: string[]) {
   const client = new FakeClient({ ...IDLE, ...state })
   const local = new LocalMedia()
-  return { client, local, tab, model: new Model(client, local, { tab, ever }, invited, frugal) }
+  return { client, local, tab, model: new Model(client, local, { tab, ever }, invited, frugal, langs) }
 }
 
 const settled = () => vi.advanceTimersByTimeAsync(0)
@@ -134,9 +134,9 @@ describe('start', () => {
 })
 
 describe('an invitation', () => {
-  const arrive = (invited: string, ever = memory()) => {
-    const p = page({ link: 'connecting', user: undefined, topics: [] }, memory(), ever, invited)
-    p.client.set({ link: 'online', user: IDLE.user, topics: IDLE.topics })
+  const arrive = (invited: string, ever = memory(), freeTopics = false) => {
+    const p = page({ link: 'connecting', user: undefined, topics: [], freeTopics: false }, memory(), ever, invited)
+    p.client.set({ link: 'online', user: IDLE.user, topics: IDLE.topics, freeTopics })
     return p
   }
 
@@ -156,12 +156,96 @@ describe('an invitation', () => {
     expect(model.ui.get()).toMatchObject({ picked: ['news', 'sports'], missing: undefined })
   })
 
+  it('to any words is one where they are allowed', () => {
+    const { model } = arrive('knitting', memory(), true)
+    expect(model.ui.get()).toMatchObject({ picked: [], own: ['knitting'], missing: undefined })
+    expect(model.topics()).toEqual(['knitting'])
+  })
+
   it('that came to nothing is not spoken of later', async () => {
     const { model } = arrive('knitting')
     model.start()
     await settled()
     model.home()
     expect(model.ui.get().missing).toBeUndefined()
+  })
+})
+
+describe('whom one looks for', () => {
+  it('is kept for later visits; at first in the languages of the browser, and anybody in time', async () => {
+    const ever = memory()
+    const first = page({}, memory(), ever, undefined, false, ['de-AT', 'en'])
+    await first.model.go('text')
+    expect(first.client.sought).toEqual({ topics: 'any', langs: ['de', 'en'], widenAfterMs: 15_000 })
+    first.model.langs([])
+    first.model.widening('strict')
+    first.model.toggle('news')
+    first.model.own(['board games', 'chess'])
+    const later = page({}, memory(), ever, undefined, false, ['de-AT', 'en'])
+    await later.model.go('text')
+    expect(later.client.sought).toEqual({ topics: ['news', 'board games', 'chess'], langs: [], strict: true })
+  })
+
+  it('nonsense that was kept is as if nothing had been', () => {
+    const ever = memory()
+    ever.set('st.widen', 'sometimes')
+    expect(page({}, memory(), ever).model.ui.get().widening).toBe('15')
+  })
+
+  it('eight topics at most: the oldest goes', () => {
+    const { model } = page()
+    model.own(['1', '2', '3', '4', '5', '6', '7'])
+    model.toggle('news')
+    model.toggle('sports')
+    expect(model.topics()).toEqual(['sports', '1', '2', '3', '4', '5', '6', '7'])
+    model.own(['1', '2', '3', '4', '5', '6', '7', '8'])
+    model.toggle('sports')
+    model.toggle('gaming')
+    expect(model.topics()).toEqual(['gaming', '2', '3', '4', '5', '6', '7', '8'])
+  })
+
+  it('anything is without topics of one\'s own', () => {
+    const { model } = page()
+    model.own(['chess'])
+    model.anything()
+    expect(model.topics()).toEqual([])
+  })
+
+  it('own topics are kept but not looked for where the server does not take them', () => {
+    const { client, model } = page()
+    model.own(['chess'])
+    client.set({ freeTopics: false })
+    expect(model.topics()).toEqual([])
+    client.set({ freeTopics: true })
+    expect(model.topics()).toEqual(['chess'])
+  })
+
+  it('the next search is like the one before', async () => {
+    const { client, model } = page()
+    model.toggle('news')
+    await model.go('text')
+    const before = client.sought
+    client.set({ phase: 'left', left: { reason: 'next', name: 'Calm Fox' }, queue: undefined })
+    model.again()
+    expect(client.sought).toEqual(before)
+    expect(client.asked.filter((a) => a === 'join')).toHaveLength(2)
+  })
+})
+
+describe('the last partner', () => {
+  const undo = { call: 'c1', name: 'Calm Fox', until: 10_000, asked: false, wanted: false }
+  const b = { key: 'b', timeStamp: 0, target: {} } as unknown as KeyboardEvent
+
+  it.each<[string, Partial<State>, boolean]>([
+    ['while waiting', { phase: 'queued', undo }, true],
+    ['when left', { phase: 'left', left: { reason: 'next', name: 'Calm Fox' }, undo }, true],
+    ['at the topics', { undo }, true],
+    ['when nobody is there', { phase: 'queued' }, false],
+    ['in a call', { phase: 'call', call: call('c2') }, false],
+  ])('B asks back %s', (_, state, asked) => {
+    const { client, model } = page(state)
+    expect(model.key(b)).toBe(asked)
+    expect(client.asked.includes('undo')).toBe(asked)
   })
 })
 

@@ -6,8 +6,13 @@ import { loudness } from '../src/media/level'
 import { classify, help, type Kind } from '../src/media/problem'
 import { cornerName, moved, nearest, turned, type Corner } from '../src/parts/snap'
 import { callNote } from '../src/parts/trouble'
-import { clock, closedLines, errorLine, leftLine } from '../src/parts/words'
-import { anchorOf, listed, screenOf, topicNames, type Screen } from '../src/screen'
+import { backLine } from '../src/parts/back'
+import { topicProblem } from '../src/parts/seek'
+import { aboutLine, clock, manyLine, usualLine, widenedLine } from '../src/parts/wait'
+import { errorLine, leftLine, sharedLine } from '../src/parts/words'
+import { closedLines } from '../src/screens/closed'
+import { anchorOf, crowd, listed, screenOf, topicNames, type Screen } from '../src/screen'
+import { inLangs, langName, searchOf, spoken } from '../src/search'
 import { IDLE } from './demo/fake'
 
 describe('snapping', () => {
@@ -47,6 +52,11 @@ describe('keys', () => {
     expect(keys.press({ key: 'Escape' }, 4100, true, true)).toBe('arm-next')
     keys.reset()
     expect(keys.press({ key: 'Escape' }, 4200, true, true)).toBe('arm-next')
+  })
+  it('B after a call asks the last one back, and nothing else does anything there', () => {
+    const press = (key: string, typing = false, letters = true, inCall = false) => new Keys().press({ key }, 1000, typing, letters, inCall)
+    expect([press('b'), press('B')]).toEqual(['back', 'back'])
+    expect([press('m'), press('Escape'), press('b', true), press('b', false, false), press('b', false, true, true)]).toEqual([undefined, undefined, undefined, undefined, undefined])
   })
   it('Esc that ends the choice of a character is not ours', () => {
     expect(new Keys().press({ key: 'Escape', isComposing: true }, 1000, true, true)).toBeUndefined()
@@ -138,10 +148,79 @@ describe('screens', () => {
   })
 })
 
+describe('a search', () => {
+  it('speaks what the browser speaks, at most three', () => {
+    expect(spoken(['de-AT', 'de', 'en-US', 'en'])).toEqual(['de', 'en'])
+    expect(spoken(['de', 'en', 'fr', 'it'])).toEqual(['de', 'en', 'fr'])
+    expect(spoken([])).toEqual([])
+  })
+  it('names languages', () => {
+    expect(inLangs(['en'])).toBe(', in English')
+    expect(inLangs([])).toBe('')
+    expect(langName('not a tag')).toBe('not a tag')
+  })
+  it('has what the client needs', () => {
+    expect(searchOf([], [], 'ask')).toEqual({ topics: 'any', langs: [] })
+    expect(searchOf(['news'], ['en'], 'strict')).toEqual({ topics: ['news'], langs: ['en'], strict: true })
+    expect(searchOf(['news'], ['en'], '15')).toEqual({ topics: ['news'], langs: ['en'], widenAfterMs: 15_000 })
+    expect(searchOf(['news'], ['en'], '60')).toEqual({ topics: ['news'], langs: ['en'], widenAfterMs: 60_000 })
+  })
+})
+
 describe('words', () => {
   it('lists', () => {
-    expect([[], ['a'], ['a', 'b'], ['a', 'b', 'c']].map(listed)).toEqual(['', 'a', 'a and b', 'a, b and c'])
+    expect([[], ['a'], ['a', 'b'], ['a', 'b', 'c']].map((words) => listed(words))).toEqual(['', 'a', 'a and b', 'a, b and c'])
+    expect(listed(['a', 'b', 'c'], 'or')).toBe('a, b or c')
     expect(topicNames(['movies', 'gone'], IDLE.topics)).toEqual(['Movies & TV', 'gone'])
+  })
+  it('does not make small numbers more exact than they are', () => expect([4, 5, 212].map(crowd)).toEqual(['1–4', '5', '212']))
+  it('says whose topics they are', () => {
+    expect(sharedLine([], IDLE.topics, ['gaming'])).toBe('')
+    expect(sharedLine(['gaming', 'chess'], IDLE.topics, ['gaming', 'chess', 'news'])).toBe('You both picked Gaming and chess')
+    expect(sharedLine(['movies'], IDLE.topics, ['gaming'])).toBe('They picked Movies & TV')
+    expect(sharedLine(['movies'], IDLE.topics, [])).toBe('They picked Movies & TV')
+  })
+  it('says what still counts in a search', () => {
+    expect(aboutLine([], [], [])).toBe('to talk about anything')
+    expect(aboutLine(['Gaming', 'News'], ['en', 'de'], [])).toBe('to talk about Gaming and News, in English or German')
+    expect(aboutLine(['Gaming'], ['en'], ['topics'])).toBe('to talk about anything, in English')
+    expect(aboutLine(['Gaming'], ['en'], ['langs'])).toBe('to talk about Gaming')
+    expect(widenedLine([])).toBe('')
+    expect(widenedLine(['topics'])).toContain('Any topic')
+    expect(widenedLine(['langs'])).toContain('Any language')
+    expect(widenedLine(['topics', 'langs'])).toMatch(/topic.*language/)
+  })
+  it('says how many wait only when that is known', () => {
+    expect([0, 1, 4].map((n) => manyLine(n, 5_000).trim())).toEqual(['', 'You are the first in line', '4 people are waiting'])
+    expect(manyLine(1, 21_000)).toContain('quiet')
+  })
+  it.each<[number | undefined, number, string]>([
+    [undefined, 0, ''],
+    [undefined, 500_000, ''],
+    [0, 0, 'Usually a few seconds'],
+    [7_400, 0, 'Usually a few seconds'],
+    [17_600, 0, 'Usually about 20 s'],
+    [57_000, 0, 'Usually about 55 s'],
+    [58_000, 0, 'Usually about a minute'],
+    [89_000, 0, 'Usually about a minute'],
+    [150_000, 0, 'Usually about 3 minutes'],
+    [7_200_000, 0, 'Usually more than an hour'],
+    [20_000, 41_000, 'Usually about 20 s; longer this time'],
+    [2_000, 6_000, 'Usually a few seconds'],
+  ])('a wait of %s ms, of which %i are over: %s', (eta, waited, line) => expect(usualLine(eta, waited)).toBe(line))
+  it('says how it stands with the last partner', () => {
+    const of = (asked: boolean, wanted: boolean) => backLine({ name: 'Calm Fox', asked, wanted })
+    expect(of(false, false)).toBe('Get Calm Fox back?')
+    expect(of(false, true)).toBe('Calm Fox would like to come back')
+    expect(of(true, false)).toContain('they have to ask too')
+  })
+  it('says what is wrong with a topic', () => {
+    expect(topicProblem('chess', ['gaming'])).toBeUndefined()
+    expect(topicProblem('  ', [])).toContain('first')
+    expect(topicProblem('x'.repeat(65), [])).toContain('too long')
+    expect(topicProblem('a\u202eb', [])).toContain('letters')
+    expect(topicProblem(' CHESS', ['chess'])).toContain('already')
+    expect(topicProblem('chess', [...'12345678'])).toContain('8 topics')
   })
   it('tells the time', () => expect([-5, 0, 61_500, 3_600_000].map(clock)).toEqual(['0:00', '0:00', '1:01', '60:00']))
   it('says when to try again', () => {

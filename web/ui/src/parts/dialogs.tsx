@@ -3,6 +3,7 @@ import { useEffect, useState } from 'preact/hooks'
 import type { Model, Ui } from '../model'
 import { AutoNext } from './autonext'
 import { Dialog } from './dialog'
+import { Seek } from './seek'
 
 /** Whichever dialog is open. */
 export function Dialogs({ model, state, ui }: { model: Model; state: State; ui: Ui }) {
@@ -11,7 +12,7 @@ export function Dialogs({ model, state, ui }: { model: Model; state: State; ui: 
     case 'leave':
       return (
         <Dialog title="Leave this call?" onClose={close}>
-          <p>You will not be able to find the same person again.</p>
+          <p>You meet again only if you both ask for it in the ten seconds after it.</p>
           <div class="go">
             <button class="primary" data-testid="confirm-stay" onClick={close}>
               Stay
@@ -24,6 +25,8 @@ export function Dialogs({ model, state, ui }: { model: Model; state: State; ui: 
       )
     case 'help':
       return <Help model={model} ui={ui} onClose={close} />
+    case 'search':
+      return <Seek model={model} state={state} ui={ui} onClose={close} />
     case 'details':
       return <Details model={model} state={state} onClose={close} />
     case 'data':
@@ -42,6 +45,7 @@ const KEYS = [
   [['M'], 'Mute or unmute'],
   [['V'], 'Camera off or on'],
   [['T', '/'], 'Open or close the chat'],
+  [['B'], 'After a call: ask the last one back'],
   [['?'], 'This help'],
   [['← ↑ → ↓'], 'Move your own picture, when it has the focus'],
 ] as const

@@ -19,7 +19,7 @@ export function Call({ model, state, ui, local }: { model: Model; state: State; 
           <h1 tabIndex={-1} dir="auto">
             {name}
           </h1>
-          <p>{sharedLine(call.topics, state.topics)}</p>
+          <p>{sharedLine(call.topics, state.topics, model.topics())}</p>
           {!call.peerAudio && <Mark icon="micOff" text="Muted" />}
           {!call.peerVideo && <Mark icon="camOff" text="Camera off" />}
           {state.dataUse === 'audio' && <Mark icon="sound" text="Sound only" />}

@@ -1,7 +1,6 @@
-import type { State } from '@smalltalk/client'
+import type { ClientError, State } from '@smalltalk/client'
 import type { Model } from '../model'
 import { Logo } from '../parts/icon'
-import { closedLines } from '../parts/words'
 
 /** The connection is closed until a person decides. */
 export function Closed({ model, state }: { model: Model; state: State }) {
@@ -45,13 +44,22 @@ export function Closed({ model, state }: { model: Model; state: State }) {
   )
 }
 
-/** The browser has no WebRTC, or the person's settings took it away. */
-export function Unsupported() {
-  return (
-    <section class="closed" data-testid="unsupported">
-      <Logo />
-      <h1 tabIndex={-1}>This browser cannot make video calls</h1>
-      <p>Small Talk needs WebRTC. Open this page in a current Firefox, Chrome, Edge or Safari; if this is one, a privacy setting or an extension has switched WebRTC off.</p>
-    </section>
-  )
+/** Why the connection is closed for good: heading, explanation, button. */
+export function closedLines(by: State['closedBy'], error?: ClientError): { title: string; text: string; retry: string } {
+  switch (by) {
+    case 'full':
+      return { title: 'The server is full', text: 'Every place is taken right now. People leave all the time: try again in a minute.', retry: 'Try again' }
+    case 'too_many':
+      return { title: 'Too many tries', text: 'The server has heard from here too often. Wait a minute before you try again.', retry: 'Try again' }
+    case 'banned':
+      return { title: 'You cannot come in', text: 'The people who run this place have closed it to you.', retry: '' }
+    case 'unauthorized':
+      // Not a session that ended, but a server that takes no guests, or not from here: only it knows.
+      if (error?.retry === 'never') return { title: 'You cannot come in', text: error.message, retry: 'Try again' }
+      return { title: 'You are signed out', text: 'Your session has ended. You can come back as a new guest.', retry: 'Come in as a guest' }
+    case 'unsupported':
+      return { title: 'This page is out of date', text: 'The server was updated and speaks a newer language than this page. Load it again.', retry: 'Load again' }
+    default:
+      return { title: 'Disconnected', text: 'The connection to the server is closed.', retry: 'Connect' }
+  }
 }

@@ -19,9 +19,12 @@ export function Left({ model, state, ui }: { model: Model; state: State; ui: Ui 
   // Who was thrown out of a call should not fall into the next by doing nothing.
   const [auto, setAuto] = useState(left?.reason !== 'kicked' && goesOn(ui))
   const [held, hold] = useState(false)
-  const { seconds, run } = useCountdown(auto && !held)
+  // Somebody in particular is being waited for, or waits.
+  const back = state.undo?.asked || state.undo?.wanted
+  const paused = held || back
+  const { seconds, run } = useCountdown(auto && !paused)
   useEffect(() => {
-    if (auto && seconds === 0) model.client.requeue()
+    if (auto && seconds === 0) model.again()
   }, [auto, seconds])
   if (!left) return null
   // The focus begins on the heading; further in it is a person who reads and decides (WCAG 2.2.1).
@@ -49,8 +52,8 @@ export function Left({ model, state, ui }: { model: Model; state: State; ui: Ui 
         {auto ? (
           <>
             <p id="again">
-              {held ? (
-                'Paused while you choose'
+              {paused ? (
+                held ? 'Paused while you choose' : 'Paused'
               ) : (
                 <>
                   Looking again in <b>{seconds}</b>
@@ -60,7 +63,7 @@ export function Left({ model, state, ui }: { model: Model; state: State; ui: Ui 
             <button class="quiet" data-testid="stay" onClick={stay}>
               Stay here
             </button>
-            <div key={run} class={`fuse ${held ? '' : 'lit'}`} aria-hidden="true" />
+            <div key={run} class={`fuse ${paused ? '' : 'lit'}`} aria-hidden="true" />
           </>
         ) : (
           <>
@@ -70,7 +73,7 @@ export function Left({ model, state, ui }: { model: Model; state: State; ui: Ui 
         )}
       </div>
       <div class="go">
-        <button class="primary big" data-testid="find-another" onClick={() => model.client.requeue()}>
+        <button class="primary big" data-testid="find-another" onClick={() => model.again()}>
           Find another
         </button>
         <button class="quiet" data-testid="back-home" onClick={() => model.home()}>

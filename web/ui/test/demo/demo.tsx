@@ -4,7 +4,7 @@ import { App } from '../../src/app'
 import { BackButton } from '../../src/history'
 import { LocalMedia } from '../../src/media/local'
 import { keep, Model } from '../../src/model'
-import { Unsupported } from '../../src/screens/closed'
+import { Unsupported } from '../../src/screens/unsupported'
 import '../../src/styles/index.css'
 import { FakeClient, IDLE } from './fake'
 import { SCENES } from './scenes'
@@ -53,7 +53,7 @@ async function main(): Promise<void> {
   client.remote = stranger()
   const local = new LocalMedia()
   const none = { get: () => null, set: () => {} }
-  const model = new Model(client, local, { tab: keep(() => sessionStorage), ever: none })
+  const model = new Model(client, local, { tab: keep(() => sessionStorage), ever: none }, undefined, false, ['en'])
   Object.assign(globalThis, { __demo: { client, model } })
   if (scene.ui) model.ui.patch(scene.ui)
   render(<App model={model} back={new BackButton(window, () => model.back())} />, root)

@@ -1,4 +1,4 @@
-import type { Client, DataUse, State } from '@smalltalk/client'
+import type { Client, DataUse, QueueInfo, Search, Side, State } from '@smalltalk/client'
 
 export const IDLE: State = {
   link: 'online',
@@ -10,6 +10,7 @@ export const IDLE: State = {
     { id: 'movies', name: 'Movies & TV', online: 93, waiting: 2 },
     { id: 'gaming', name: 'Gaming', online: 212, waiting: 5 },
   ],
+  freeTopics: true,
   rtc: 'connected',
   rtcFailures: 0,
   phase: 'idle',
@@ -20,11 +21,18 @@ export const IDLE: State = {
   dataUse: 'normal',
 }
 
+/** The place in line of a search that has just begun, among four. */
+function queueOf({ topics, langs = [], strict = false }: Search): QueueInfo {
+  return { topics, langs, strict, since: Date.now(), waiting: 4, widened: [] }
+}
+
 /** A client that does as it is told by the test and remembers what it was asked. */
 export class FakeClient implements Client {
   state: State
   readonly asked: string[] = []
   readonly pc = undefined
+  /** What was looked for last. */
+  sought: Search | undefined
   remote: MediaStream | undefined
   #fns = new Set<(s: State) => void>()
 
@@ -58,9 +66,10 @@ export class FakeClient implements Client {
     this.asked.push(`data ${dataUse}`)
     this.set({ dataUse })
   }
-  join(q: { topics: string[] | 'any' }): void {
+  join(search: Search): void {
     this.asked.push('join')
-    this.set({ phase: 'queued', queue: { topics: q.topics, since: Date.now(), waiting: 4 } })
+    this.sought = search
+    this.set({ phase: 'queued', queue: queueOf(search) })
   }
   cancel(): void {
     this.asked.push('cancel')
@@ -68,7 +77,7 @@ export class FakeClient implements Client {
   }
   next(): void {
     this.asked.push('next')
-    this.set({ phase: 'queued', queue: { topics: 'any', since: Date.now(), waiting: 4 } })
+    this.set({ phase: 'queued', queue: queueOf({ topics: 'any' }) })
   }
   leave(): void {
     this.asked.push('leave')
@@ -76,6 +85,12 @@ export class FakeClient implements Client {
   }
   requeue(): void {
     this.asked.push('requeue')
+  }
+  widen(...sides: Side[]): void {
+    this.asked.push(`widen ${sides}`)
+  }
+  undo(): void {
+    this.asked.push('undo')
   }
   retryMedia(): void {
     this.asked.push('retryMedia')

@@ -1,4 +1,4 @@
-import type { State } from '@smalltalk/client'
+import type { QueueInfo, State, Undo } from '@smalltalk/client'
 import type { Problem } from '../../src/media/problem'
 import type { Ui } from '../../src/model'
 import { IDLE } from './fake'
@@ -11,6 +11,8 @@ export interface Scene {
   /** The own devices: both unless said otherwise. */
   media?: 'video' | 'audio' | 'text'
   off?: boolean
+  /** What is to be seen comes only after so many ms. */
+  wait?: number
 }
 
 const CALL: NonNullable<State['call']> = {
@@ -31,7 +33,12 @@ const LINES: State['chat'] = [
   { id: '5', from: 'me', text: 'https://example.org/a-very-long-address-without-any-break-in-it-at-all-0123456789', at: 0, state: 'failed' },
 ]
 const call = (part: Partial<State['call'] & object> = {}, rest: Partial<State> = {}): Partial<State> => ({ phase: 'call', call: { ...CALL, ...part }, ...rest })
-const queue = (topics: string[] | 'any', waiting: number, ago: number) => ({ phase: 'queued' as const, queue: { topics, waiting, since: Date.now() - ago } })
+const queue = (topics: string[] | 'any', waiting: number, ago: number, part: Partial<QueueInfo> = {}) => ({
+  phase: 'queued' as const,
+  queue: { topics, langs: ['en'], strict: false, waiting, since: Date.now() - ago, widened: [], ...part },
+})
+const undo = (part: Partial<Undo> = {}): Undo => ({ call: 'c1', name: 'Bright Heron', until: Date.now() + 8_000, asked: false, wanted: false, ...part })
+const left = { phase: 'left', left: { reason: 'next', name: 'Bright Heron' } } as const
 const closed = (by: State['closedBy']): Scene => ({ state: { link: 'closed', closedBy: by } })
 const problem = (kind: Problem['kind'], device: Problem['device'], media: NonNullable<Scene['media']>): Scene => ({ ui: { route: 'preview' }, problem: { kind, device }, media })
 
@@ -40,6 +47,11 @@ export const SCENES: Record<string, Scene> = {
   'splash-gone': { state: { link: 'reconnecting', user: undefined, topics: [], retryAt: Date.now() + 4000 } },
   home: {},
   'home-picked': { ui: { picked: ['gaming', 'news'] } },
+  'home-own': { ui: { picked: ['gaming'], own: ['board games', 'the history of bread in the alps', 'xyz'] } },
+  'home-listed-only': { state: { freeTopics: false } },
+  'home-back': { state: { undo: undo() } },
+  search: { ui: { dialog: 'search', own: ['board games', 'chess'], langs: ['en'] } },
+  'search-full': { ui: { dialog: 'search', langs: ['en', 'de', 'pt'] }, state: { freeTopics: false } },
   'home-error': { state: { error: { code: 'rate_limited', message: 'slow down', retry: 'later', retryAfterMs: 4000 } } },
   'home-no-topic': { ui: { missing: 'underwater-basket-weaving' } },
   'home-many': {
@@ -53,10 +65,17 @@ export const SCENES: Record<string, Scene> = {
   'preview-busy': problem('busy', 'camera', 'audio'),
   'preview-insecure': problem('insecure', 'both', 'text'),
   waiting: { state: queue(['gaming', 'news'], 4, 12_000) },
+  'waiting-usual': { state: queue(['gaming', 'news'], 4, 12_000, { etaMs: 20_000 }) },
+  'waiting-long': { state: queue(['gaming', 'news', 'board games'], 2, 130_000, { etaMs: 20_000, langs: ['en', 'de'] }) },
+  'waiting-offer': { state: queue(['gaming', 'news'], 1, 4_000), wait: 2_600 },
+  'waiting-widened': { state: queue(['gaming'], 3, 18_000, { widened: ['topics'] }) },
+  'waiting-back': { state: { ...queue(['gaming', 'news'], 1, 2_000), undo: undo() }, wait: 2_600 },
+  'waiting-asked': { state: { ...queue(['gaming'], 4, 2_000), undo: undo({ asked: true }) } },
+  'waiting-wanted': { state: { ...queue(['gaming'], 4, 2_000), undo: undo({ wanted: true }) } },
   'waiting-ticket': { state: { ...queue(['gaming', 'news'], 4, 2_000), notice: { code: 'ticket_expired', text: 'Your place in line has expired; you start at its end.' } } },
   'waiting-quiet': { state: queue('any', 1, 95_000), media: 'audio' },
   'waiting-cut': { state: { ...queue(['gaming'], 3, 40_000), rtc: 'connecting', rtcFailures: 2 } },
-  call: { state: call() },
+  call: { state: call(), ui: { picked: ['gaming'] } },
   'call-chat': { state: call({}, { chat: LINES, peerTyping: true }), ui: { chat: true } },
   'call-chat-empty': { state: call(), ui: { chat: true } },
   'call-dark': { state: call({ peerVideo: false, peerAudio: false, topics: ['gaming', 'movies'] }, { chat: LINES }), off: true },
@@ -72,6 +91,9 @@ export const SCENES: Record<string, Scene> = {
   'call-details': { state: call(), ui: { dialog: 'details' } },
   'call-confirm': { state: call(), ui: { dialog: 'leave' } },
   'left-next': { state: { phase: 'left', left: { reason: 'next', name: 'Bright Heron' } } },
+  'left-back': { state: { ...left, undo: undo() } },
+  'left-asked': { state: { ...left, undo: undo({ asked: true }) } },
+  'left-wanted': { state: { ...left, undo: undo({ wanted: true }) }, ui: { auto: true } },
   'left-auto': { state: { phase: 'left', left: { reason: 'next', name: 'Bright Heron' } }, ui: { auto: true } },
   'left-lost': { state: { phase: 'left', left: { reason: 'lost', name: 'Bright Heron' } } },
   replaced: closed('replaced'),

@@ -31,7 +31,7 @@ for (const size of sizes) {
     for (const name of only.length ? only : Object.keys(SCENES)) {
       await page.goto(`${base}?s=${name}`)
       await page.waitForSelector('h1')
-      await page.waitForTimeout(name.includes('gone') ? 1100 : 550)
+      await page.waitForTimeout(SCENES[name].wait ?? (name.includes('gone') ? 1100 : 550))
       await page.screenshot({ path: `${out}${name}-${size}-${colorScheme}.png` })
       await page.addScriptTag({ path: axe })
       const { violations } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ['violations'] }))

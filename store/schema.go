@@ -1,0 +1,115 @@
+package store
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"go.etcd.io/bbolt"
+)
+
+// schemaVersion is the layout of buckets and keys that this program writes.
+const schemaVersion = 2
+
+var (
+	metaBucket        = []byte("meta") // "schema" -> the version of the layout, 4 bytes big endian
+	usersBucket       = []byte("users")
+	tokensBucket      = []byte("tokens")
+	tokenExpiryBucket = []byte("token_expiry")
+	secretsBucket     = []byte("secrets")
+	roomsBucket       = []byte("rooms")
+	ticketsBucket     = []byte("tickets")
+
+	schemaKey = []byte("schema")
+)
+
+// layout lists the buckets and the schema version that brought each.
+var layout = [...]struct {
+	name  []byte
+	since uint32
+}{
+	{metaBucket, 1},
+	{usersBucket, 1},
+	{tokensBucket, 1},
+	{tokenExpiryBucket, 1},
+	{secretsBucket, 1},
+	{roomsBucket, 1},
+	{ticketsBucket, 2},
+}
+
+// migrations bring a file to the next schema version, each from the one that its place says: the first from 1 to 2. What a version
+// adds to the layout is there already when its migration runs; a version that does no more than that has nil. None is ever
+// changed once a release has it: files of every age must come the same way.
+var migrations = [schemaVersion - 1]func(*bbolt.Tx) error{
+	nil, // 2: people in line
+}
+
+// makeLayout makes the buckets that a file of schema version have lacks of those that version want has.
+func makeLayout(tx *bbolt.Tx, have, want uint32) error {
+	for _, b := range layout {
+		if b.since <= have || b.since > want {
+			continue
+		}
+		if _, err := tx.CreateBucket(b.name); err != nil {
+			return fmt.Errorf("make bucket %s: %w", b.name, err)
+		}
+	}
+	return putSchema(tx, want)
+}
+
+func putSchema(tx *bbolt.Tx, version uint32) error {
+	return tx.Bucket(metaBucket).Put(schemaKey, binary.BigEndian.AppendUint32(nil, version))
+}
+
+// checkSchema returns the schema version of a file that has one and all that belongs to it. It is 0 for a file in which
+// nothing is yet.
+func checkSchema(tx *bbolt.Tx) (uint32, error) {
+	if k, _ := tx.Cursor().First(); k == nil {
+		return 0, nil
+	}
+	meta := tx.Bucket(metaBucket)
+	if meta == nil {
+		return 0, fmt.Errorf("%w: it has no bucket %s", ErrDamaged, metaBucket)
+	}
+	v := meta.Get(schemaKey)
+	if len(v) != 4 {
+		return 0, fmt.Errorf("%w: it names no schema version", ErrDamaged)
+	}
+	version := binary.BigEndian.Uint32(v)
+	switch {
+	case version > schemaVersion:
+		return 0, fmt.Errorf("%w: schema %d, this program knows %d", ErrNewerVersion, version, schemaVersion)
+	case version == 0:
+		return 0, fmt.Errorf("%w: schema 0", ErrDamaged)
+	}
+	for _, b := range layout {
+		if b.since <= version && tx.Bucket(b.name) == nil {
+			return 0, fmt.Errorf("%w: it has no bucket %s", ErrDamaged, b.name)
+		}
+	}
+	return version, nil
+}
+
+// migrate brings a file of an older version to this program's, all the way in one transaction: after a crash it is the old file
+// or the new one. A copy of the old one is kept beside it.
+func (db *DB) migrate(from uint32) error {
+	if err := db.keepCopy(from); err != nil {
+		return fmt.Errorf("keep a copy before the upgrade from schema %d to %d: %w", from, schemaVersion, err)
+	}
+	err := db.update(func(tx *bbolt.Tx) error {
+		for v := from; v < schemaVersion; v++ {
+			if err := makeLayout(tx, v, v+1); err != nil {
+				return err
+			}
+			if step := migrations[v-1]; step != nil {
+				if err := step(tx); err != nil {
+					return fmt.Errorf("schema %d to %d: %w", v, v+1, err)
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("upgrade from schema %d to %d: %w", from, schemaVersion, err)
+	}
+	return nil
+}
