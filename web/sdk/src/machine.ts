@@ -58,6 +58,7 @@ export function initialModel(opts: Identity & { fresh: boolean; saved: Saved }):
     wants: { audio: true, video: true },
     pace: 'warm',
     resting: false,
+    scouting: false,
     typingAt: undefined,
   }
 }
@@ -150,6 +151,8 @@ function onTimer(m: Model, name: TimerName, clock: Clock): Step {
       return call.rejoin(m)
     case 'rest':
       return pace.rest(m)
+    case 'scout':
+      return step(m, { scouting: false })
     case 'undo':
       return undo.over(m, clock)
   }

@@ -25,6 +25,8 @@ export type TimerName =
   | 'queue'
   /** Nobody has watched the own picture for long. */
   | 'rest'
+  /** The peer connection has sent a picture for long enough to know what its path takes. */
+  | 'scout'
   /** It is too late to ask the last partner back. */
   | 'undo'
 
@@ -138,6 +140,8 @@ export interface Model {
   readonly pace: Pace
   /** Nobody has watched the own picture for long. */
   readonly resting: boolean
+  /** What the path of the peer connection takes is not known yet. */
+  readonly scouting: boolean
   /** When "is typing" was last sent, in milliseconds since the epoch; `undefined` when the partner was told that it stopped. */
   readonly typingAt: number | undefined
 }

@@ -6,6 +6,11 @@ import type { DataUse, Pace } from './state.js'
 
 /** How long the encoder stays warm without anybody who watches. */
 const restMs = 60_000
+/**
+ * For how long a new connection sends all of the picture, whoever watches. Rate control tries what a path takes when the connection is new, and
+ * never more than twice of what it may send: of a trickle it learns nothing, and a partner who comes soon is shown a small picture for long.
+ */
+const scoutMs = 2_000
 /** What to ask the partner to send at most, in kbit/s, sound and picture together, to save data. */
 const lowKbps = 300
 
@@ -32,10 +37,15 @@ export function rest(m: Model): Step {
   return step(m, { resting: true })
 }
 
-function paceOf({ view, resting }: Model): Pace {
+function paceOf({ view, resting, scouting }: Model): Pace {
   if (view.dataUse === 'audio') return 'off'
-  if (view.phase === 'call' && view.call?.peerWatching === true) return view.dataUse === 'low' ? 'low' : 'full'
+  if (scouting || (view.phase === 'call' && view.call?.peerWatching === true)) return view.dataUse === 'low' ? 'low' : 'full'
   return resting ? 'off' : 'warm'
+}
+
+/** Whether a picture goes out. */
+function sends(m: Model): boolean {
+  return m.view.rtc === 'connected' && m.has.video
 }
 
 /**
@@ -46,8 +56,9 @@ export function paced(before: Model, { model, effects }: Step): Step {
   const stirred = model.view.phase !== before.view.phase || (model.has.video && !before.has.video)
   const awake = stirred && model.resting ? { ...model, resting: false } : model
   const pace = paceOf(awake)
-  if (pace === awake.pace && !stirred) return { model: awake, effects }
+  const scout = awake.scouting && sends(awake) && !(before.scouting && sends(before)) ? [after('scout', scoutMs)] : []
+  if (pace === awake.pace && !stirred) return { model: awake, effects: [...effects, ...scout] }
   const change: Effect[] = pace === awake.pace ? [] : [{ type: 'pace', pace }]
   const clock = pace === 'warm' ? [after('rest', restMs)] : stop('rest')
-  return { model: { ...awake, pace }, effects: [...change, ...effects, ...clock] }
+  return { model: { ...awake, pace }, effects: [...change, ...effects, ...clock, ...scout] }
 }

@@ -19,7 +19,7 @@ const clear = (): Effect[] => stop('ice', 'answer', 'rtc')
 export function open(m: Model): Step {
   if (m.view.link !== 'online') return stay(m)
   const gen = m.gen + 1
-  const model: Model = { ...m, gen, negotiation: 'offering' }
+  const model: Model = { ...m, gen, negotiation: 'offering', scouting: true }
   return show(model, { rtc: 'connecting' }, ...clear(), save(model), { type: 'pc.open', gen, iceServers: m.iceServers })
 }
 

@@ -12,7 +12,10 @@ function run(m: Model, ...actions: Action[]): { model: Model; effects: readonly 
 }
 
 const camera: Action = { type: 'media', has: { audio: true, video: true } }
-const waiting: Action[] = [{ type: 'connect' }, { type: 'opened' }, from(welcome()), camera, { type: 'join', search: { topics: 'any' } }]
+const connected: Action = { type: 'rtc', state: 'connected' }
+const scouted: Action = { type: 'timer', name: 'scout' }
+const arriving: Action[] = [{ type: 'connect' }, { type: 'opened' }, from(welcome())]
+const waiting: Action[] = [...arriving, camera, connected, scouted, { type: 'join', search: { topics: 'any' } }]
 const minute: Action = { type: 'timer', name: 'rest' }
 const met = from(match('c1'))
 const over = from({ type: 'call.end', call: 'c1', reason: 'left', requeued: false })
@@ -41,6 +44,25 @@ describe('how much of the picture is sent', () => {
   ]
   test.each(table)('$name', ({ actions, pace }) => {
     expect(run(fresh, ...actions).model.pace).toBe(pace)
+  })
+
+  test('a new connection sends everything for two seconds, from when there is a picture', () => {
+    const scout = { type: 'timer', name: 'scout', ms: 2_000 }
+    for (const last of [
+      [camera, connected],
+      [connected, camera],
+    ]) {
+      const begun = run(fresh, ...arriving, ...last.slice(0, 1))
+      expect(begun.model.pace).toBe('full')
+      expect(begun.effects).not.toContainEqual(scout)
+      const sending = run(begun.model, ...last.slice(1))
+      expect(sending.effects).toContainEqual(scout)
+      expect(run(sending.model, { type: 'join', search: { topics: 'any' } }).effects).not.toContainEqual(scout)
+      expect(run(sending.model, scouted).model.pace).toBe('warm')
+      expect(run(sending.model, scouted).effects).toContainEqual({ type: 'timer', name: 'rest', ms: 60_000 })
+    }
+    expect(run(fresh, ...arriving, camera, connected, use('low')).model.pace).toBe('low')
+    expect(run(fresh, ...waiting, { type: 'rtc', state: 'failed' }).model.pace).toBe('full')
   })
 
   test('the limit is lifted before anything else is done about a match', () => {
