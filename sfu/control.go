@@ -45,7 +45,10 @@ func (l *leg) receiveRTCP(b []byte, now time.Duration, via *burst) {
 		case rtcp.FormatTLN:
 			ok = l.handleNACK(b, now, via)
 		case rtcp.FormatTCC:
-			ok = l.handleFeedback(b, now, via)
+			if r := l.from.enter(); r != nil {
+				ok = r.returnWide(b, via)
+			}
+			l.from.leave()
 		}
 	case rtcp.TypePayloadSpecificFeedback:
 		ok = l.handlePayloadFeedback(h.Count, b, now, via)
@@ -101,30 +104,8 @@ func (l *leg) want(k kind, on bool, now time.Duration) {
 	l.from.leave()
 }
 
-// handleFeedback takes transport-wide feedback, which is for the partner.
-func (l *leg) handleFeedback(b []byte, now time.Duration, via *burst) bool {
-	ok, free := true, false
-	if r := l.from.enter(); r != nil {
-		ok = r.returnWide(b, via)
-		free = r.wide.jam.over()
-	}
-	l.from.leave()
-	if free {
-		l.wantKeyFrame(now, via)
-	}
-
-	return ok
-}
-
-// jammed reports whether repairs would do harm: see jam.
-func (l *leg) jammed() bool {
-	r := l.from.enter()
-	defer l.from.leave()
-
-	return r != nil && r.wide.jam.refuses()
-}
-
-// handleNACK sends again what the peer has lost, from the ring.
+// handleNACK sends again what the peer has lost, from the ring, or has its
+// partner do so.
 func (l *leg) handleNACK(b []byte, now time.Duration, via *burst) bool {
 	var nack rtcp.TransportLayerNack
 	if nack.Unmarshal(b) != nil {
@@ -136,13 +117,14 @@ func (l *leg) handleNACK(b []byte, now time.Duration, via *burst) bool {
 	if m == nil || buffer == nil || nack.MediaSSRC != d.ssrc {
 		return true
 	}
-	left, jammed := maxRepairs, l.jammed()
+	if l.returnNACK(nack.Nacks, via) {
+		return true
+	}
+	left := maxRepairs
 	for i := range nack.Nacks {
 		nack.Nacks[i].Range(func(seq uint16) bool {
 			l.count.nacksReceived.Add(1)
-			if !jammed {
-				l.resend(m, d, buffer, seq, now, via)
-			}
+			l.resend(m, d, buffer, seq, now, via)
 			left--
 
 			return left > 0
@@ -150,6 +132,43 @@ func (l *leg) handleNACK(b []byte, now time.Duration, via *burst) bool {
 		if left <= 0 {
 			break
 		}
+	}
+
+	return true
+}
+
+// returnNACK passes a NACK on to the partner where packets queue up on the way to
+// the peer. A repair of the relay's would push another packet out of that queue,
+// and nobody would send less for it; the partner's rate control takes what it
+// repeats out of what it sends, and the way to the partner is short beside the
+// queue. What it repeats takes the way of probes. It returns false if the
+// repairs are the relay's.
+func (l *leg) returnNACK(pairs []rtcp.NackPair, via *burst) bool {
+	r := l.from.enter()
+	defer l.from.leave()
+	if r == nil || !r.wide.backlog.on || !r.passesRepeats() {
+		return false
+	}
+	s := r.flows[video].span.Load()
+	if s == nil {
+		return false
+	}
+	var list []uint16
+	for i := range pairs {
+		pairs[i].Range(func(seq uint16) bool {
+			l.count.nacksReceived.Add(1)
+			if n, ok := s.back(seq); ok {
+				list = append(list, uint16(n))
+			}
+
+			return len(list) < maxRepairs
+		})
+	}
+	if p := r.publisher; len(list) > 0 {
+		p.count.nacksSent.Add(uint64(len(list)))
+		p.send(via, &rtcp.TransportLayerNack{
+			SenderSSRC: p.self(), MediaSSRC: p.up.streams[video].ssrc.Load(), Nacks: rtcp.NackPairsFromSequenceNumbers(list),
+		})
 	}
 
 	return true

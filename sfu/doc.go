@@ -68,8 +68,8 @@
 //
 // RTCP takes the same way in, on the pion plane through the SRTCP session's
 // goroutine, to control.go: NACKs are answered from the ring and key frame requests are passed
-// to the publisher; where the queue to the subscriber runs over (jam.go), a key
-// frame afterwards takes the place of repairs. What else a subscriber says about its partner's packets
+// to the publisher; and so are the NACKs where packets queue up on the way to the
+// subscriber (backlog.go). What else a subscriber says about its partner's packets
 // goes back through a gate of its own: transport-wide feedback in wide.go
 // (transportcc.go has its format), sender and receiver reports in report.go,
 // each in the numbers and the time of whom it is for. So the publisher's rate
@@ -84,7 +84,7 @@
 // connection's life, offer.go and negotiate.go its SDP.
 //
 // The files rtp, extension, keyframe, codec, receive, loss, restore, ring, rtx, red, fec,
-// rewrite, span, gate, route, rooms, arrivals, transportcc, wide, jam, report,
+// rewrite, span, gate, route, rooms, arrivals, transportcc, wide, backlog, report,
 // keyrequest, estimate and police know nothing of Pion; leg, uplink and control
 // use its RTCP packets; lane its SRTP contexts; the others are what binds them to
 // its PeerConnection.

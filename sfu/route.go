@@ -243,13 +243,19 @@ func (r *route) delivered(err error, b []byte) bool {
 // repeatsNothing stands for the number of the packet that padding repeats.
 const repeatsNothing = math.MinInt64
 
+// passesRepeats reports whether what the publisher sends again reaches the
+// subscriber as such.
+func (r *route) passesRepeats() bool {
+	return r.wide.on[video] && r.out.repair != 0 && r.wants(video)
+}
+
 // probe passes on a packet of the publisher's retransmission stream that
 // repeats what has arrived, or nothing: it finds out how much the path takes,
 // so it has to go all the way. seq is what it repeats, extended. It returns
 // false if it cannot be passed on.
 func (r *route) probe(p *packet, seq int64, now time.Duration, via *burst) bool {
 	f, d := &r.flows[video], &r.subscriber.down[video]
-	if !f.started || !r.wide.on[video] || p.number == 0 || r.out.repair == 0 || !r.wants(video) {
+	if !f.started || p.number == 0 || !r.passesRepeats() {
 		return false
 	}
 	if seq < f.first { // the subscriber knows another packet by that number

@@ -50,7 +50,7 @@ type wideRoute struct {
 	writer    ccWriter
 	reference int64         // of the last feedback, extended
 	shift     time.Duration // from the subscriber's clock to that of the publisher's feedback
-	jam       jam
+	backlog   backlog
 }
 
 // number returns what p's transport-wide number becomes, if it has to have one.
@@ -131,14 +131,12 @@ func (r *route) returnWide(b []byte, via *burst) bool {
 			}
 			if at += w.shift; known {
 				clock = at - came
-				w.jam.arrived(clock)
+				w.backlog.arrived(clock)
 			}
 		} else if !heard {
 			continue
 		} else if came, ours := up.arrivals.take(n); ours {
 			at, arrived = came+clock, true
-		} else if _, sent := up.arrivals.at(n); sent {
-			w.jam.lost()
 		}
 		r.publisher.tell(&w.writer, uint16(n), arrived, at, via)
 	}
