@@ -25,8 +25,8 @@ type request struct {
 }
 
 // Find waits for a partner and returns the room with him, or an error, never both: ErrAlreadyWaiting, ErrInRoom, ErrUnknownTopic,
-// ErrExpired, ErrClosed, or that of ctx. Cancelling ctx leaves the line; if that comes at the moment of a match, the room is left
-// for the reason "left". A room returned must be left with Room.Leave sometime.
+// ErrExpired, ErrClosed, or that of ctx. Cancelling ctx leaves the line; if that comes at the moment of a match, the match stands: its
+// room is returned, whatever ctx says. A room returned must be left with Room.Leave sometime.
 //
 // A ctx that is cancelled with ErrClosed as its cause says that the server stops: the store keeps the place in line, or the room, for
 // the next start, as Close does for those who still wait.
@@ -49,7 +49,9 @@ func (m *Matcher) Find(ctx context.Context, t Ticket) (*Room, error) {
 	case <-ctx.Done():
 	}
 	if err := ctx.Err(); err != nil {
-		m.abandon(t.Session, f, errors.Is(context.Cause(ctx), ErrClosed))
+		if room := m.abandon(f, errors.Is(context.Cause(ctx), ErrClosed)); room != nil {
+			return room, nil
+		}
 		return nil, err
 	}
 	return f.room, f.err
@@ -106,27 +108,23 @@ func (m *Matcher) mayJoin(t Ticket) error {
 	return nil
 }
 
-// abandon undoes a Find whose ctx has ended, whether it was matched meanwhile or not. With keep the store keeps what it has led to.
-func (m *Matcher) abandon(s store.SessionID, f *request, keep bool) {
+// abandon takes out of line a Find whose ctx has ended; it returns the room if that was matched meanwhile. With keep the store keeps the
+// place.
+func (m *Matcher) abandon(f *request, keep bool) *Room {
 	m.mu.Lock()
 	defer m.release()
 	now := m.advance() // which may match it yet
-	switch {
-	case f.room != nil && keep:
-	case f.room != nil:
-		// They have not met, so nothing keeps them from meeting the next moment.
-		if !f.room.call.ended {
-			m.end(f.room.call, reasonLeft, s)
-		}
-	case f.err == nil:
-		m.line.cancel(now, f.ticket.User)
-		if keep {
-			delete(m.requests, s)
-		} else {
-			m.dequeue(f)
-		}
-		m.stats.Cancelled++
+	if f.room != nil || f.err != nil {
+		return f.room
 	}
+	m.line.cancel(now, f.ticket.User)
+	if keep {
+		delete(m.requests, f.ticket.Session)
+	} else {
+		m.dequeue(f)
+	}
+	m.stats.Cancelled++
+	return nil
 }
 
 // carryOut does what the line has decided. The caller holds mu.

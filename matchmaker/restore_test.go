@@ -239,7 +239,7 @@ func TestStopKeepsPlaces(t *testing.T) {
 	})
 }
 
-// A Find that is stopped at the moment of a match leaves the room to the next start.
+// A Find that is stopped at the moment of a match has the room, which stays for the next start.
 func TestStopKeepsRoomOfTheMoment(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := open(t, Config{})
@@ -252,13 +252,10 @@ func TestStopKeepsRoomOfTheMoment(t *testing.T) {
 		m.dequeue(a)
 		a.room = c.sides[0]
 		m.mu.Unlock()
-		m.abandon("s-a", a, true)
-		if ended(c.sides[1]) {
-			t.Error("it has ended")
-		}
-		m.abandon("s-a", a, false)
-		if !ended(c.sides[1]) {
-			t.Error("it has not ended")
+		for _, keep := range []bool{true, false} {
+			if room := m.abandon(a, keep); room != c.sides[0] || ended(room) {
+				t.Errorf("got %v", room)
+			}
 		}
 	})
 }

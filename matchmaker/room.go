@@ -59,7 +59,7 @@ func (r *Room) Leave(reason string) {
 	}
 }
 
-// Reason returns why the room has ended: what was given to Leave, "left" if the partner's Find was cancelled at the moment of the match,
+// Reason returns why the room has ended: what was given to Leave, "left" if after a restart of the server somebody looked for another partner,
 // or "lost" if after a restart of the server somebody did not come back in time. It is empty until Done is closed.
 func (r *Room) Reason() string {
 	select {

@@ -96,8 +96,8 @@ func (s *session) startAnswer(o offer) *failure {
 	s.peer = peer
 	s.wants.tell(peer)
 	_, s.peerChanged = peer.State()
-	s.pauseFind() // until it is connected
 	s.answer(o, peer)
+	s.metMeanwhile() // else nobody is met until it is connected
 	return nil
 }
 

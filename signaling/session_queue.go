@@ -175,7 +175,7 @@ func (s *session) stopFind() *matchmaker.Room {
 // pauseFind ends the wait of a client that is away, or whose media is: nobody is to be matched
 // with somebody who is not there. The place in line stays.
 func (s *session) pauseFind() {
-	if room := s.stopFind(); room != nil {
+	if room := s.stopFind(); room != nil && !s.srv.stopping() {
 		room.Leave(endLost)
 	}
 }
