@@ -95,7 +95,7 @@ func TestSilence(t *testing.T) {
 // comes: as it is, repeated on either hop, restored by the relay from the
 // publisher's parity, or by the subscriber from the relay's.
 func TestOrientationSurvives(t *testing.T) {
-	const turned = 3
+	turned := func(seq uint16) byte { return byte(seq % 4) }
 	publisher, subscriber, _, down := callRED(t, true)
 	m := subscriber.media.Load()
 	m.ext[video].orientation = 6 // under another number
@@ -105,7 +105,7 @@ func TestOrientationSurvives(t *testing.T) {
 	p.warm(t, publisher, random, now)
 	frame := func() []byte {
 		p.raw.seq++
-		p.raw.pt, p.raw.ext = ptRED, []byte{0x31, byte(p.raw.seq >> 8), byte(p.raw.seq), 0x40, turned}
+		p.raw.pt, p.raw.ext = ptRED, []byte{0x31, byte(p.raw.seq >> 8), byte(p.raw.seq), 0x40, turned(p.raw.seq)}
 		b := p.raw.bytes(append([]byte{ptVP8}, deltaFrame...)...)
 		p.group = append(p.group, b)
 
@@ -116,7 +116,7 @@ func TestOrientationSurvives(t *testing.T) {
 	restored, repeated, last := frame(), frame(), frame()
 	publisher.receiveRTP(bytes.Clone(first), now, nil)
 	publisher.receiveRTP(bytes.Clone(last), now, nil)
-	publisher.receiveRTP(repeat(t, 1, repeated, 0x40, turned, 0x31, 9, 9), now, nil)
+	publisher.receiveRTP(repeat(t, 1, repeated, 0x40, turned(p.raw.seq-1), 0x31, 9, 9), now, nil)
 	publisher.receiveRTP(p.parity(t, 0b1101<<44, &publisher.media.Load().ext[video]), now, nil) // not over the repeated one
 	offset := publisher.to.to.Load().flows[video].seqOff
 	sent := down.sent(t, video)
@@ -129,7 +129,7 @@ func TestOrientationSurvives(t *testing.T) {
 			continue
 		}
 		seen++
-		if v := q.find(6); len(v) != 1 || v[0] != turned {
+		if v := q.find(6); len(v) != 1 || v[0] != turned(q.seq-offset) {
 			t.Errorf("packet %d has orientation %x", q.seq-offset, v)
 		}
 	}
@@ -148,11 +148,11 @@ func TestOrientationSurvives(t *testing.T) {
 	}
 	_, found := recoverFEC(t, parity.payload[1:], 21, received)
 	var q packet
-	if !q.parse(found) || q.seq-offset != want.seq || !bytes.Equal(q.find(6), []byte{turned}) {
+	if !q.parse(found) || q.seq-offset != want.seq || !bytes.Equal(q.find(6), []byte{turned(want.seq)}) {
 		t.Errorf("the subscriber restores %+v", q)
 	}
 	control(t, subscriber, now+time.Second, &rtcp.TransportLayerNack{MediaSSRC: 21, Nacks: []rtcp.NackPair{{PacketID: want.seq + offset}}})
-	if len(down.repairs) != 1 || !q.parse(down.repairs[0]) || !bytes.Equal(q.find(6), []byte{turned}) {
+	if len(down.repairs) != 1 || !q.parse(down.repairs[0]) || !bytes.Equal(q.find(6), []byte{turned(want.seq)}) {
 		t.Errorf("%d repairs, %+v", len(down.repairs), q)
 	}
 }
