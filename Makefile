@@ -11,6 +11,8 @@ RELAYFLAGS ?=
 CHURNFLAGS ?=
 LINT_VERSION := v2.15.0
 NODE_MODULES := web/node_modules/.package-lock.json
+# What it is to build on besides this machine.
+VET_SYSTEMS := darwin/amd64 windows/amd64 freebsd/amd64 linux/386 linux/arm64
 
 .PHONY: help
 help: ## List the targets
@@ -55,6 +57,12 @@ $(NODE_MODULES): web/package-lock.json
 lint: .tools/golangci-lint-$(LINT_VERSION) ## golangci-lint and gofmt
 	@test -z "$$(gofmt -l cmd matchmaker sfu signaling store web/*.go)" || { echo "not gofmt-ed:"; gofmt -l cmd matchmaker sfu signaling store web/*.go; exit 1; }
 	$< run ./...
+
+.PHONY: vet-all
+vet-all: ## go vet of everything, tests too, for the other systems (minutes at first, then seconds)
+	@for system in $(VET_SYSTEMS); do \
+	  echo "== $$system"; CGO_ENABLED=0 GOOS=$${system%/*} GOARCH=$${system#*/} $(GO) vet ./...; \
+	done
 
 .tools/golangci-lint-$(LINT_VERSION):
 	@mkdir -p .tools
@@ -127,7 +135,7 @@ quality: $(NODE_MODULES) build ## Calls on lossy, long and narrow links beside d
 	SMALLTALK_BIN=$(CURDIR)/bin/smalltalk npm run quality --prefix web/e2e -- $(QUALITY)
 
 .PHONY: ci
-ci: test lint e2e bench-next ## What continuous integration runs
+ci: test lint vet-all e2e bench-next ## What continuous integration runs
 
 .PHONY: clean
 clean: ## Remove what the targets made (not the data folder)

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"testing"
 	"time"
 )
@@ -59,6 +60,10 @@ func batch(t *testing.T, network, address string, segments bool) {
 	if unsent := sender.write(out[:]); unsent != 0 {
 		t.Fatalf("%d datagrams were refused", unsent)
 	}
+	// Each client has the sizes in an order of its own.
+	if got := sender.out.messages; got > burstSize*2/3 && sender.out.segments || got < burstSize && !sender.out.segments {
+		t.Errorf("%d datagrams went out in %d messages", burstSize, got)
+	}
 	for i, conn := range readers {
 		reader := newBatchConn(conn)
 		want := i
@@ -80,6 +85,54 @@ func batch(t *testing.T, network, address string, segments bool) {
 		})
 		if want < burstSize || !errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Fatalf("after datagram %d: %v", want, err)
+		}
+	}
+}
+
+// TestRunsAreMerged: datagrams of one size to one client go to the kernel as one
+// message, with a shorter one at the end, whatever goes to others between them.
+func TestRunsAreMerged(t *testing.T) {
+	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	sender := newBatchConn(conn).sending().(*multi)
+	if !sender.out.segments {
+		t.Skip("this kernel cuts no segments")
+	}
+	var to [2]*destination
+	for i := range to {
+		a := netip.MustParseAddrPort("127.0.0.1:9")
+		to[i] = &destination{addr: a, raw: newRawAddress(a, false)}
+	}
+	for name, c := range map[string]struct {
+		sizes []int // below 0: to the other client
+		want  []int // datagrams in each message
+	}{
+		"one run":          {[]int{1100, 1100, 1100, 1100}, []int{4}},
+		"a shorter end":    {[]int{1100, 1100, 1099}, []int{3}},
+		"two runs":         {[]int{1100, 1100, 900, 900}, []int{3, 1}},
+		"growing":          {[]int{40, 41, 42}, []int{1, 1, 1}},
+		"two clients":      {[]int{1100, -900, 1100, -900, 1100, -20}, []int{3, 3}},
+		"too long for one": {slices.Repeat([]int{1400}, 50), []int{maxSegmented / 1400, 50 - maxSegmented/1400}},
+		"too many for one": {slices.Repeat([]int{10}, burstSize), []int{min(maxSegments, burstSize)}},
+	} {
+		out := make([]slotOut, len(c.sizes))
+		for i, n := range c.sizes {
+			if out[i].to, out[i].n = to[0], n; n < 0 {
+				out[i].to, out[i].n = to[1], -n
+			}
+		}
+		if unsent := sender.write(out); unsent != 0 {
+			t.Errorf("%s: %d datagrams were refused", name, unsent)
+		}
+		var got []int
+		for _, chain := range sender.out.chains[:sender.out.messages] {
+			got = append(got, chain.count)
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s: went out as %v, want %v", name, got, c.want)
 		}
 	}
 }

@@ -81,10 +81,12 @@
 // it; what both read is atomic. On the fast plane one goroutine at a time is
 // both: who comes second in the same instant is dropped. rooms.go has the one lock of the wiring; it is
 // never on a packet's way, and under it nothing is sent. peer.go has the
-// connection's life, offer.go and negotiate.go its SDP.
+// connection's life, offer.go and negotiate.go its SDP. What is counted is atomic
+// (stats.go, streamstats.go, planestats.go); of that meter.go makes bitrates and
+// pairs.go both sides of a call for whoever asks.
 //
 // The files rtp, extension, keyframe, codec, receive, loss, restore, ring, rtx, red, fec,
-// rewrite, span, gate, route, rooms, arrivals, transportcc, wide, backlog, report,
+// rewrite, span, gate, route, rooms, arrivals, transportcc, wide, backlog, report, meter,
 // keyrequest, estimate and police know nothing of Pion; leg, uplink and control
 // use its RTCP packets; lane its SRTP contexts; the others are what binds them to
 // its PeerConnection.

@@ -42,6 +42,7 @@ type leg struct {
 	up      uplink           // media goroutine, but for what is atomic
 	down    [kinds]downTrack // see there
 	count   counters         // anybody
+	meter   meter            // anybody
 	// number is the last transport-wide number that was sent to the peer; the
 	// wired route's.
 	number uint16

@@ -15,9 +15,10 @@ var errNotNegotiated = errors.New("no codec in common with the server")
 // because Pion keeps the result of the negotiation in it.
 func mediaEngine() (*webrtc.MediaEngine, error) {
 	m := &webrtc.MediaEngine{}
+	// Its parameters are wishes of who receives (RFC 7587 section 6.1), and the
+	// client's are answered as they came. One of our own would refuse all others.
 	opus := webrtc.RTPCodecParameters{PayloadType: 111, RTPCodecCapability: webrtc.RTPCodecCapability{
 		MimeType: webrtc.MimeTypeOpus, ClockRate: 48000, Channels: 2,
-		SDPFmtpLine:  "minptime=10;useinbandfec=1",
 		RTCPFeedback: []webrtc.RTCPFeedback{{Type: "transport-cc"}},
 	}}
 	repeated := webrtc.RTPCodecParameters{PayloadType: 63, RTPCodecCapability: webrtc.RTPCodecCapability{

@@ -261,9 +261,11 @@ func (p *Peer) State() (state string, changed <-chan struct{}) {
 // and everything that belonged to it has ended.
 func (p *Peer) Done() <-chan struct{} { return p.done }
 
-// Stats returns the peer's counters.
+// Stats returns the peer's counters, and what of its connection only the server
+// knows: the way and the plane that it takes, and how each hop does.
 func (p *Peer) Stats() PeerStats {
 	s := p.leg.count.snapshot()
+	s.ReceiveBitrate, s.SendBitrate = p.leg.meter.read(p.engine.now(), s.BytesReceived, s.BytesSent)
 	s.RTT = time.Duration(p.leg.rtt.Load())
 	s.Estimate = p.leg.estimate.Load()
 	s.Path = p.path()

@@ -1,13 +1,17 @@
 package sfu
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/netip"
 	"runtime"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -95,10 +99,18 @@ func TestCaptureIsWiped(t *testing.T) {
 }
 
 // TestFallBack: a connection that the fast plane cannot serve is served by
-// Pion, beside others that it can, and the two talk.
+// Pion, beside others that it can, and the two talk. The log has one line about it.
 func TestFallBack(t *testing.T) {
 	onlyFast(t)
-	e := newTestEngine(t)
+	conn, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log warnings
+	e, err := New(Config{UDP: []net.PacketConn{conn}, IncludeLoopback: true, MediaPlane: *testPlane, Logger: slog.New(&log)})
+	if err != nil {
+		t.Fatal(err)
+	}
 	a := newClient(t, e, clientConfig{})
 	a.waitState(stateConnected)
 	groups := e.plane.groups
@@ -124,6 +136,37 @@ func TestFallBack(t *testing.T) {
 	}
 	a.close()
 	b.close()
+	if err := e.Close(); err != nil {
+		t.Error(err)
+	}
+	if got := log.lines(); len(got) != 1 || got[0] != "a connection takes the slow media plane" {
+		t.Errorf("the log has %q", got)
+	}
+}
+
+// warnings is a log that keeps what an operator should see.
+type warnings struct {
+	mu   sync.Mutex
+	list []string
+}
+
+func (w *warnings) Enabled(_ context.Context, l slog.Level) bool { return l >= slog.LevelWarn }
+func (w *warnings) WithAttrs([]slog.Attr) slog.Handler           { return w }
+func (w *warnings) WithGroup(string) slog.Handler                { return w }
+
+func (w *warnings) Handle(_ context.Context, r slog.Record) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.list = append(w.list, r.Message)
+
+	return nil
+}
+
+func (w *warnings) lines() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+
+	return slices.Clone(w.list)
 }
 
 // TestPionSendsNoMedia: what Pion would send to a client of the fast plane goes

@@ -278,6 +278,8 @@ func (r *route) probe(p *packet, seq int64, now time.Duration, via *burst) bool 
 	p.ts += f.tsOff
 	b, numbered := r.header(p, video, playoutNone, now)
 	if !numbered {
+		d.repairs.seq-- // it goes to the next
+
 		return false
 	}
 	if len(p.payload) > 0 {

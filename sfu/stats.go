@@ -40,13 +40,17 @@ type Dropped struct {
 type PeerStats struct {
 	PacketsReceived, BytesReceived uint64 // RTP from the peer, with headers
 	PacketsSent, BytesSent         uint64 // RTP to the peer, with headers
-	PacketsLost                    uint64 // video packets of the uplink that were asked for in vain
-	NACKsSent, NACKsReceived       uint64 // sequence numbers asked for
-	Retransmitted, Recovered       uint64 // sent again to the peer; repaired by the peer
-	KeyFrames                      uint64 // forwarded from the peer
-	KeyFrameRequests               uint64 // sent to the peer
-	PLIs                           uint64 // key frame requests from the peer
-	Estimate                       uint64 // bit/s the peer says it can receive; 0 is unknown
+	// ReceiveBitrate and SendBitrate are what of that came and went since the
+	// statistics were last asked for, by whoever, in bit/s; who asks again within
+	// a second gets the same as before. They are 0 at first, and in Stats.
+	ReceiveBitrate, SendBitrate uint64
+	PacketsLost                 uint64 // video packets of the uplink that were asked for in vain
+	NACKsSent, NACKsReceived    uint64 // sequence numbers asked for
+	Retransmitted, Recovered    uint64 // sent again to the peer; repaired by the peer
+	KeyFrames                   uint64 // forwarded from the peer
+	KeyFrameRequests            uint64 // sent to the peer
+	PLIs                        uint64 // key frame requests from the peer
+	Estimate                    uint64 // bit/s the peer says it can receive; 0 is unknown
 	// PacketsMissing is what of the peer's packets did not come as first sent,
 	// repaired or not; PacketsMissed what the peer says of ours.
 	PacketsMissing, PacketsMissed uint64

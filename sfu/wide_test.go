@@ -69,7 +69,7 @@ func TestWideFormat(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 2000 {
 		var w ccWriter
-		n, at := uint16(random.Uint32()), time.Duration(random.IntN(1<<40))
+		n, at := uint16(random.Uint32()), time.Duration(random.Int64N(1<<40))
 		want := []status{}
 		loss, late := random.Float64(), random.Float64()
 		for range 1 + random.IntN(2*ccStatuses) {

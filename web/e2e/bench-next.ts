@@ -2,14 +2,15 @@
  * How long it takes from the arrival of `match` to the new partner's first picture, among three Chromium clients on the real server, at
  * both ends of each switch. Measured for the product's way, one peer connection that survives partners, and beside it in the same run for
  * a fresh peer connection per partner. Then, with a picture that needs all the bits that it can get, how long it takes until they are
- * sent. Prints tables and JSON, which is also written to out/bench-next.json. Times decide nothing; a switch without a new picture within
- * 5 s fails. The number of switches of each kind is SWITCHES, by default 21.
+ * sent, and how much is sent before by who waits. Prints tables and JSON, which is also written to out/bench-next.json. It fails at a
+ * switch without a new picture within 5 s, if the full bitrate takes more than 3 s in the median at either end, and if who waits sends more
+ * than 100 kbit/s in the median. The number of switches of each kind is SWITCHES, by default 21.
  */
 import { mkdir, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import type { Browser, Page } from 'playwright-core'
 import { climb, type Climb } from './bench/climb.js'
-import type { BenchPage } from './bench/page.js'
+import type { BenchPage, Weight } from './bench/page.js'
 import { launch } from './lib/browser.js'
 import { bundle } from './lib/bundle.js'
 import { onPlane, Server } from './lib/server.js'
@@ -30,6 +31,10 @@ const patience = 5_000
 const dwellMs = 1_000
 /** How many switches are watched for the bitrate, for how long each, and how long a trickle has been sent before. */
 const climbs = { switches: 4, watchMs: 10_000, waitMs: 5_000 }
+/** The longest that the bitrate may take to rise, and the most that who waits may send, sound and picture with their headers; medians. */
+const most = { riseMs: 3_000, waitingKbps: 100 }
+/** An encoder takes a moment to slow down; what is sent while waiting is measured after that. */
+const slowMs = 2_000
 /** The server takes 6 offers of a session at once and then one each 5 s; a fresh connection costs one at each end. */
 const offers = { burst: 6, everyMs: 5_000 }
 
@@ -77,6 +82,10 @@ class Rider {
       patience,
     )
     return s?.picture ?? Infinity
+  }
+
+  weight(): Promise<Weight> {
+    return this.page.evaluate(() => bench.weight())
   }
 
   async climb(): Promise<Climb> {
@@ -135,16 +144,33 @@ async function once(mode: Mode, presser: Rider, left: Rider, waiting: Rider, tim
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
+/** How the bitrate rises at some switches, and what was sent before. */
+interface Rise {
+  presser: Climb[]
+  waiting: Climb[]
+  /** By who waits, in kbit/s. */
+  trickle: number[]
+}
+
+/** Has somebody wait, and returns what he sends meanwhile, in kbit/s. */
+async function wait(waiting: Rider): Promise<number> {
+  await pause(slowMs)
+  const before = await waiting.weight()
+  await pause(climbs.waitMs - slowMs)
+  const after = await waiting.weight()
+  return ((after.bytes - before.bytes) * 8) / (after.at - before.at)
+}
+
 /** How the bitrate rises at both ends of some switches: after Next, and from waiting. */
-async function rise(a: Rider, b: Rider, c: Rider): Promise<{ presser: Climb[]; waiting: Climb[] }> {
-  const seen: { presser: Climb[]; waiting: Climb[] } = { presser: [], waiting: [] }
+async function rise(a: Rider, b: Rider, c: Rider): Promise<Rise> {
+  const seen: Rise = { presser: [], waiting: [], trickle: [] }
   await a.queue()
   await b.page.evaluate(() => bench.client.join({ topics: ['general'] }))
   await until(() => a.phase(), (p) => p === 'call', 'the first call', patience)
   await c.queue()
   let [presser, left, waiting] = [a, b, c]
   for (let i = 0; i < climbs.switches; i++) {
-    await pause(climbs.waitMs)
+    seen.trickle.push(await wait(waiting))
     const before = await waiting.call()
     await presser.page.evaluate(() => bench.client.next())
     await until(() => waiting.call(), (call) => call !== before, 'the next call', patience)
@@ -192,6 +218,20 @@ function rising(end: string, list: readonly Climb[]): object {
   return { end, n, median, min, max, 'kbit/s': Math.round(quantile(list.map((c) => c.kbps), 0.5)) }
 }
 
+/** What of the bitrates is not as it should be. */
+function misses(r: Rise): string[] {
+  const list: string[] = []
+  for (const [end, climbs] of [['who pressed Next', r.presser], ['who waited', r.waiting]] as const) {
+    const ms = quantile(climbs.map((c) => c.ms), 0.5)
+    // Not a number is a miss, too.
+    if (!(ms <= most.riseMs)) list.push(`${end}: the full bitrate took ${Math.round(ms)} ms in the median, more than ${most.riseMs}`)
+  }
+  const kbps = quantile(r.trickle, 0.5)
+  if (!(kbps <= most.waitingKbps)) list.push(`who waits sends ${Math.round(kbps)} kbit/s in the median, more than ${most.waitingKbps}`)
+  if (!(kbps > 0)) list.push('who waits sends nothing: the encoder is not kept warm')
+  return list
+}
+
 const server = await Server.start()
 const browser = await launch()
 try {
@@ -213,17 +253,20 @@ try {
     { mode, end: 'who waited', ...summary(times[mode].waiting) },
     { mode, end: 'both', ...summary([...times[mode].presser, ...times[mode].waiting]) },
   ])
-  const failures = modes.flatMap((mode) => times[mode].failures.map((f) => `${labels[mode]}: ${f}`))
+  const waiting = { 'kbit/s': Math.round(quantile(rates.trickle, 0.5)), samples: rates.trickle.map(Math.round) }
+  const failures = [...modes.flatMap((mode) => times[mode].failures.map((f) => `${labels[mode]}: ${f}`)), ...misses(rates)]
   console.log('match to new picture, milliseconds')
   console.table(results.map((r) => ({ ...r, mode: labels[r.mode] })))
   console.log('match to 80 % of the later bitrate of the picture, milliseconds; and that bitrate')
   console.table(bitrate)
+  console.log(`who waits sends ${waiting['kbit/s']} kbit/s in all`)
   const samples = Object.fromEntries(modes.map((m) => [m, { presser: times[m].presser.map(Math.round), waiting: times[m].waiting.map(Math.round) }]))
-  const json = JSON.stringify({ unit: 'ms', what: 'match message to first frame of the new partner', switches, results, bitrate, samples, failures }, undefined, 1)
+  const json = JSON.stringify({ unit: 'ms', what: 'match message to first frame of the new partner', switches, results, bitrate, waiting, samples, failures }, undefined, 1)
   console.log(json)
   const out = fileURLToPath(new URL('./out', import.meta.url))
   await mkdir(out, { recursive: true })
   await writeFile(`${out}/bench-next${onPlane()}.json`, json + '\n')
+  for (const f of failures) console.log(`FAILED: ${f}`)
   process.exitCode = failures.length > 0 ? 1 : 0
 } finally {
   await browser.close()

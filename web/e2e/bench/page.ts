@@ -18,6 +18,12 @@ export interface Sent {
   bytes: number
 }
 
+/** What has been sent in all, sound and picture with their headers, in bytes, and when that was. */
+export interface Weight {
+  at: number
+  bytes: number
+}
+
 /** What the benchmark asks of a page. */
 export interface BenchPage {
   readonly client: Client
@@ -31,6 +37,7 @@ export interface BenchPage {
   peers(): number
   /** Everything that was sent of the picture since the last match. */
   sent(): readonly Sent[]
+  weight(): Promise<Weight>
 }
 
 declare global {
@@ -82,12 +89,26 @@ let sent: Sent[] = []
 /** A browser makes a new report for each question that comes 50 ms after the last one. */
 const everyMs = 100
 
+interface Outbound {
+  type: string
+  kind?: string
+  bytesSent?: number
+  headerBytesSent?: number
+}
+
+/** What is sent now, by stream. */
+async function outbound(): Promise<Outbound[]> {
+  const list: Outbound[] = []
+  if (client.pc instanceof RTCPeerConnection)
+    (await client.pc.getStats()).forEach((r: Outbound) => {
+      if (r.type === 'outbound-rtp') list.push(r)
+    })
+  return list
+}
+
 async function weigh(): Promise<void> {
   const into = sent
-  if (client.pc instanceof RTCPeerConnection)
-    (await client.pc.getStats()).forEach((r: { type: string; kind?: string; bytesSent?: number }) => {
-      if (r.type === 'outbound-rtp' && r.kind === 'video') into.push({ at: performance.now() - matchAt, bytes: r.bytesSent ?? 0 })
-    })
+  for (const r of await outbound()) if (r.kind === 'video') into.push({ at: performance.now() - matchAt, bytes: r.bytesSent ?? 0 })
 }
 setInterval(() => void weigh(), everyMs)
 
@@ -113,4 +134,8 @@ globalThis.bench = {
   last: () => last,
   peers: () => peers,
   sent: () => sent,
+  async weight() {
+    const list = await outbound()
+    return { at: performance.now(), bytes: list.reduce((sum, r) => sum + (r.bytesSent ?? 0) + (r.headerBytesSent ?? 0), 0) }
+  },
 }

@@ -7,6 +7,9 @@ import { fileURLToPath } from 'node:url'
 
 const repo = fileURLToPath(new URL('../../..', import.meta.url))
 
+/** What the server may pass media on by. */
+export type Plane = 'fast' | 'pion'
+
 /** How a server is started. */
 export interface ServerOptions {
   /** The words before the program's name. */
@@ -65,12 +68,13 @@ export class Server {
     return this.#log
   }
 
-  /**
-   * Whether every connection since the last start took the media plane that was asked for, by what the program says as it stops in order; the text says
-   * what it says.
-   */
+  /** Whether every connection since the last start took the media plane that the suite asks for; see `served`. */
   get plane(): [right: boolean, text: string] {
-    const asked = onPlane() === '-pion' ? 'pion' : 'fast'
+    return this.served(onPlane() === '-pion' ? 'pion' : 'fast')
+  }
+
+  /** Whether every connection since the last start took a media plane, by what the program says as it stops in order; the text says what it says. */
+  served(asked: Plane): [right: boolean, text: string] {
     const ended = [...this.#log.matchAll(/msg="media ended" fast=(\d+) pion=(\d+) fallen_back=(\d+) pion_media=(\d+)/g)].at(-1)
     const [text = 'nothing', fast, pion, back, stray] = ended ?? []
     const served = asked === 'fast' ? Number(fast) > 0 && pion === '0' : Number(pion) > 0 && fast === '0'
@@ -111,7 +115,8 @@ export class Server {
   async #end(signal: NodeJS.Signals): Promise<void> {
     const child = this.#child
     if (!child || child.exitCode !== null || child.signalCode !== null) return
-    const gone = new Promise((resolve) => child.once('exit', resolve))
+    // Not before all that it has written is there.
+    const gone = new Promise((resolve) => child.once('close', resolve))
     child.kill(signal)
     await gone
   }

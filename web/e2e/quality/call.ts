@@ -36,7 +36,7 @@ export interface Recording {
   readonly to: number
   /** When the link was narrow. */
   readonly cut?: { readonly from: number; readonly to: number }
-  /** The media plane that our server says it used; empty if it says nothing. */
+  /** The media plane that our server used for both ends; empty where it carried nothing. */
   readonly plane: string
   /** How much of this machine's processors was in use, from 0 to 1. A call on a busy machine says little. */
   readonly busy: number
@@ -56,26 +56,30 @@ export function lengthMs(cell: Cell, seconds: number): number {
   return seconds * 1000 + (cell.cut ? cutMs : 0)
 }
 
-/** Has two people talk over a system in a cell. */
+/** Has two people talk over a system in a cell. It fails if our server served one of them by another plane than the system's. */
 export async function call(s: Setting, system: System, cell: Cell, seconds: number): Promise<Recording> {
   await s.links.set(cell)
   const flags = ['--cert', join(s.folder, 'cert.pem'), '--key', join(s.folder, 'key.pem'), ...system.flags]
   const server = await Server.start(s.bin, { within: within(serverSpace), listen: ':443', flags })
   const relay = await system.relay?.start(s.folder)
   let pair: Pair | undefined
+  let recorded: Omit<Recording, 'plane'>
   try {
     pair = await open(s)
     await meet(system, pair)
-    const recording = await record(s, cell, seconds, pair)
+    recorded = await record(s, cell, seconds, pair)
     const bad = server.log.split('\n').find((l) => /level=ERROR|panic/.test(l))
     if (bad !== undefined) throw new Error(`the server complains: ${bad}`)
-    if (!system.name.startsWith('ours')) return { ...recording, plane: '' }
-    return { ...recording, plane: /msg="media plane" fast=true/.test(server.log) ? 'fast' : /msg="media plane"/.test(server.log) ? 'pion' : '' }
   } finally {
     for (const tab of pair ?? []) await Promise.allSettled([tab.ask(() => quality.close()), tab.close()])
     await relay?.stop()
     await server.stop()
   }
+  if (!system.plane) return { ...recorded, plane: '' }
+  // The server says so when it stops.
+  const [right, text] = server.served(system.plane)
+  if (!right) throw new Error(`the media took another plane: ${text}`)
+  return { ...recorded, plane: system.plane }
 }
 
 async function open(s: Setting): Promise<Pair> {

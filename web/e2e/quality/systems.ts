@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import type { Plane } from '../lib/server.js'
 import type { Tab } from '../netlab/tab.js'
 import { coturn } from './coturn.js'
 import type { BareOptions } from './page/bare.js'
@@ -14,6 +15,8 @@ export interface System {
   readonly name: string
   /** More flags of our server, which serves the pages of every system. */
   readonly flags: readonly string[]
+  /** The media plane of our server that every connection of a call has to take, where the media goes through our server. */
+  readonly plane?: Plane
   /** The program that passes the media on, where that is neither our server nor nobody. */
   readonly relay?: typeof coturn
   /** Has the two begin their call. */
@@ -21,8 +24,9 @@ export interface System {
 }
 
 /** The product: its own SDK and its own server. */
-function ours(name: string, flags: readonly string[] = []): System {
-  return { name, flags, begin: async (pair) => void (await Promise.all(pair.map((tab) => tab.ask(() => quality.join())))) }
+function ours(plane: Plane): System {
+  const flags = ['--media-plane', plane]
+  return { name: `ours-${plane}`, flags, plane, begin: async (pair) => void (await Promise.all(pair.map((tab) => tab.ask(() => quality.join())))) }
 }
 
 /** Browser to browser; descriptions are carried by hand. */
@@ -42,7 +46,7 @@ const others: readonly System[] = [
 ]
 
 /** The product, once for each media plane. */
-const products = ['fast', 'pion'].map((plane) => ours(`ours-${plane}`, ['--media-plane', plane]))
+const products = (['fast', 'pion'] as const).map(ours)
 
 /** The systems of these names, or all; those that cannot be had here are left out with a line. */
 export function choose(names: readonly string[]): System[] {
