@@ -27,10 +27,9 @@ type duel struct {
 	o      *oracle
 	now    time.Duration
 
-	rooms   map[store.UserID]store.UserID // who talks to whom
-	digest  string
-	seen    map[string]int
-	blocked map[[2]store.UserID]bool
+	rooms  map[store.UserID]store.UserID // who talks to whom
+	digest string
+	seen   map[string]int
 }
 
 func newDuel(t testing.TB, people int, hold time.Duration) *duel {
@@ -77,7 +76,7 @@ func (d *duel) asking(e []byte) asking {
 		}
 		a.Private = e[9]%16 == 0 && a.Partner != u
 	}
-	a.waited = max(0, time.Duration(e[11])-170) * time.Second / 4
+	a.waited = time.Second / 4 * time.Duration(max(0, int(e[11])-170))
 	return a
 }
 

@@ -177,6 +177,20 @@ func (b *bench) drain() (rate float64, longest time.Duration) {
 	return float64(pairs) / time.Since(start).Seconds(), longest
 }
 
+// rareCrowd measures with n people in line who may not meet each other; all of them must be there if so. Their memory is given back.
+func rareCrowd(t *testing.T, n, arrivals int, all bool) (perTicket float64, fill time.Duration, took, blocked times) {
+	t.Helper()
+	b := &bench{c: newCrowdMaker(), l: newLine(15*time.Second, 0)}
+	start := time.Now()
+	perTicket = b.fill(n, b.c.rare)
+	fill = time.Since(start) / time.Duration(n)
+	if all && b.l.waiting() != n {
+		t.Fatalf("%d of %d wait", b.l.waiting(), n)
+	}
+	took = b.arrivals(arrivals)
+	return perTicket, fill, took, b.blocked(t)
+}
+
 // TestBenchTable measures the decision alone: no goroutine of Find, no lock, no room, no disk.
 func TestBenchTable(t *testing.T) {
 	sizes := []int{1000, 100_000, 1_000_000}
@@ -189,16 +203,7 @@ func TestBenchTable(t *testing.T) {
 	fmt.Fprintf(&out, "%9s |%10s %9s %9s %9s %9s %11s |%4s %5s |%10s %9s |%9s %8s %8s\n",
 		"in line", "mean", "p50", "p99", "p99.9", "max", "fill", "rare", "Zipf", "p50", "p99", "pairs/s", "longest", "left")
 	for _, n := range sizes {
-		rare := &bench{c: newCrowdMaker(), l: newLine(15*time.Second, 0)}
-		start := time.Now()
-		perRare := rare.fill(n, rare.c.rare)
-		fill := time.Since(start) / time.Duration(n)
-		if n == sizes[len(sizes)-1] && rare.l.waiting() != n {
-			t.Fatalf("%d of %d wait", rare.l.waiting(), n)
-		}
-		took := rare.arrivals(arrivals)
-		blocked := rare.blocked(t)
-		rare = nil
+		perRare, fill, took, blocked := rareCrowd(t, n, arrivals, n == sizes[len(sizes)-1])
 		zipf := &bench{c: newCrowdMaker(), l: newLine(15*time.Second, time.Hour)}
 		perZipf := zipf.fill(n, zipf.c.common)
 		rate, longest := zipf.drain()

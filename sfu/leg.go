@@ -211,26 +211,13 @@ func (l *leg) receive(m *media, pl *payload, p *packet, r *route, now time.Durat
 	seq, v := s.loss.receive(p.seq, now)
 	switch v {
 	case duplicate:
-		if repaired && r != nil && r.probe(p, seq, now, via) {
-			return true
-		}
-		l.count.dropped[dropDuplicate].Add(1)
-		if !repaired && l.up.restorer.overtaken(pl.codec.kind(), seq) {
-			s.reception.record(seq, p.ts, now)
-			s.repaired.Add(-1)
-		}
-
-		return false
+		return l.receiveAgain(s, repaired, p, seq, r, now, via)
 	case stale:
 		l.count.dropped[dropStale].Add(1)
 
 		return false
 	case first:
-		s.reception = reception{clock: pl.codec.clock()}
-		l.forget(pl.codec.kind())
-		if r != nil {
-			r.restart(pl.codec.kind(), now)
-		}
+		l.begin(s, pl.codec, r, now)
 	case late, fresh:
 	}
 	if !repaired {
@@ -243,6 +230,31 @@ func (l *leg) receive(m *media, pl *payload, p *packet, r *route, now time.Durat
 	}
 
 	return l.pass(r, p, seq, pl.codec, now, via)
+}
+
+// begin is called when a stream of the peer begins, for the first time or anew.
+func (l *leg) begin(s *stream, c codec, r *route, now time.Duration) {
+	s.reception = reception{clock: c.clock()}
+	l.forget(c.kind())
+	if r != nil {
+		r.restart(c.kind(), now)
+	}
+}
+
+// receiveAgain takes a packet that has come before: a repeat, which probes the
+// path or is for the partner, or what the network has doubled, or what only its
+// parity was quicker than.
+func (l *leg) receiveAgain(s *stream, repaired bool, p *packet, seq int64, r *route, now time.Duration, via *burst) (numbered bool) {
+	if repaired && r != nil && r.probe(p, seq, now, via) {
+		return true
+	}
+	l.count.dropped[dropDuplicate].Add(1)
+	if !repaired && s == &l.up.streams[video] && l.up.restorer.overtaken(seq) {
+		s.reception.record(seq, p.ts, now)
+		s.repaired.Add(-1)
+	}
+
+	return false
 }
 
 // repaired counts a packet of video that came otherwise than as it was first

@@ -137,8 +137,8 @@ func (s *restorer) place() *pending {
 
 // overtaken reports whether the packet, which has come, had been taken for lost
 // and brought back by the parity that overtook it. It may be called on nil.
-func (s *restorer) overtaken(k kind, seq int64) bool {
-	if s == nil || k != video || seq <= 0 {
+func (s *restorer) overtaken(seq int64) bool {
+	if s == nil || seq <= 0 {
 		return false
 	}
 	p := &s.packets[seq%restoreSize]

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"math/bits"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -92,7 +93,7 @@ func TestParityRestoresTheUplink(t *testing.T) {
 					odd |= 1 << (47 - i)
 				}
 			}
-			coming := append(p.group[:n:n], p.parity(t, even, e), p.parity(t, odd, e))
+			coming := slices.Concat(p.group, [][]byte{p.parity(t, even, e), p.parity(t, odd, e)})
 			coming[2*random.IntN((n+1)/2)] = nil
 			coming[1+2*random.IntN(n/2)] = nil
 			if round%3 == 0 { // and the network swaps neighbours

@@ -85,11 +85,11 @@ type seenFlow struct {
 	tsOff  uint32
 	sent   map[uint16][]byte // what came, by number
 
-	base, received, lost int64 // for receiver reports, as RFC 3550 counts
-	got                  map[int64]bool
-	told                 int64 // what was last reported as lost
-	reported             int   // the wiring that was last reported on
-	echo                 echo  // the last sender report
+	base, received int64 // for receiver reports, as RFC 3550 counts
+	got            map[int64]bool
+	told           int64 // what was last reported as lost
+	reported       int   // the wiring that was last reported on
+	echo           echo  // the last sender report
 }
 
 // echo is a sender report as the subscriber and as the publisher know it: the

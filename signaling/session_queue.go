@@ -317,7 +317,7 @@ func roundWait(d time.Duration) time.Duration {
 	case d <= 10*time.Minute:
 		step = 30 * time.Second
 	}
-	return max((d+step-1)/step*step, step)
+	return max((d + step - 1).Truncate(step), step)
 }
 
 func widenedNames(w matchmaker.Widening) (names []string) {

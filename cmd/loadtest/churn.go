@@ -126,9 +126,7 @@ func (c *churner) enter(ctx context.Context) (err error) {
 func (c *churner) live(ctx context.Context) error {
 	wants := c.wants()
 	// Nobody begins at the same moment.
-	if sleep(ctx, time.Duration(c.rnd.Float64()*float64(c.talk))) != nil {
-		return nil
-	}
+	_ = sleep(ctx, time.Duration(c.rnd.Float64()*float64(c.talk))) // the loop sees the end
 	for ctx.Err() == nil {
 		if err := c.join(ctx, wants); err != nil {
 			return err
@@ -233,7 +231,7 @@ func (c *churner) goAway(ctx context.Context) error {
 		m, err := c.line.next(ctx)
 		switch {
 		case ctx.Err() != nil:
-			return nil
+			return nil //nolint:nilerr // the run is over
 		case err != nil:
 			return err
 		case m.Type == "error":

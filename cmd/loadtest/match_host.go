@@ -82,7 +82,7 @@ var errNoMedia = errors.New("this server has no media")
 
 func startMatchServer(ctx context.Context) (_ *matchServer, err error) {
 	s := &matchServer{serving: make(chan error, 1)}
-	defer func() {
+	defer func() { //nolint:contextcheck // it has to be closed when ctx has ended, too
 		if err != nil {
 			err = errors.Join(err, s.close())
 		}
@@ -179,7 +179,7 @@ func runMatchHost(ctx context.Context, in io.Reader, out io.Writer) (err error) 
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, s.close()) }()
+	defer func() { err = errors.Join(err, s.close()) }() //nolint:contextcheck // as above
 	orders, replies := json.NewDecoder(in), json.NewEncoder(out)
 	if err := replies.Encode(matchReply{URL: s.url}); err != nil {
 		return err
