@@ -198,10 +198,7 @@ func removeEntry(tx *bbolt.Tx, id UserID, key []byte) error {
 		}
 		return device == nil
 	})
-	if device == nil {
-		return nil
-	}
-	return b.Delete(device)
+	return b.Delete(device) // nothing, if there is none
 }
 
 // removeTokens removes all tokens of a user, and their entries in the lists.
