@@ -173,7 +173,9 @@ func (s *Server) newGuest(name string, addr netip.Prefix, now time.Time) (store.
 	user := store.User{ID: store.NewUserID(), Name: guestName(name), Guest: true, Created: now}
 	token, err := s.storeGuest(user, now)
 	if err != nil {
-		s.log.Error("make a guest", "err", err)
+		if s.guestless.due(now) {
+			s.log.Error("make a guest (said once a minute at most)", "err", err)
+		}
 		return store.User{}, "", errInternal
 	}
 	s.stats.guests.Add(1)

@@ -229,9 +229,25 @@ func (s *Server) handleHealth(c echo.Context) error {
 	return c.JSON(http.StatusOK, map[string]string{"status": "ok"})
 }
 
+// readiness is the answer of GET /readyz.
+type readiness struct {
+	Status  string `json:"status"`
+	Code    string `json:"code,omitempty"`
+	Message string `json:"message,omitempty"`
+}
+
+// handleReady says whether the server takes people. One that cannot write to its disk is ready all the same, and says that it is not
+// well: its calls go on, who comes back is let in, and there is no other server that a load balancer could send people to. Whoever
+// watches by the status alone asks with strict.
 func (s *Server) handleReady(c echo.Context) error {
 	if s.stopping() {
 		return errDraining
 	}
-	return c.JSON(http.StatusOK, map[string]string{"status": "ready"})
+	if s.cfg.DB.Writable() == nil {
+		return c.JSON(http.StatusOK, readiness{Status: "ready"})
+	}
+	if strict, err := strconv.ParseBool(c.QueryParam("strict")); err == nil && strict {
+		return errStorageFailing
+	}
+	return c.JSON(http.StatusOK, readiness{"degraded", errStorageFailing.Code, errStorageFailing.Message})
 }

@@ -35,7 +35,7 @@ func (s *Server) handleWS(c echo.Context) error {
 		return errDraining
 	}
 	defer s.work.Done()
-	conn, err := accept(c.Response(), r)
+	conn, err := accept(c.Response(), r, &s.stats.matchSent)
 	if err != nil {
 		s.log.Debug("upgrade to WebSocket", "err", err) // the reply is written
 		return nil
@@ -66,7 +66,7 @@ func (s *Server) refuse(c *conn, re string, fail *failure) {
 	if err != nil {
 		s.log.Error("encode an error", "err", err)
 	} else {
-		c.send(b)
+		c.send(frame{b: b})
 	}
 	c.close(fail.closeCode())
 }
@@ -87,7 +87,7 @@ func (s *Server) handshake(c *conn, cred credentials) (re string, fail *failure)
 	if fail != nil {
 		return re, fail
 	}
-	return re, s.admit(attachment{conn: c, host: cred.host, re: re, token: token}, user, hello.Resume)
+	return re, s.admit(attachment{conn: c, host: cred.host, re: re, token: token, pair: hello.Pair}, user, hello.Resume)
 }
 
 func (s *Server) awaitHello(c *conn) (*helloMsg, string, *failure) {

@@ -50,6 +50,7 @@ type settings struct {
 	STUN          []string `name:"stun" default:"${stun}" placeholder:"HOST:PORT" help:"STUN servers to ask for the public address when this machine has only private ones; off asks nobody. Default: ${stun}."`
 
 	Topics     []string      `default:"${topics}" help:"Topics that people can pick, in this order. Write ID=NAME to choose a topic's ID yourself (it is in links)."`
+	FreeTopics bool          `default:"true" negatable:"" help:"Let people name topics beside these, too; no list shows them."`
 	Origin     []string      `placeholder:"URL" help:"More web origins that may connect with a browser's cookie, such as https://chat.example.org. The server's own host always may, except a plain http name other than localhost that reaches a loopback address."`
 	Guests     bool          `default:"true" negatable:"" help:"Let people in without an account. There are no accounts yet: with --no-guests nobody gets in."`
 	MaxClients int           `default:"2000" help:"How many people may be connected at once."`
