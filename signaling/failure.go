@@ -36,6 +36,7 @@ const (
 	codeInvite             = "invite_required"
 	codePasskey            = "passkey_rejected"
 	codeLimit              = "limit_reached"
+	codeLastWayIn          = "last_way_in"
 	codeBlocked            = "blocked"
 	codeBusy               = "busy"
 )
@@ -133,6 +134,10 @@ var (
 	errHasAccount      = &failure{Code: codeHasAccount, Message: "You have an account already. Log out first.", Retry: retryNever}
 	errInvite          = &failure{Code: codeInvite, Message: "Signing up here takes an invitation that is still good.", Retry: retryNever}
 	errPasskey         = &failure{Code: codePasskey, Message: "This passkey was not accepted.", Retry: retrySame}
+	errNoGuests        = &failure{Code: codeUnauthorized, Message: "This server needs an account.", Retry: retryNever}
+	errTooMany         = &failure{Code: codeLimit, Message: "There are as many of these as there may be.", Retry: retryNever}
+	errLastWayIn       = &failure{Code: codeLastWayIn, Message: "Without this you could not log in any more. Set a password first.", Retry: retryNever}
+	errNoPasskeys      = &failure{Code: codePasskey, Message: "Passkeys take a domain name; this address has none.", Retry: retryNever}
 	errNotFound        = &failure{Code: codeNotFound, Message: "There is nothing here.", Retry: retryNever}
 
 	errNotYours = unauthorized("This session cannot be resumed.")
@@ -199,7 +204,7 @@ func (f *failure) status() int {
 		return http.StatusUnauthorized
 	case codeConfirm, codeAccountRequired, codeInvite, codeBlocked:
 		return http.StatusForbidden
-	case codeUsernameTaken, codeHasAccount, codeLimit:
+	case codeUsernameTaken, codeHasAccount, codeLimit, codeLastWayIn:
 		return http.StatusConflict
 	case codeRateLimited:
 		return http.StatusTooManyRequests

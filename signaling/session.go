@@ -19,12 +19,15 @@ const mailbox = 64
 
 // session is one client's conversation with the server. It outlives a lost WebSocket for the
 // grace time. All fields below the channels belong to run; other goroutines use takeOver,
-// evict and post, and wait on released.
+// evict, tell and post, and wait on released.
 type session struct {
 	srv  *Server
 	id   store.SessionID
 	user store.User
 	log  *slog.Logger
+
+	device store.DeviceID  // whose token this is; the hub's mu guards it
+	whoami chan store.User // who the user is now
 
 	attaching chan attachment
 	evicted   chan *failure
@@ -75,6 +78,7 @@ type attachment struct {
 	host   string // under which the client reached us
 	re     string // id of the hello
 	token  string // of a new guest
+	device store.DeviceID
 	seq    uint64 // of the resume token
 	result chan<- *failure
 }
@@ -85,6 +89,7 @@ func newSession(srv *Server, user store.User) *session {
 		srv: srv, id: store.NewSessionID(), user: user,
 		attaching: make(chan attachment),
 		evicted:   make(chan *failure, 1),
+		whoami:    make(chan store.User, 1),
 		mail:      make(chan mail, mailbox),
 		released:  make(chan struct{}),
 		phase:     phaseIdle,
@@ -129,6 +134,21 @@ func (s *session) evict(why *failure) {
 	}
 }
 
+// tell lets the session know of another name or of an account. It does not wait: only the last counts.
+func (s *session) tell(user store.User) {
+	for {
+		select {
+		case s.whoami <- user:
+			return
+		default:
+		}
+		select {
+		case <-s.whoami: // an older one that nobody has seen
+		default:
+		}
+	}
+}
+
 // run is the session: it alone reads and changes its state.
 func (s *session) run(first attachment) {
 	s.log.Info("session begins", "guest", s.user.Guest)
@@ -159,6 +179,8 @@ func (s *session) run(first attachment) {
 			s.stopTyping()
 		case why := <-s.evicted:
 			s.handleEvicted(why)
+		case user := <-s.whoami:
+			s.user = user // its partner knows the name from the match on; the next one is told the new one
 		case <-s.srv.stop:
 			s.handleStop()
 		}

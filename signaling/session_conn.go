@@ -107,6 +107,7 @@ func (s *session) handleAttach(a attachment) {
 // attach makes the connection the session's own and tells the client where it is.
 func (s *session) attach(a attachment, resumed bool) {
 	s.conn = a.conn
+	s.srv.hub.place(s, a.device)
 	if s.grace != nil {
 		s.grace.Stop()
 		s.grace = nil
