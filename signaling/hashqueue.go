@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	// maxHashWaiting is how many may wait for their hash in all. Two cores have done with that many in about two seconds.
-	maxHashWaiting = 64
+	// waitingEach is how many may wait for each hash that runs: a core has done with that many in about a second.
+	waitingEach = 24
 	// maxHashOfOne is how many of them one address may have. Where many people share one, the others try again.
 	maxHashOfOne = 16
 	// hashRetry is when to try again after being turned away.
@@ -21,6 +21,7 @@ const (
 // the address that has most in it goes. Safe for concurrent use.
 type hashQueue struct {
 	limit int // that run at a time
+	most  int // that wait
 
 	mu      sync.Mutex // guards what follows
 	running int
@@ -36,7 +37,7 @@ type hashTurn struct {
 }
 
 func newHashQueue(limit int) *hashQueue {
-	return &hashQueue{limit: limit, lines: map[netip.Prefix][]*hashTurn{}}
+	return &hashQueue{limit: limit, most: waitingEach * limit, lines: map[netip.Prefix][]*hashTurn{}}
 }
 
 // do runs f in its turn, or says that there are too many. It returns errCancelled when ctx ends first.
@@ -77,7 +78,7 @@ func (q *hashQueue) enter(addr netip.Prefix) *hashTurn {
 	if len(q.lines[addr]) >= maxHashOfOne {
 		return nil
 	}
-	if q.waiting >= maxHashWaiting && !q.makeRoom(addr) {
+	if q.waiting >= q.most && !q.makeRoom(addr) {
 		return nil
 	}
 	if len(q.lines[addr]) == 0 {

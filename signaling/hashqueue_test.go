@@ -21,7 +21,7 @@ type hashers struct {
 	*hashQueue
 	work    sync.WaitGroup
 	atOnce  atomic.Int32
-	most    atomic.Int32
+	peak    atomic.Int32
 	refused atomic.Int32
 
 	mu   sync.Mutex // guards done
@@ -32,7 +32,7 @@ func (h *hashers) hash(ctx context.Context, addr netip.Prefix, name string) {
 	h.work.Go(func() {
 		fail := h.do(ctx, addr, func() {
 			n := h.atOnce.Add(1)
-			h.most.Store(max(h.most.Load(), n))
+			h.peak.Store(max(h.peak.Load(), n))
 			time.Sleep(time.Second)
 			h.atOnce.Add(-1)
 			h.mu.Lock()
@@ -63,8 +63,8 @@ func TestHashFlood(t *testing.T) {
 		if at < 0 || at > 4 {
 			t.Errorf("the person came after %d others", at)
 		}
-		if h.most.Load() != 2 || time.Since(began) > 10*time.Second {
-			t.Errorf("%d at once, all done after %v", h.most.Load(), time.Since(began))
+		if h.peak.Load() != 2 || time.Since(began) > 10*time.Second {
+			t.Errorf("%d at once, all done after %v", h.peak.Load(), time.Since(began))
 		}
 		if h.running != 0 || h.waiting != 0 || len(h.lines) != 0 || len(h.order) != 0 {
 			t.Errorf("left: %d running, %d waiting, %d lines, %d in order", h.running, h.waiting, len(h.lines), len(h.order))
@@ -79,12 +79,12 @@ func TestHashFloodOfMany(t *testing.T) {
 		for i := range 10 * maxHashOfOne {
 			h.hash(t.Context(), addrOf(i%10), fmt.Sprint("flood ", i))
 		}
-		if h.waiting != maxHashWaiting {
-			t.Fatalf("%d wait, want %d", h.waiting, maxHashWaiting)
+		if h.waiting != h.hashQueue.most {
+			t.Fatalf("%d wait, want %d", h.waiting, h.hashQueue.most)
 		}
 		before := h.refused.Load()
 		h.hash(t.Context(), addrOf(99), "person")
-		if h.waiting != maxHashWaiting || h.refused.Load() != before+1 {
+		if h.waiting != h.hashQueue.most || h.refused.Load() != before+1 {
 			t.Errorf("%d wait, %d more were refused", h.waiting, h.refused.Load()-before)
 		}
 		h.work.Wait()
@@ -101,7 +101,7 @@ func TestHashLineIsBounded(t *testing.T) {
 		for i := range 1000 {
 			h.hash(t.Context(), addrOf(i), "x")
 		}
-		if h.waiting != maxHashWaiting || h.refused.Load() != 1000-2-maxHashWaiting {
+		if h.waiting != h.hashQueue.most || int(h.refused.Load()) != 1000-2-h.hashQueue.most {
 			t.Errorf("%d wait, %d refused", h.waiting, h.refused.Load())
 		}
 		h.work.Wait()

@@ -22,9 +22,6 @@ func (s *Server) handlePasskeyOptions(c echo.Context) error {
 	if fail := readJSON(c, &body); fail != nil {
 		return fail
 	}
-	if passkeyHost(c.Request()) == "" {
-		return errNoPasskeys
-	}
 	var (
 		plan ceremony
 		who  *keyholder
@@ -37,6 +34,9 @@ func (s *Server) handlePasskeyOptions(c echo.Context) error {
 	}
 	if fail != nil {
 		return fail
+	}
+	if passkeyHost(c.Request()) == "" {
+		return errNoPasskeys
 	}
 	plan.Origin = pageOrigin(c.Request())
 	party, err := relyingParty(plan.Origin)
@@ -155,7 +155,7 @@ func (s *Server) ceremonyCaller(c echo.Context, done *ceremony) (caller, *failur
 func (s *Server) register(done *ceremony, body *passkeyBody) (store.Passkey, *failure) {
 	parsed, err := protocol.ParseCredentialCreationResponseBytes(body.Credential)
 	if err != nil {
-		return store.Passkey{}, s.passkeyFailure(err)
+		return store.Passkey{}, errPasskey // it is no credential
 	}
 	party, err := relyingParty(done.Origin)
 	if err != nil {
@@ -251,7 +251,7 @@ func (s *Server) handlePasskeyLogIn(c echo.Context) error {
 func (s *Server) byPasskey(done *ceremony, body *passkeyLogInBody) (store.User, *failure) {
 	parsed, err := protocol.ParseCredentialRequestResponseBytes(body.Credential)
 	if err != nil {
-		return store.User{}, s.passkeyFailure(err)
+		return store.User{}, errPasskey // it is no credential
 	}
 	party, err := relyingParty(done.Origin)
 	if err != nil {

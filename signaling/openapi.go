@@ -198,7 +198,11 @@ func (d *describer) structure(t reflect.Type) object {
 		if field.Anonymous || name == "" || name == "-" {
 			continue
 		}
-		properties[name] = d.schema(field.Type)
+		property := d.schema(field.Type)
+		if values := field.Tag.Get("enum"); values != "" {
+			property["enum"] = strings.Split(values, ",")
+		}
+		properties[name] = property
 		if option == "" {
 			required = append(required, name)
 		}

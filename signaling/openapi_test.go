@@ -191,6 +191,9 @@ func (s spec) fits(schema map[string]any, v any, where string) error {
 	switch schema["type"] {
 	case "string":
 		_, ok := v.(string)
+		if values, has := schema["enum"].([]any); has {
+			ok = slices.Contains(values, v)
+		}
 		return bad(ok)
 	case "boolean":
 		_, ok := v.(bool)
@@ -255,6 +258,8 @@ func TestReplyChecksCanFail(t *testing.T) {
 		{"GET", "/api/v1/healthz", 200, json, `{"status":"ok","more":1}`, false},
 		{"GET", "/api/v1/healthz", 200, "text/plain", `{"status":"ok"}`, false},
 		{"GET", "/api/v1/healthz", 204, json, ``, false},
+		{"GET", "/api/v1/access", 200, json, `{"access":"open","guests":true,"invite":false,"passkeys":false}`, true},
+		{"GET", "/api/v1/access", 200, json, `{"access":"closed","guests":true,"invite":false,"passkeys":false}`, false},
 		{"GET", "/api/v1/nothing", 200, json, `{}`, false},
 		{"GET", "/api/v1/nothing", 404, json, `{}`, true},
 		{"POST", "/api/v1/sessions", 401, json, `{"code":"wrong_login","message":"m","retry":"never"}`, true},

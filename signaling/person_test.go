@@ -22,6 +22,7 @@ type person struct {
 	token    string
 	username string
 	from     string // address, if not empty
+	host     string // of the server, if not empty
 }
 
 const goodPassword = "correct horse battery"
@@ -73,6 +74,9 @@ func (p *person) do(method, path string, body any, header ...string) (int, messa
 	header = append(header, "Smalltalk-Client", "native")
 	if p.token != "" {
 		header = append(header, "Authorization", "Bearer "+p.token)
+	}
+	if p.host != "" {
+		header = append(header, "Host", p.host)
 	}
 	if p.from != "" {
 		header = append(header, "X-Forwarded-For", p.from)
@@ -146,6 +150,15 @@ func contains(list []message, key, value string) bool {
 		}
 	}
 	return false
+}
+
+// str is a value as JSON.
+func str(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err.Error()
+	}
+	return string(b)
 }
 
 // cookieOf is what a browser sends back of a reply's cookie.

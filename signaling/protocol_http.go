@@ -119,7 +119,7 @@ type (
 		ID       string `json:"id"`
 		Name     string `json:"name"`
 		Guest    bool   `json:"guest"`
-		Presence string `json:"presence"`
+		Presence string `json:"presence" enum:"online,in_call,offline"`
 		Since    int64  `json:"since"`
 	}
 	// requestsReply has no requests of one's own: whom a stranger's call was with, and who has blocked one, must not show.
@@ -139,7 +139,7 @@ type (
 		At   int64  `json:"at"`
 	}
 	askedReply struct {
-		State string `json:"state"`
+		State string `json:"state" enum:"asked,friends"`
 	}
 	partnersReply struct {
 		Partners []partnerInfo `json:"partners"`
@@ -152,7 +152,7 @@ type (
 		Friend bool   `json:"friend"`
 	}
 	accessReply struct {
-		Access   string `json:"access"`
+		Access   string `json:"access" enum:"open,guests-off,invite"`
 		Guests   bool   `json:"guests"`
 		Invite   bool   `json:"invite"`
 		Passkeys bool   `json:"passkeys"`

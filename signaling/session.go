@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -26,8 +27,8 @@ type session struct {
 	user store.User
 	log  *slog.Logger
 
-	device store.DeviceID  // whose token this is; the hub's mu guards it
-	whoami chan store.User // who the user is now
+	device store.DeviceID             // whose token this is; the hub's mu guards it
+	known  atomic.Pointer[store.User] // the user as he is now, while user is as he was at the begin; anybody may read it
 
 	attaching chan attachment
 	evicted   chan *failure
@@ -89,7 +90,6 @@ func newSession(srv *Server, user store.User) *session {
 		srv: srv, id: store.NewSessionID(), user: user,
 		attaching: make(chan attachment),
 		evicted:   make(chan *failure, 1),
-		whoami:    make(chan store.User, 1),
 		mail:      make(chan mail, mailbox),
 		released:  make(chan struct{}),
 		phase:     phaseIdle,
@@ -99,6 +99,7 @@ func newSession(srv *Server, user store.User) *session {
 		},
 		media: media{answered: make(chan answered, 1), wants: wantsAll},
 	}
+	s.tell(user)
 	s.name()
 	return s
 }
@@ -134,20 +135,8 @@ func (s *session) evict(why *failure) {
 	}
 }
 
-// tell lets the session know of another name or of an account. It does not wait: only the last counts.
-func (s *session) tell(user store.User) {
-	for {
-		select {
-		case s.whoami <- user:
-			return
-		default:
-		}
-		select {
-		case <-s.whoami: // an older one that nobody has seen
-		default:
-		}
-	}
-}
+// tell lets the session know of another name or of an account. The partner of a call that runs keeps the name it was told.
+func (s *session) tell(user store.User) { s.known.Store(&user) }
 
 // run is the session: it alone reads and changes its state.
 func (s *session) run(first attachment) {
@@ -179,8 +168,6 @@ func (s *session) run(first attachment) {
 			s.stopTyping()
 		case why := <-s.evicted:
 			s.handleEvicted(why)
-		case user := <-s.whoami:
-			s.user = user // its partner knows the name from the match on; the next one is told the new one
 		case <-s.srv.stop:
 			s.handleStop()
 		}

@@ -149,7 +149,7 @@ func (s *session) welcome(a attachment, resumed bool, now time.Time) bool {
 	}
 	s.send(&welcomeMsg{
 		head: head{Type: "welcome", Re: a.re}, Version: protocolVersion,
-		Session: string(s.id), Resume: token, Token: a.token, User: infoOf(s.user),
+		Session: string(s.id), Resume: token, Token: a.token, User: infoOf(*s.known.Load()),
 		PingMS: s.srv.cfg.Ping.Milliseconds(), GraceMS: s.srv.cfg.Grace.Milliseconds(),
 		ICEServers: s.iceServers(a.host), Topics: s.srv.counts.get(now).topics,
 		Resumed: resumed, Media: s.mediaVerdict(), State: state,
