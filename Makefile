@@ -8,6 +8,7 @@ FUZZTIME  ?= 30s
 BENCHTIME ?= 1s
 # For example --realtime on a machine that has other work.
 RELAYFLAGS ?=
+CHURNFLAGS ?=
 LINT_VERSION := v2.15.0
 NODE_MODULES := web/node_modules/.package-lock.json
 
@@ -87,6 +88,11 @@ bench-relay: ## The media plane beside other relays in one run: 50 pairs, 150 pa
 .PHONY: bench-go
 bench-go: ## Go benchmarks of the packet path and of matching, with allocations
 	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./sfu/... ./matchmaker/...
+
+.PHONY: bench-churn
+bench-churn: ## 10,000 WebSocket clients who join, are matched, press Next and leave: how soon they hear of a match (1 minute; Linux); JSON in bin
+	$(GO) build -trimpath -o bin/loadtest ./cmd/loadtest
+	./bin/loadtest match --json bin/churn.json $(CHURNFLAGS)
 
 .PHONY: bench-next
 bench-next: $(NODE_MODULES) build ## Time from a match to the new partner's picture, beside a fresh connection per partner

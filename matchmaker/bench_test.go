@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"runtime"
 	"testing"
-	"time"
 
 	"smalltalk/store"
 )
@@ -21,37 +20,6 @@ func crowd(n int) []Ticket {
 		}
 	}
 	return tickets
-}
-
-// BenchmarkLine is the decision alone: one joins and waits, another comes and takes him.
-func BenchmarkLine(b *testing.B) {
-	for _, n := range []int{0, 1000, 100_000, 1_000_000} {
-		b.Run(fmt.Sprint("waiting=", n), func(b *testing.B) {
-			var before, after runtime.MemStats
-			tickets := crowd(n)
-			runtime.GC()
-			runtime.ReadMemStats(&before)
-			l := newLine(10 * time.Second)
-			for i, t := range tickets {
-				l.join(time.Duration(i), t, 0)
-			}
-			runtime.GC()
-			runtime.ReadMemStats(&after)
-			x := Ticket{Session: "x", User: "x", Topics: []store.Category{"common", "one", "two"}, Langs: []string{"en"}}
-			y := Ticket{Session: "y", User: "y", Topics: []store.Category{"common", "three"}, Langs: []string{"en"}}
-			b.ReportAllocs()
-			for b.Loop() {
-				l.join(time.Duration(n), x, 0)
-				if _, ok := l.join(time.Duration(n), y, 0); !ok {
-					b.Fatal("no match")
-				}
-			}
-			if n > 0 {
-				b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/float64(n), "B/waiting")
-			}
-			runtime.KeepAlive(tickets)
-		})
-	}
 }
 
 // BenchmarkFind is the whole of a match and its end, with the rooms written behind: two Finds and a Leave.

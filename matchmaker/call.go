@@ -2,8 +2,9 @@ package matchmaker
 
 import "smalltalk/store"
 
-// The reasons that the matcher itself gives for the end of a room.
+// The reasons for the end of a room that the matcher knows; all but the first it gives itself.
 const (
+	reasonNext = "next" // given by members: they want somebody else
 	reasonLeft = "left" // a Find was cancelled as it was matched, or the person looked for somebody else instead of resuming
 	reasonLost = "lost" // after a restart of the server somebody did not come back in time
 )

@@ -12,8 +12,8 @@ const never time.Duration = -1
 // deadline returns when something is due next. The caller holds mu.
 func (m *Matcher) deadline() time.Duration {
 	at := never
-	if next, ok := m.line.next(); ok {
-		at = next
+	if !m.closed {
+		at = m.line.next()
 	}
 	if len(m.restored)+len(m.places) > 0 && (at == never || m.graceEnd < at) {
 		at = m.graceEnd
@@ -46,15 +46,21 @@ func (m *Matcher) tick() time.Duration {
 	if m.closed {
 		return never
 	}
-	now := m.now()
-	for _, mt := range m.line.tick(now) {
-		m.meet(mt)
-	}
+	now := m.advance()
 	if now >= m.graceEnd {
 		m.endUnclaimed(now)
 	}
 	m.alarm = m.deadline()
 	return m.alarm
+}
+
+// advance does what is due in line and returns the time. Every event of the line has it before. The caller holds mu.
+func (m *Matcher) advance() time.Duration {
+	now := m.now()
+	if !m.closed {
+		m.carryOut(m.line.tick(now))
+	}
+	return now
 }
 
 // endUnclaimed ends the rooms from before the start to which not both members came back.
@@ -72,7 +78,7 @@ func (m *Matcher) endUnclaimed(now time.Duration) {
 			by = lost.Self().Session
 		}
 		m.end(c, reasonLost, by)
-		m.line.parted(now, c.record.Members[0].User, c.record.Members[1].User)
+		m.line.parted(now, c.record.Members[0].User, c.record.Members[1].User, "")
 	}
 	m.restored = nil
 	m.dropPlaces()

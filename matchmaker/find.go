@@ -3,6 +3,7 @@ package matchmaker
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"smalltalk/store"
@@ -11,6 +12,7 @@ import (
 // request is one call of Find that waits.
 type request struct {
 	ticket Ticket
+	joined time.Time     // when the wait began; ticket.Since may be earlier
 	done   chan struct{} // closed, under mu, when room or err is set
 	room   *Room
 	err    error
@@ -23,7 +25,7 @@ type request struct {
 }
 
 // Find waits for a partner and returns the room with him, or an error, never both: ErrAlreadyWaiting, ErrInRoom, ErrUnknownTopic,
-// ErrClosed, or that of ctx. Cancelling ctx leaves the line; if that comes at the moment of a match, the room is left
+// ErrExpired, ErrClosed, or that of ctx. Cancelling ctx leaves the line; if that comes at the moment of a match, the room is left
 // for the reason "left". A room returned must be left with Room.Leave sometime.
 //
 // A ctx that is cancelled with ErrClosed as its cause says that the server stops: the store keeps the place in line, or the room, for
@@ -34,11 +36,11 @@ func (m *Matcher) Find(ctx context.Context, t Ticket) (*Room, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	t, err := m.normal(t)
+	t, err := m.normal(t, time.Now())
 	if err != nil {
 		return nil, err
 	}
-	room, f, err := m.join(t)
+	room, f, err := m.join(ask(t, time.Now()))
 	if f == nil {
 		return room, err
 	}
@@ -54,27 +56,24 @@ func (m *Matcher) Find(ctx context.Context, t Ticket) (*Room, error) {
 }
 
 // join returns the room if somebody is there to be matched, a request to wait on if not, or an error.
-func (m *Matcher) join(t Ticket) (*Room, *request, error) {
+func (m *Matcher) join(a asking) (*Room, *request, error) {
 	m.mu.Lock()
 	defer m.release()
-	if err := m.mayJoin(t); err != nil {
+	now := m.advance()
+	if err := m.mayJoin(a.Ticket); err != nil {
 		return nil, nil, err
 	}
-	if now := time.Now(); t.Since.IsZero() || t.Since.After(now) {
-		t.Since = now
+	a.keep(m.oldPlace(a.Ticket), time.Now())
+	if e, ok := m.line.join(now, a); ok {
+		m.meet(e, a.Ticket)
+		return m.bySess[a.Session], nil, nil
 	}
-	t.Since = m.oldPlace(t)
-	waited := max(0, time.Since(t.Since))
-	if mt, ok := m.line.join(m.now(), t, waited); ok {
-		m.meet(mt)
-		return m.bySess[t.Session], nil, nil
-	}
-	return nil, m.enqueue(t), nil
+	return nil, m.enqueue(a.Ticket), nil
 }
 
 // enqueue notes that a ticket waits. The caller holds mu.
 func (m *Matcher) enqueue(t Ticket) *request {
-	f := &request{ticket: t, done: make(chan struct{})}
+	f := &request{ticket: t, joined: time.Now(), done: make(chan struct{})}
 	m.requests[t.Session] = f
 	m.touchTicket(f)
 	if !t.Private {
@@ -95,7 +94,7 @@ func (m *Matcher) mayJoin(t Ticket) error {
 	if m.closed {
 		return ErrClosed
 	}
-	if m.line.waits(t.Session, t.User) {
+	if m.requests[t.Session] != nil || m.line.waits(t.User) {
 		return ErrAlreadyWaiting
 	}
 	if r := m.byUser[t.User]; r != nil && !r.call.claimed[r.self] {
@@ -111,6 +110,7 @@ func (m *Matcher) mayJoin(t Ticket) error {
 func (m *Matcher) abandon(s store.SessionID, f *request, keep bool) {
 	m.mu.Lock()
 	defer m.release()
+	now := m.advance() // which may match it yet
 	switch {
 	case f.room != nil && keep:
 	case f.room != nil:
@@ -119,7 +119,7 @@ func (m *Matcher) abandon(s store.SessionID, f *request, keep bool) {
 			m.end(f.room.call, reasonLeft, s)
 		}
 	case f.err == nil:
-		m.line.cancel(s)
+		m.line.cancel(now, f.ticket.User)
 		if keep {
 			delete(m.requests, s)
 		} else {
@@ -129,21 +129,47 @@ func (m *Matcher) abandon(s store.SessionID, f *request, keep bool) {
 	}
 }
 
-// meet makes the room of a match and hands it to those of the two who wait in Find.
-func (m *Matcher) meet(mt match) {
-	a, b := mt.a.ticket, mt.b.ticket
+// carryOut does what the line has decided. The caller holds mu.
+func (m *Matcher) carryOut(effects []effect) {
+	for _, e := range effects {
+		switch e.kind {
+		case matched:
+			m.meet(e, Ticket{})
+		case expired:
+			f := m.requests[e.a]
+			m.dequeue(f)
+			m.stats.Expired++
+			f.err = ErrExpired
+			close(f.done)
+		}
+	}
+}
+
+// meet makes the room of a match and hands it to those of the two who wait in Find. One of them may be a newcomer, who does not.
+func (m *Matcher) meet(e effect, newcomer Ticket) {
+	ticket := func(s store.SessionID) Ticket {
+		if f := m.requests[s]; f != nil {
+			return f.ticket
+		}
+		return newcomer
+	}
+	a, b := ticket(e.a), ticket(e.b)
+	now := time.Now()
 	c := newCall(m, store.Room{
 		ID: store.NewRoomID(),
 		Members: [2]store.Member{
 			{Session: a.Session, User: a.User, Node: m.node},
 			{Session: b.Session, User: b.User, Node: m.node},
 		},
-		Topics:  sharedTopics(a.Topics, b.Topics),
+		Topics:  sharedTopics(a, b, now),
 		Langs:   common(a.Langs, b.Langs),
-		Created: time.Now().UTC(),
+		Created: now.UTC(),
 	})
 	c.claimed = [2]bool{true, true}
 	m.stats.Matches++
+	if e.again {
+		m.stats.Again++
+	}
 	m.enter(c)
 	m.touch(c)
 	for _, side := range c.sides {
@@ -155,4 +181,36 @@ func (m *Matcher) meet(mt match) {
 			close(f.done)
 		}
 	}
+}
+
+// sharedTopics returns what both picked, and if that is nothing, all that one of them picked if only the other takes anything.
+func sharedTopics(a, b Ticket, now time.Time) []store.Category {
+	if both := common(a.Topics, b.Topics); len(both) > 0 {
+		return both
+	}
+	anyA := len(a.Topics) == 0 || a.WidenedAt(now)&WidenTopics != 0
+	anyB := len(b.Topics) == 0 || b.WidenedAt(now)&WidenTopics != 0
+	switch {
+	case anyA && !anyB:
+		return b.Topics
+	case anyB && !anyA:
+		return a.Topics
+	case len(a.Topics) == 0:
+		return b.Topics
+	case len(b.Topics) == 0:
+		return a.Topics
+	default:
+		return nil
+	}
+}
+
+// common returns what is in both; a and b are short.
+func common[T comparable](a, b []T) []T {
+	var out []T
+	for _, x := range a {
+		if slices.Contains(b, x) {
+			out = append(out, x)
+		}
+	}
+	return out
 }

@@ -16,7 +16,7 @@ import (
 func TestWhoMeetsWhom(t *testing.T) {
 	for _, c := range []struct {
 		name   string
-		people []string // "name: wants", in the order in which they come, a second apart
+		people []string // "name: wants", in the order in which they come, a second apart; "+20s" comes that much later
 		want   string   // who talks to whom, "-" for those who wait
 	}{
 		{"same topic", []string{"a: news", "b: news"}, "a=b b=a"},
@@ -29,8 +29,12 @@ func TestWhoMeetsWhom(t *testing.T) {
 		{"the longest wait", []string{"a: news", "b: sports", "c: news sports"}, "a=c b=- c=a"},
 		{"the longest wait, other order of topics", []string{"a: sports", "b: news", "c: news sports"}, "a=c b=- c=a"},
 		{"any takes the longest wait", []string{"a: sports", "b: news", "c: any"}, "a=c b=- c=a"},
-		{"who takes any may have waited longest", []string{"a: any/de", "b: news/en", "c: news"}, "a=c b=- c=a"},
-		{"more shared topics do not matter", []string{"a: x", "b: y z", "c: x y z"}, "a=c b=- c=a"},
+		{"who takes any may have waited longest", []string{"a: any/de", "b: news/en +4s", "c: news"}, "a=c b=- c=a"},
+		{"a shared topic is worth three seconds", []string{"a: any/de", "b: news/en", "c: news"}, "a=- b=c c=b"},
+		{"and another one three more", []string{"a: x", "b: y z +1s", "c: x y z"}, "a=- b=c c=b"},
+		{"but not more", []string{"a: x", "b: y z +4s", "c: x y z"}, "a=c b=- c=a"},
+		{"a shared language is worth two seconds", []string{"a: x", "b: y/en", "c: x y/en"}, "a=- b=c c=b"},
+		{"but not three", []string{"a: x", "b: y/en +3s", "c: x y/en"}, "a=c b=- c=a"},
 		{"the longest wait that fits", []string{"a: news/de", "b: news/en", "c: news/en"}, "a=- b=c c=b"},
 		{"no shared language", []string{"a: news/de fr", "b: news/en es"}, "a=- b=-"},
 		{"a shared language", []string{"a: news/de en", "b: news/en es"}, "a=b b=a"},
@@ -45,6 +49,10 @@ func TestWhoMeetsWhom(t *testing.T) {
 				m := open(t, Config{})
 				var finds []*finding
 				for _, p := range c.people {
+					p, pause, _ := strings.Cut(p, " +")
+					if later, err := time.ParseDuration(pause); err == nil {
+						sleep(later)
+					}
 					name, wants, _ := strings.Cut(p, ": ")
 					finds = append(finds, find(t, m, ticket(name, wants)))
 					sleep(time.Second)

@@ -1,256 +1,215 @@
 package matchmaker
 
 import (
-	"slices"
 	"time"
 
 	"smalltalk/store"
 )
 
-// line is the people who wait, and the rule by which they meet. It is a pure state machine: events and the time go in, matches come out; the
-// same events give the same matches. Time is counted from the matcher's start, so that setting the clock moves nobody's place.
-// No two people in line are compatible, unless they have just left each other.
+// line is the people who wait, and the rule by which they meet. It is a pure state machine: events and the time go in, effects come
+// out; the same events give the same effects. Time is counted from the matcher's start, so that setting the clock moves nobody's
+// place. Before each event comes tick with its time.
+//
+// No two people in line may meet each other, but for those who have just left each other, who may not be matched yet, or who are
+// to look again at a time that is set.
 type line struct {
 	recentAfter time.Duration
-	recents     *recents
+	holdUntil   time.Duration
 
-	held  bool
-	until time.Duration // nobody is matched before this, if held
-
-	seq    uint64
-	all    ageList
-	any    ageList                     // those who named no topic
-	topics map[store.Category]*ageList // those who named this one; no empty lists
-	relax  ageList                     // by joined: those who passed somebody over for having met just before
-	bySess map[store.SessionID]*waiter
-	byUser map[store.UserID]*waiter
+	seq     uint64
+	waiters arena[waiter]
+	named   arena[named] // of the same numbers
+	links   arena[link]
+	buckets arena[bucket]
+	topics  names
+	langs   names
+	byUser  map[store.UserID]uint32
+	alarms  []alarm
+	people  people
 }
 
-// match is two people who shall talk, the one who waited longer first.
-type match struct{ a, b *waiter }
+// effect is something that the line has decided.
+type effect struct {
+	kind effectKind
+	a, b store.SessionID // of a match, the one who waited longer first
+	// again says that they have been partners lately.
+	again bool
+}
 
-func newLine(recentAfter time.Duration) *line {
+type effectKind uint8
+
+const (
+	matched effectKind = 1 + iota
+	expired            // a's private ticket
+)
+
+// newLine makes a line in which nobody is matched before hold has passed.
+func newLine(recentAfter, hold time.Duration) *line {
 	return &line{
 		recentAfter: recentAfter,
-		recents:     newRecents(max(recentKept, recentAfter), recentMax),
-		topics:      map[store.Category]*ageList{},
-		bySess:      map[store.SessionID]*waiter{},
-		byUser:      map[store.UserID]*waiter{},
+		holdUntil:   hold,
+		topics:      newNames(topicsReserved),
+		langs:       newNames(langsReserved),
+		byUser:      map[store.UserID]uint32{},
+		people:      newPeople(recentMax),
 	}
 }
 
-// waits says whether this session or this user is in line.
-func (l *line) waits(s store.SessionID, u store.UserID) bool {
-	return l.bySess[s] != nil || l.byUser[u] != nil
+// hold has nobody matched before that time. A later call can only make it sooner.
+func (l *line) hold(until time.Duration) {
+	if l.holdUntil == 0 || until < l.holdUntil {
+		l.holdUntil = until
+	}
 }
 
-// join gives the newcomer the longest waiting compatible person, or puts him in line. The ticket's lists must be sorted, and neither
-// its session nor its user in line. The wait began waited ago.
-func (l *line) join(now time.Duration, t Ticket, waited time.Duration) (match, bool) {
-	l.seq++
-	w := &waiter{ticket: t, since: now - waited, seq: l.seq, joined: now}
-	if l.held {
-		l.insert(w)
-		return match{}, false
+// waiting returns how many people are in line.
+func (l *line) waiting() int { return len(l.byUser) }
+
+// waits says whether this user is in line.
+func (l *line) waits(u store.UserID) bool { return l.byUser[u] != 0 }
+
+// join gives the newcomer a partner, or puts him in line. The user must not be in it.
+func (l *line) join(now time.Duration, a asking) (effect, bool) {
+	i := l.enter(now, a)
+	if now < l.holdUntil {
+		l.enlist(i, topicHold, langNone, false)
+		l.rearm(i)
+		return effect{}, false
 	}
-	best, passed := l.search(now, w)
-	if best != nil {
-		l.remove(best)
-		return ordered(w, best), true
-	}
-	l.insert(w)
-	if passed {
-		w.relax = &place{w: w}
-		l.relax.push(w.relax)
-	}
-	return match{}, false
+	return l.arrive(now, i)
 }
 
-// cancel takes the session out of line. It reports whether it was in it.
-func (l *line) cancel(s store.SessionID) bool {
-	w := l.bySess[s]
-	if w == nil {
-		return false
+// cancel takes the user out of line. It reports whether he was in it.
+func (l *line) cancel(now time.Duration, u store.UserID) bool {
+	i := l.byUser[u]
+	if i != 0 {
+		l.leave(now, i, false)
 	}
-	l.remove(w)
-	return true
+	return i != 0
 }
 
-// parted notes that two people have left each other. Neither may be in line.
-func (l *line) parted(now time.Duration, a, b store.UserID) { l.recents.parted(now, a, b) }
-
-// hold lets nobody be matched before until; tick then brings together who waits, the oldest first.
-func (l *line) hold(until time.Duration) { l.held, l.until = true, until }
-
-// release ends the hold and returns the matches of those who have gathered.
-func (l *line) release(now time.Duration) []match {
-	l.held = false
-	var out []match
-	for p := l.all.head; p != nil; {
-		w := p.w
-		p = p.next
-		best, passed := l.search(now, w)
-		if best != nil {
-			l.remove(w)
-			l.remove(best)
-			out = append(out, ordered(w, best))
-			p = l.all.head // best may have been the next one
-			continue
+// arrive matches a waiter who is in no bucket, or puts him into his.
+func (l *line) arrive(now time.Duration, i uint32) (effect, bool) {
+	w := l.waiters.at(i)
+	if partner := l.wanted(now, i); partner != 0 {
+		return l.match(now, i, partner), true
+	}
+	if w.ready <= now && !w.private {
+		w.widen(now)
+		best, again := l.search(now, i)
+		if best != 0 {
+			return l.match(now, i, best), true
 		}
-		if passed && w.relax == nil {
-			w.joined, w.relax = now, &place{w: w}
-			l.relax.push(w.relax)
-		}
+		w.look = again
+		l.list(i)
 	}
-	return out
+	l.rearm(i)
+	return effect{}, false
 }
 
-// tick returns the matches of those who have waited long enough, with nobody else coming, to meet the same person again.
-func (l *line) tick(now time.Duration) []match {
-	var out []match
-	if l.held {
-		if now < l.until {
-			return nil
-		}
-		out = l.release(now)
+// wanted returns who waits for this one in particular and is wanted by him, or 0.
+func (l *line) wanted(now time.Duration, i uint32) uint32 {
+	n := l.named.at(i)
+	if n.more == nil || !n.wants(now, n.more.partner) {
+		return 0
 	}
-	for p := l.relax.head; p != nil && p.w.joined+l.recentAfter <= now; p = l.relax.head {
-		w := p.w
-		// As of the moment when it was due: a late tick must not decide otherwise than a punctual one.
-		best, _ := l.search(w.joined+l.recentAfter, w)
-		if best == nil {
-			w.relax.remove()
-			w.relax = nil
-			continue
-		}
-		l.remove(w)
-		l.remove(best)
-		out = append(out, ordered(w, best))
+	p := l.byUser[n.more.partner]
+	if p == 0 || !l.named.at(p).wants(now, n.user) || l.blocked(i, p) {
+		return 0
 	}
-	return out
+	return p
 }
 
-// next returns when tick has something to do, if ever.
-func (l *line) next() (time.Duration, bool) {
-	if l.held {
-		return l.until, true
-	}
-	if l.relax.head == nil {
-		return 0, false
-	}
-	return l.relax.head.w.joined + l.recentAfter, true
-}
-
-// search returns the person in line who has waited longest of all that w may meet now, and whether one was passed over only for
-// having been met just before.
-func (l *line) search(now time.Duration, w *waiter) (best *waiter, passed bool) {
-	look := func(list *ageList) {
-		for p := list.head; p != nil && (best == nil || p.w.before(best)); p = p.next {
-			switch {
-			case p.w == w || !shareLang(w.ticket.Langs, p.w.ticket.Langs):
-			case l.tooSoon(now, w, p.w):
-				passed = true
-			default:
-				best = p.w
-				return
-			}
-		}
-	}
-	if len(w.ticket.Topics) == 0 {
-		look(&l.all)
-		return best, passed
-	}
-	look(&l.any)
-	for _, t := range w.ticket.Topics {
-		if list := l.topics[t]; list != nil {
-			look(list)
-		}
-	}
-	return best, passed
-}
-
-// tooSoon says whether the two have just left each other and have not yet waited long enough beside each other.
-func (l *line) tooSoon(now time.Duration, a, b *waiter) bool {
-	return now < max(a.joined, b.joined)+l.recentAfter && l.recents.met(now, a.ticket.User, b.ticket.User)
-}
-
-func (l *line) insert(w *waiter) {
-	w.places = make([]place, 1+max(1, len(w.ticket.Topics)))
-	for i := range w.places {
-		w.places[i].w = w
-	}
-	l.all.insert(&w.places[0])
-	if len(w.ticket.Topics) == 0 {
-		l.any.insert(&w.places[1])
-	}
-	for i, t := range w.ticket.Topics {
-		list := l.topics[t]
-		if list == nil {
-			list = &ageList{}
-			l.topics[t] = list
-		}
-		list.insert(&w.places[1+i])
-	}
-	l.bySess[w.ticket.Session] = w
-	l.byUser[w.ticket.User] = w
-}
-
-func (l *line) remove(w *waiter) {
-	for i := range w.places {
-		w.places[i].remove()
-	}
-	for _, t := range w.ticket.Topics {
-		if l.topics[t].len == 0 {
-			delete(l.topics, t)
-		}
-	}
-	if w.relax != nil {
-		w.relax.remove()
-		w.relax = nil
-	}
-	delete(l.bySess, w.ticket.Session)
-	delete(l.byUser, w.ticket.User)
-}
-
-func ordered(a, b *waiter) match {
+// match takes two people out of line.
+func (l *line) match(now time.Duration, i, j uint32) effect {
+	a, b := l.waiters.at(i), l.waiters.at(j)
 	if b.before(a) {
-		a, b = b, a
+		i, j = j, i
 	}
-	return match{a, b}
+	e := effect{matched, l.named.at(i).session, l.named.at(j).session, l.metUntil(a, b) > now}
+	l.leave(now, i, true)
+	l.leave(now, j, true)
+	return e
 }
 
-// shareLang says whether two people can talk: if both name languages, one must be the same.
-func shareLang(a, b []string) bool {
-	if len(a) == 0 || len(b) == 0 {
-		return true
+// enter takes a person up, in no bucket yet.
+func (l *line) enter(now time.Duration, a asking) uint32 {
+	l.seq++
+	i := l.waiters.alloc()
+	l.named.alloc() // the same number, as both give theirs back together
+	*l.waiters.at(i) = waiter{
+		since: now - a.waited, joined: now, seq: l.seq, print: a.print,
+		widenAfter: a.WidenAfter, widened: a.Widened, strict: a.Strict, private: a.Private,
 	}
-	for _, x := range a {
-		if slices.Contains(b, x) {
-			return true
+	*l.named.at(i) = named{session: a.Session, user: a.User}
+	if len(a.blocks) > 0 || a.Partner != "" {
+		m := &more{blocks: a.blocks, partner: a.Partner, until: never}
+		if a.wish != never {
+			m.until = now + a.wish
 		}
+		l.named.at(i).more = m
 	}
-	return false
+	l.byUser[a.User] = i
+	w := l.waiters.at(i)
+	if p := l.people.byPrint[a.print]; p != 0 {
+		w.person, w.ready = p, l.people.all.at(p).ready
+		l.people.all.at(p).waiter = i
+	}
+	if !w.private {
+		l.name(w, a.Ticket)
+	}
+	l.eachPace(w, func(p *pace) { p.came(now) })
+	return i
 }
 
-// sharedTopics returns what both picked; who picked nothing takes everything. It is empty for two of those.
-func sharedTopics(a, b []store.Category) []store.Category {
-	switch {
-	case len(a) == 0:
-		return b
-	case len(b) == 0:
-		return a
-	default:
-		return common(a, b)
+// name notes the topics and languages of a waiter.
+func (l *line) name(w *waiter, t Ticket) {
+	for _, topic := range t.Topics {
+		w.topics[w.topicCount] = l.topics.acquire(string(topic))
+		w.topicCount++
+	}
+	for _, lang := range t.Langs {
+		w.langs[w.langCount] = l.langs.acquire(lang)
+		w.langCount++
 	}
 }
 
-// common returns what is in both; a and b are short.
-func common[T comparable](a, b []T) []T {
-	var out []T
-	for _, x := range a {
-		if slices.Contains(b, x) {
-			out = append(out, x)
-		}
+// eachPace calls f with every pace that a waiter counts for.
+func (l *line) eachPace(w *waiter, f func(*pace)) {
+	if w.private {
+		return
 	}
-	return out
+	f(&l.topics.all.at(topicAll).pace)
+	if w.topicCount == 0 {
+		f(&l.topics.all.at(topicAny).pace)
+	}
+	for _, t := range w.topicSet() {
+		f(&l.topics.all.at(t).pace)
+	}
+	for _, lang := range w.langSet() {
+		f(&l.langs.all.at(lang).pace)
+	}
+}
+
+// leave takes a person out of line.
+func (l *line) leave(now time.Duration, i uint32, matched bool) {
+	w := l.waiters.at(i)
+	l.unlist(i)
+	l.setAlarm(i, never)
+	l.eachPace(w, func(p *pace) { p.ended(now, matched) })
+	for _, t := range w.topicSet() {
+		l.topics.release(t)
+	}
+	for _, lang := range w.langSet() {
+		l.langs.release(lang)
+	}
+	if w.person != 0 {
+		l.people.all.at(w.person).waiter = 0
+	}
+	delete(l.byUser, l.named.at(i).user)
+	if len(l.byUser) == 0 {
+		l.byUser = map[store.UserID]uint32{} // a map never shrinks
+	}
+	l.waiters.release(i)
+	l.named.release(i)
 }

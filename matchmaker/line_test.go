@@ -1,6 +1,7 @@
 package matchmaker
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -10,75 +11,33 @@ import (
 	"smalltalk/store"
 )
 
-func (l *line) waiting() []store.SessionID {
-	var out []store.SessionID
-	for p := l.all.head; p != nil; p = p.next {
-		out = append(out, p.w.ticket.Session)
-	}
-	slices.Sort(out)
-	return out
+const eventBytes = 12
+
+var (
+	duelTopics = []store.Category{"a", "b", "c", "d", "e", "f"}
+	duelLangs  = []string{"de", "en", "fr"}
+)
+
+// duel plays the same events to the line and to the oracle.
+type duel struct {
+	t      testing.TB
+	what   string // for messages: where we are
+	people int
+	l      *line
+	o      *oracle
+	now    time.Duration
+
+	rooms   map[store.UserID]store.UserID // who talks to whom
+	digest  string
+	seen    map[string]int
+	blocked map[[2]store.UserID]bool
 }
 
-// sound checks the links of the lists against each other.
-func (l *line) sound(t *testing.T) {
-	t.Helper()
-	check := func(name string, list *ageList, belongs func(*waiter) bool, before func(a, b *waiter) bool) {
-		n := 0
-		var prev *place
-		for p := list.head; p != nil; prev, p = p, p.next {
-			if p.prev != prev || p.list != list || !belongs(p.w) || l.bySess[p.w.ticket.Session] != p.w || l.byUser[p.w.ticket.User] != p.w {
-				t.Fatalf("%s: bad link at %d", name, n)
-			}
-			if prev != nil && !before(prev.w, p.w) {
-				t.Fatalf("%s: out of order at %d", name, n)
-			}
-			n++
-		}
-		if list.tail != prev || list.len != n {
-			t.Fatalf("%s: %d people, it says %d", name, n, list.len)
-		}
+func newDuel(t testing.TB, people int, hold time.Duration) *duel {
+	return &duel{
+		t: t, people: people, l: newLine(15*time.Second, hold), o: &oracle{after: 15 * time.Second, hold: hold},
+		rooms: map[store.UserID]store.UserID{}, seen: map[string]int{},
 	}
-	check("all", &l.all, func(*waiter) bool { return true }, (*waiter).before)
-	check("any", &l.any, func(w *waiter) bool { return len(w.ticket.Topics) == 0 }, (*waiter).before)
-	check("relax", &l.relax, func(w *waiter) bool { return w.relax != nil }, func(a, b *waiter) bool { return a.joined <= b.joined })
-	for topic, list := range l.topics {
-		check(string(topic), list, func(w *waiter) bool { return slices.Contains(w.ticket.Topics, topic) }, (*waiter).before)
-		if list.len == 0 {
-			t.Fatalf("%s: empty list kept", topic)
-		}
-	}
-	if len(l.bySess) != l.all.len || len(l.byUser) != l.all.len {
-		t.Fatalf("%d in line, %d sessions, %d users", l.all.len, len(l.bySess), len(l.byUser))
-	}
-}
-
-// event is one thing that happens to a line; after is since the one before.
-type event struct {
-	after        time.Duration
-	kind         int // 0..5 join, 6 cancel, 7..8 part, 9 only time
-	person       int
-	wants, langs uint
-	waited       time.Duration
-}
-
-func randomEvent(rng *rand.Rand, people int) event {
-	e := event{
-		kind: rng.IntN(10), person: rng.IntN(people),
-		wants: rng.Uint(), langs: rng.Uint(),
-	}
-	if rng.IntN(3) > 0 {
-		e.after = time.Duration(rng.IntN(4000)) * time.Millisecond // often none at all: many at the same moment
-	}
-	switch {
-	case rng.IntN(200) == 0:
-		e.after = 10 * time.Minute
-	case rng.IntN(20) == 0:
-		e.after = 15 * time.Second // a clock that is late for several people
-	}
-	if rng.IntN(3) == 0 {
-		e.waited = time.Duration(rng.IntN(20)) * time.Second
-	}
-	return e
 }
 
 // pick returns about a quarter of names, by the bits.
@@ -92,140 +51,181 @@ func pick[T ~string](names []T, bits uint) []T {
 	return out
 }
 
-// duel plays the same events to the line and to the oracle.
-type duel struct {
-	t    *testing.T
-	what string // for messages: where we are
-	rng  *rand.Rand
-	l    *line
-	o    *oracle
-	now  time.Duration
-
-	rooms           map[store.SessionID]store.SessionID // who talks to whom
-	matches, ticked int
+func (d *duel) user(n byte) store.UserID {
+	return store.UserID(fmt.Sprintf("u%02d", int(n)%d.people))
 }
 
-// person returns the names of the n-th person.
-func person(n int) (store.SessionID, store.UserID) {
-	return store.SessionID(fmt.Sprint("s", n)), store.UserID(fmt.Sprint("s", n))
-}
-
-func (d *duel) meet(a, b store.SessionID) {
-	d.matches++
-	d.rooms[a], d.rooms[b] = b, a
-}
-
-func (d *duel) tick() {
-	var got [][2]store.SessionID
-	for _, m := range d.l.tick(d.now) {
-		pair := [2]store.SessionID{m.a.ticket.Session, m.b.ticket.Session}
-		got = append(got, pair)
-		d.ticked++
-		d.meet(pair[0], pair[1])
+// asking makes a ticket out of an event.
+func (d *duel) asking(e []byte) asking {
+	u := d.user(e[2])
+	t := Ticket{
+		Session: store.SessionID(u), User: u,
+		Topics: pick(duelTopics, uint(e[3])|uint(e[4])<<8), Langs: pick(duelLangs, uint(e[5])),
+		Strict: e[6]%4 == 0, WidenAfter: []time.Duration{0, 0, 2 * time.Second, 9 * time.Second}[e[6]/4%4],
+		Widened: []Widening{0, 0, 0, 0, 0, WidenTopics, WidenLangs, WidenTopics | WidenLangs}[e[6]/16%8],
 	}
-	want := d.o.tick(d.now)
-	for _, pairs := range [][][2]store.SessionID{got, want} {
-		for i := range pairs {
-			slices.Sort(pairs[i][:])
+	for i := range e[7] % 4 {
+		if b := d.user(e[8] + 3*i); b != u {
+			t.Blocks = append(t.Blocks, b)
 		}
 	}
-	if !slices.Equal(got, want) {
-		d.t.Fatalf("%s: the clock pairs %v, should pair %v", d.what, got, want)
-	}
-}
-
-func (d *duel) join(t Ticket, waited time.Duration) {
-	var got store.SessionID
-	if m, ok := d.l.join(d.now, t, waited); ok {
-		if got = m.a.ticket.Session; got == t.Session {
-			got = m.b.ticket.Session
+	a := ask(t, time.Time{})
+	if e[9]%4 == 0 {
+		a.Partner = d.user(e[2] ^ 1)
+		if e[9]%8 == 0 {
+			a.wish = time.Duration(e[10]%16) * time.Second
 		}
-		d.meet(t.Session, got)
+		a.Private = e[9]%16 == 0 && a.Partner != u
 	}
-	if want := d.o.join(d.now, t, waited); got != want {
-		d.t.Fatalf("%s: %s meets %q, should meet %q", d.what, t.Session, got, want)
-	}
+	a.waited = max(0, time.Duration(e[11])-170) * time.Second / 4
+	return a
 }
 
-func (d *duel) step(e event) {
-	d.now += e.after
-	d.tick()
-	s, u := person(e.person)
-	partner, talks := d.rooms[s]
+// pause returns how long after the event before it an event is: often not at all, seldom for long.
+func pause(b byte) time.Duration {
 	switch {
-	case e.kind <= 5 && !talks && !d.l.waits(s, u):
-		d.join(Ticket{Session: s, User: u, Topics: pick(duelTopics, e.wants), Langs: pick(duelLangs, e.langs)}, e.waited)
-	case e.kind == 6:
-		if got, want := d.l.cancel(s), d.o.cancel(s); got != want {
+	case b < 80:
+		return 0
+	case b < 240:
+		return time.Duration(b-80) * 25 * time.Millisecond
+	case b < 254:
+		return 15 * time.Second
+	default:
+		return 10 * time.Minute
+	}
+}
+
+// step plays one event.
+func (d *duel) step(e []byte) {
+	d.now += pause(e[0])
+	d.compare("the clock", d.l.tick(d.now), d.o.tick(d.now))
+	u := d.user(e[2])
+	partner, talks := d.rooms[u]
+	switch kind := e[1] % 16; {
+	case kind < 9 && !talks && !d.l.waits(u):
+		a := d.asking(e)
+		var got []effect
+		if x, ok := d.l.join(d.now, a); ok {
+			got = []effect{x}
+		}
+		d.compare("joining", got, d.o.join(d.now, a))
+	case kind == 9:
+		if got, want := d.l.cancel(d.now, u), d.o.cancel(u); got != want {
 			d.t.Fatalf("%s: cancel says %v, should say %v", d.what, got, want)
 		}
-	case e.kind >= 7 && e.kind <= 8 && talks:
-		delete(d.rooms, s)
+	case kind > 9 && talks:
+		delete(d.rooms, u)
 		delete(d.rooms, partner)
-		d.l.parted(d.now, u, store.UserID(partner))
-		d.o.parted(d.now, u, store.UserID(partner))
+		skipper := store.UserID("")
+		if kind > 11 {
+			skipper = u
+		}
+		d.l.parted(d.now, u, partner, skipper)
+		d.o.parted(d.now, u, partner, skipper)
 	}
-	if got, want := d.l.waiting(), d.o.waiting(); !slices.Equal(got, want) {
-		d.t.Fatalf("%s: %v wait, %v should", d.what, got, want)
-	}
+	d.check()
 	d.l.sound(d.t)
 }
 
-var (
-	duelTopics = []store.Category{"a", "b", "c", "d", "e", "f"}
-	duelLangs  = []string{"de", "en", "fr"}
-)
-
-func TestLineAgainstOracle(t *testing.T) {
-	matches, ticked := 0, 0
-	for seed := range uint64(100) {
-		d := &duel{
-			t: t, rng: rand.New(rand.NewPCG(seed, 7)),
-			l: newLine(10 * time.Second), o: &oracle{after: 10 * time.Second},
-			rooms: map[store.SessionID]store.SessionID{},
-		}
-		people := 4 + d.rng.IntN(30)
-		for step := range 1500 {
-			d.what = fmt.Sprintf("seed %d, step %d", seed, step)
-			d.step(randomEvent(d.rng, people))
-		}
-		matches, ticked = matches+d.matches, ticked+d.ticked
+// compare checks what the line has decided.
+func (d *duel) compare(who string, got, want []effect) {
+	if !slices.Equal(got, want) {
+		d.t.Fatalf("%s: %s does %v, should do %v", d.what, who, got, want)
 	}
-	t.Logf("%d matches, %d of them by the clock", matches, ticked)
-	if ticked < 100 {
-		t.Error("the clock has paired too few for this to say anything")
+	for _, e := range got {
+		d.seen[fmt.Sprint(who, " ", e.kind, " ", e.again)]++
+		d.digest = fmt.Sprintf("%x", sha256.Sum256(fmt.Append(nil, d.digest, d.now, e)))
+		if e.kind != matched {
+			continue
+		}
+		a, b := store.UserID(e.a), store.UserID(e.b)
+		if d.rooms[a] != "" || d.rooms[b] != "" || a == b {
+			d.t.Fatalf("%s: %s and %s meet, but talk to %q and %q", d.what, a, b, d.rooms[a], d.rooms[b])
+		}
+		d.rooms[a], d.rooms[b] = b, a
 	}
 }
 
-// The same events must give the same matches, whatever maps do.
-func TestLineIsDeterministic(t *testing.T) {
-	run := func() (out []string) {
-		rng := rand.New(rand.NewPCG(3, 4))
-		l := newLine(time.Second)
-		note := func(m match) {
-			out = append(out, fmt.Sprint(m.a.ticket.Session, m.b.ticket.Session))
-			l.parted(m.a.joined, m.a.ticket.User, m.b.ticket.User)
-		}
-		for i := range 3000 {
-			e := randomEvent(rng, 300)
-			now := time.Duration(i) * 20 * time.Millisecond
-			for _, m := range l.tick(now) {
-				note(m)
-			}
-			tk := Ticket{Session: store.SessionID(fmt.Sprint(e.person)), User: store.UserID(fmt.Sprint(e.person)), Topics: pick(duelTopics, e.wants)}
-			if !l.waits(tk.Session, tk.User) {
-				if m, ok := l.join(now, tk, e.waited); ok {
-					note(m)
-				}
-			}
-		}
-		return out
+// check compares who waits, and that no two wait who should talk.
+func (d *duel) check() {
+	var got []store.UserID
+	for u := range d.l.byUser {
+		got = append(got, u)
 	}
-	first := run()
+	slices.Sort(got)
+	if want := d.o.waiting(); !slices.Equal(got, want) {
+		d.t.Fatalf("%s: %v wait, %v should", d.what, got, want)
+	}
+	for i, a := range d.o.people {
+		for _, b := range d.o.people[:i] {
+			if !a.arrived || !b.arrived || !d.o.compatible(d.now, a, b) || d.o.blocked(a, b) {
+				continue
+			}
+			looks := a.look > 0 || b.look > 0
+			if until := d.o.metUntil(d.now, a, b); until <= d.now || !looks {
+				d.t.Fatalf("%s: %s and %s are left waiting: met until %v, will look: %v", d.what, a.t.User, b.t.User, until, looks)
+			}
+		}
+	}
+}
+
+func (d *duel) play(events []byte) {
+	for i := 0; i+eventBytes <= len(events); i += eventBytes {
+		d.what = fmt.Sprintf("event %d at %v", i/eventBytes, d.now)
+		d.step(events[i : i+eventBytes])
+	}
+}
+
+func randomEvents(seed uint64, n int) []byte {
+	rng := rand.New(rand.NewPCG(seed, 7))
+	events := make([]byte, n*eventBytes)
+	for i := range events {
+		events[i] = byte(rng.Uint())
+	}
+	return events
+}
+
+func TestLineAgainstOracle(t *testing.T) {
+	seen := map[string]int{}
+	for seed := range uint64(60) {
+		people := 4 + int(seed%30)
+		hold := time.Duration(seed%3) * 5 * time.Second
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			d := newDuel(t, people, hold)
+			d.play(randomEvents(seed, 1500))
+			for what, n := range d.seen {
+				seen[what] += n
+			}
+		})
+	}
+	t.Log(seen)
+	for _, what := range []string{"joining 1 false", "joining 1 true", "the clock 1 false", "the clock 1 true", "the clock 2 false"} {
+		if seen[what] < 10 {
+			t.Errorf("%q only %d times", what, seen[what])
+		}
+	}
+}
+
+func TestReplayGivesTheSameDigest(t *testing.T) {
+	events := randomEvents(99, 3000)
+	digest := ""
 	for range 3 {
-		if !slices.Equal(run(), first) {
-			t.Fatal("another outcome")
+		d := newDuel(t, 25, 5*time.Second)
+		d.play(events)
+		if digest != "" && d.digest != digest {
+			t.Fatalf("digest %s, then %s", digest, d.digest)
 		}
+		digest = d.digest
 	}
-	t.Logf("%d matches", len(first))
+	t.Log(digest)
+}
+
+func FuzzLine(f *testing.F) {
+	for seed := range uint64(4) {
+		f.Add(byte(6+seed*5), byte(seed), randomEvents(seed, 60))
+	}
+	f.Fuzz(func(t *testing.T, people, hold byte, events []byte) {
+		d := newDuel(t, 2+int(people)%40, time.Duration(hold%20)*time.Second)
+		d.play(events[:min(len(events), 300*eventBytes)])
+	})
 }

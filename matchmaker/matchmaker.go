@@ -25,8 +25,8 @@ type Config struct {
 	// Node is the name of this server in rooms.
 	Node string
 
-	// RecentAfter is how long two people who just left each other wait side by side, with nobody else coming, until they meet
-	// again. Zero means 10 s.
+	// RecentAfter is how long two people who left each other lately wait side by side, with nobody else coming, until they meet
+	// again. Zero means 15 s.
 	RecentAfter time.Duration
 
 	// Grace is how long after New the members of rooms from before have for Resume. Zero means 30 s.
@@ -106,7 +106,7 @@ func newMatcher(cfg Config, write func(store.Changes) error) (*Matcher, error) {
 		writeWake:  make(chan struct{}, 1),
 		clockWake:  make(chan struct{}, 1),
 		stop:       make(chan struct{}),
-		line:       newLine(cmp.Or(cfg.RecentAfter, 10*time.Second)),
+		line:       newLine(cmp.Or(cfg.RecentAfter, 15*time.Second), 0),
 		requests:   map[store.SessionID]*request{},
 		bySess:     map[store.SessionID]*Room{},
 		byUser:     map[store.UserID]*Room{},
@@ -130,8 +130,7 @@ func (m *Matcher) Close() error {
 	m.closeOnce.Do(func() {
 		m.mu.Lock()
 		m.closed = true
-		for s, f := range m.requests { // in any order: each only learns that it is over
-			m.line.cancel(s)
+		for _, f := range m.requests { // in any order: each only learns that it is over
 			f.err = ErrClosed
 			close(f.done)
 		}

@@ -21,9 +21,9 @@ func again(t *testing.T, m *Matcher, pause time.Duration) (a, b *finding) {
 
 func TestPartnersMeetAgainWhenNobodyElseComes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := open(t, Config{}) // 10 s
+		m := open(t, Config{}) // 15 s
 		a, b := again(t, m, 3*time.Second)
-		sleep(10*time.Second - 1)
+		sleep(15*time.Second - 1)
 		if a.partner() != "" || b.partner() != "" {
 			t.Fatalf("too soon: a met %q, b met %q", a.partner(), b.partner())
 		}
@@ -70,7 +70,7 @@ func TestCancelledWaitMeetsNobodyAgain(t *testing.T) {
 		b.cancel()
 		sleep(time.Second)
 		b = find(t, m, ticket("b", "x")) // its time begins anew
-		sleep(10*time.Second - 1)
+		sleep(15*time.Second - 1)
 		if a.partner() != "" {
 			t.Fatalf("too soon: a met %q", a.partner())
 		}
@@ -91,7 +91,7 @@ func TestKeptPlaceDoesNotShortenTheWait(t *testing.T) {
 		tk := ticket("b", "x")
 		tk.Since = time.Now().Add(-time.Hour)
 		b := find(t, m, tk)
-		sleep(9 * time.Second)
+		sleep(14 * time.Second)
 		if b.partner() != "" {
 			t.Fatalf("too soon: b met %q", b.partner())
 		}
@@ -112,22 +112,34 @@ func TestPartingIsForgotten(t *testing.T) {
 	})
 }
 
-func TestRecentsAreBounded(t *testing.T) {
+func TestMemoryOfPeopleIsBounded(t *testing.T) {
 	const limit = 10
-	r := newRecents(time.Hour, limit)
+	l := newLine(15*time.Second, 0)
+	l.people.max = limit
 	user := func(i int) store.UserID { return store.UserID(fmt.Sprint(i)) }
-	for i := range 1000 {
-		r.parted(time.Duration(i), user(2*i), user(2*i+1))
-		r.parted(time.Duration(i), "busy", user(2*i)) // one person is in it once, however often he parts
-		if len(r.last) > limit || len(r.last) != r.byAge.Len() {
-			t.Fatalf("after %d: %d people, %d in the list", i, len(r.last), r.byAge.Len())
-		}
-		if !r.met(time.Duration(i), "busy", user(2*i)) || !r.met(time.Duration(i), user(2*i), "busy") {
-			t.Fatalf("after %d: the last parting is forgotten", i)
-		}
+	met := func(now time.Duration, a, b store.UserID) bool {
+		p := l.people.byPrint[print(a)]
+		return p != 0 && l.people.all.at(p).until(print(b)) > now
 	}
-	r.parted(time.Duration(1000)+time.Hour, "x", "y")
-	if len(r.last) != 2 {
-		t.Errorf("%d people are remembered after an hour", len(r.last))
+	l.join(0, ask(ticket("waits", "x"), time.Time{})) // somebody in line is no reason to remember him
+	l.parted(0, "u-waits", "y", "")
+	for i := range 1000 {
+		now := time.Duration(i)
+		l.parted(now, user(2*i), user(2*i+1), "")
+		l.parted(now, "busy", user(2*i), "busy") // one person is in it once, however often he parts
+		if n := l.people.all.used(); n > limit {
+			t.Fatalf("after %d: %d people", i, n)
+		}
+		if !met(now, "busy", user(2*i)) || !met(now, user(2*i), "busy") || i >= 5 && met(now, "busy", user(2*i-10)) {
+			t.Fatalf("after %d: not the last five are remembered", i)
+		}
+		l.sound(t)
+	}
+	if n := len(l.people.all.at(l.people.byPrint[print("busy")]).skips); n > 50 {
+		t.Errorf("%d skips are remembered", n)
+	}
+	l.parted(1000+10*time.Minute, "x", "y", "")
+	if n := l.people.all.used(); n != 2 {
+		t.Errorf("%d people are remembered after ten minutes", n)
 	}
 }

@@ -77,16 +77,33 @@ func TestRejoin(t *testing.T) {
 	})
 }
 
+// The match was not written and the partner not told of it: the store has him in line as before, and he is in the call all the same.
+func TestRejoinBringsBackWhoWaited(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, db := lined(t, Config{}, ticket("b", "x"), ticket("c", "y"))
+		early := lost("early", "c", "d")
+		early.Created = early.Created.Add(-time.Minute)
+		refused(t, m, early, "d", "c waited after that")
+		refused(t, m, early, "c", "waited after that")
+		room := lost("r", "a", "b")
+		a := rejoin(t, m, room, "a")
+		if b := resume(t, m, "s-b"); b.Partner() != a.Self() {
+			t.Errorf("b is with %v", b.Partner())
+		}
+		sleep(time.Hour)
+		if rooms := onDisk(t, db); ended(a) || len(rooms) != 1 {
+			t.Errorf("ended %v, on disk %v", ended(a), rooms)
+		}
+	})
+}
+
 // One side alone: the other is not drawn in, and the room ends with the grace.
 func TestRejoinAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m, db := lined(t, Config{}, ticket("b", "x"), ticket("d", "y"))
+		m, db := lined(t, Config{}, ticket("w", "w"))
 		ab, cd := rejoin(t, m, lost("ab", "a", "b"), "a"), rejoin(t, m, lost("cd", "c", "d"), "c")
 		if _, err := m.Resume(t.Context(), "s-b"); !errors.Is(err, ErrNoRoom) {
 			t.Errorf("b is back in a call without having said so: %v", err)
-		}
-		if tk, ok := m.Place("s-b"); !ok || tk.User != "u-b" {
-			t.Errorf("b's place: %+v, %v", tk, ok)
 		}
 		find(t, m, ticket("b", "x"))
 		if synctest.Wait(); !ended(ab) || ab.Reason() != "left" || ab.EndedBy() != "s-b" {

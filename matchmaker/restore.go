@@ -50,8 +50,8 @@ func (m *Matcher) inRoom(s store.SessionID, u store.UserID) bool {
 // restorePlace takes over a place in line: nobody is matched by it, but its owner finds it again. One that cannot be, because its owner
 // is in a room or has another one, is deleted as such rooms are; so is one for topics that are not offered any more.
 func (m *Matcher) restorePlace(record store.Ticket) {
-	f := &request{ticket: ticketOf(record), stored: true}
-	t, err := m.normal(f.ticket)
+	f := &request{ticket: ticketOf(record), joined: record.Joined, stored: true}
+	t, err := m.normal(f.ticket, time.Now())
 	switch {
 	case err != nil:
 		m.log.Warn("deleting a place in line", "session", record.Session, "err", err)
@@ -66,11 +66,12 @@ func (m *Matcher) restorePlace(record store.Ticket) {
 	m.touchTicket(f)
 }
 
-// record is what the store keeps of a ticket. Blocks and wishes for somebody in particular come with the next Find.
-func (t Ticket) record() store.Ticket {
+// record is what the store keeps of a wait. Blocks and wishes for somebody in particular come with the next Find.
+func (f *request) record() store.Ticket {
+	t := f.ticket
 	return store.Ticket{
 		Session: t.Session, User: t.User, Topics: t.Topics, Langs: t.Langs,
-		Strict: t.Strict, WidenAfter: t.WidenAfter, Widened: uint8(t.Widened), Since: t.Since,
+		Strict: t.Strict, WidenAfter: t.WidenAfter, Widened: uint8(t.Widened), Since: t.Since, Joined: f.joined,
 	}
 }
 
@@ -149,7 +150,7 @@ func (m *Matcher) Resume(ctx context.Context, s store.SessionID) (*Room, error) 
 		return nil, ErrClosed
 	}
 	r := m.bySess[s]
-	if r == nil || r.call.revived && !r.call.claimed[r.self] { // only the partner's word for it
+	if r == nil || r.call.revived && !r.call.claimed[r.self] && !m.matchedIn(r) { // only the partner's word for it
 		return nil, ErrNoRoom
 	}
 	m.claim(r)
@@ -159,9 +160,10 @@ func (m *Matcher) Resume(ctx context.Context, s store.SessionID) (*Room, error) 
 // Rejoin is Resume for a room that its member can prove: it works also where the store has lost that room. Who has a proof tries this first,
 // because the store may still have a room from before.
 //
-// A lost room is made again during Config.Grace after New only, not if it has ended since New, and not if one of the members waits, or has
-// come back to another room, or was in a later one; the error is then ErrNoRoom. It ends with the grace, for the reason "lost", if the other
-// member does not Rejoin it: one side's word does not bring the other back, who may have left that call long ago.
+// A lost room is made again during Config.Grace after New only, not if it has ended since New, and not if one of the members waits, has come
+// back to another room, or was in line or in a room after it; the error is then ErrNoRoom. It ends with the grace, for the reason "lost", if
+// the other member does not come back: by Rejoin, or by Resume if the store knows that he waited when the room was made. Else one
+// side's word does not bring the other back, who may have left that call long ago.
 func (m *Matcher) Rejoin(ctx context.Context, room store.Room, self store.SessionID) (*Room, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -203,7 +205,7 @@ func (m *Matcher) revive(record store.Room, self store.SessionID) *Room {
 	}
 	var former []*Room // that the store has although they had ended
 	for _, who := range record.Members {
-		if m.line.waits(who.Session, who.User) {
+		if m.requests[who.Session] != nil || m.line.waits(who.User) || m.waitedAfter(record, who) {
 			return nil
 		}
 		for _, r := range [...]*Room{m.bySess[who.Session], m.byUser[who.User]} {
@@ -231,10 +233,22 @@ func (m *Matcher) revive(record store.Room, self store.SessionID) *Room {
 	return nil
 }
 
+// waitedAfter says whether a former process had this member in line after the room was made, so that the room had ended.
+func (m *Matcher) waitedAfter(record store.Room, who store.Member) bool {
+	f := m.placeOf[who.User]
+	return f != nil && f.joined.Truncate(time.Millisecond).After(record.Created) // who proves may know no more than the millisecond
+}
+
+// matchedIn says whether the member was in line when the room was made, as this same session, and nothing is known of him after it.
+func (m *Matcher) matchedIn(r *Room) bool {
+	f := m.places[r.Self().Session]
+	return f != nil && f.ticket.User == r.Self().User && !m.waitedAfter(r.call.record, r.Self())
+}
+
 // giveUp ends a room for a member who does not come back to it.
 func (m *Matcher) giveUp(r *Room) {
 	if !r.call.ended {
 		m.end(r.call, reasonLeft, r.Self().Session)
-		m.line.parted(m.now(), r.Self().User, r.Partner().User)
+		m.line.parted(m.now(), r.Self().User, r.Partner().User, "")
 	}
 }

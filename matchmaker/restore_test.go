@@ -83,7 +83,7 @@ func TestFindKeepsOldPlace(t *testing.T) {
 	}{
 		"same session":      {want: "a"},
 		"another session":   {change: func(tk *Ticket) { tk.Session = "s-new" }, want: "new"},
-		"widened meanwhile": {change: func(tk *Ticket) { tk.Widened, tk.WidenAfter = WidenLangs, 100*time.Hour }, want: "a"},
+		"widened meanwhile": {change: func(tk *Ticket) { tk.Widened, tk.WidenAfter = WidenTopics, 24*time.Hour }, want: "a"},
 		"another topic":     {change: func(tk *Ticket) { tk.Topics = []store.Category{"x"} }, want: "c"},
 		"another language":  {change: func(tk *Ticket) { tk.Langs = []string{"fr"} }, want: "c"},
 		"strict now":        {change: func(tk *Ticket) { tk.Strict = true }, want: "c"},

@@ -2,6 +2,7 @@ package matchmaker
 
 import (
 	"slices"
+	"time"
 
 	"smalltalk/store"
 )
@@ -27,11 +28,22 @@ func (r *Room) Topics() []store.Category { return slices.Clone(r.call.record.Top
 // Langs returns the languages that both named, sorted. It is empty if one of them named none.
 func (r *Room) Langs() []string { return slices.Clone(r.call.record.Langs) }
 
+// Created returns when the two were matched.
+func (r *Room) Created() time.Time { return r.call.record.Created }
+
+// Record returns what the store keeps of the room, the same for both members. It is a copy.
+func (r *Room) Record() store.Room {
+	record := r.call.record
+	record.Topics, record.Langs = r.Topics(), r.Langs()
+	return record
+}
+
 // Done returns a channel that is closed when the room has ended, by whichever of the two or by the matcher. Closing the matcher
 // ends no room.
 func (r *Room) Done() <-chan struct{} { return r.call.done }
 
-// Leave ends the room for both. Only the first call of either member does something, and its reason counts. After the
+// Leave ends the room for both. Only the first call of either member does something, and its reason counts. Who leaves for the reason
+// "next" more than 20 times in a minute will wait a second longer for each further time, up to 30 s. After the
 // matcher is closed it ends the room for this process only: the store keeps it, and a restarted server resumes it.
 func (r *Room) Leave(reason string) {
 	m := r.call.m
@@ -39,7 +51,11 @@ func (r *Room) Leave(reason string) {
 	defer m.release()
 	if !r.call.ended {
 		m.end(r.call, reason, r.Self().Session)
-		m.line.parted(m.now(), r.Self().User, r.Partner().User)
+		skipper := store.UserID("")
+		if reason == reasonNext {
+			skipper = r.Self().User
+		}
+		m.line.parted(m.advance(), r.Self().User, r.Partner().User, skipper)
 	}
 }
 

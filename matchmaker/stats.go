@@ -16,7 +16,9 @@ type Stats struct {
 	Waiting   int    // people in line
 	Rooms     int    // rooms that have not ended
 	Matches   uint64 // since New
+	Again     uint64 // those of two who had been partners lately, since New
 	Cancelled uint64 // Finds cancelled before they were matched, since New
+	Expired   uint64 // Finds that ended with ErrExpired, since New
 
 	Places         int    // people from before the start who are not in line again, until the grace is over
 	Unwritten      int    // rooms and places in line whose last change is not on the disk yet
@@ -27,14 +29,16 @@ type Stats struct {
 }
 
 // Counts returns the topics sorted by name: those of Config.Topics, or if there were none, those that somebody is in. Who waits for any
-// topic counts as waiting in each of them; two who both took any talk in none.
+// topic from the start counts as waiting in each of them; two who both took any talk in none. Private tickets are not counted.
 func (m *Matcher) Counts() []Count {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	topics := m.topics
 	if len(topics) == 0 {
-		for t := range m.line.topics { // sorted below
-			topics = append(topics, t)
+		for t := range m.line.topics.byText { // sorted below
+			if m.line.topics.find(t).refs > 0 {
+				topics = append(topics, store.Category(t))
+			}
 		}
 		for t := range m.talking {
 			topics = append(topics, t)
@@ -43,20 +47,31 @@ func (m *Matcher) Counts() []Count {
 	}
 	counts := make([]Count, len(topics))
 	for i, t := range topics {
-		waiting := m.line.any.len
-		if list := m.line.topics[t]; list != nil {
-			waiting += list.len
-		}
-		counts[i] = Count{Category: t, Online: waiting + m.talking[t], Waiting: waiting}
+		counts[i] = m.count(t)
 	}
 	return counts
+}
+
+// Count returns how busy a topic is, whether it is one of Config.Topics or not.
+func (m *Matcher) Count(t store.Category) Count {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.count(t)
+}
+
+func (m *Matcher) count(t store.Category) Count {
+	waiting := int(m.line.topics.all.at(topicAny).pace.waiting)
+	if e := m.line.topics.find(string(t)); e != nil {
+		waiting += int(e.pace.waiting)
+	}
+	return Count{Category: t, Online: waiting + m.talking[t], Waiting: waiting}
 }
 
 // Waiting returns how many people are in line.
 func (m *Matcher) Waiting() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.line.all.len
+	return m.line.waiting()
 }
 
 // Stats returns the numbers of this moment.
@@ -64,7 +79,7 @@ func (m *Matcher) Stats() Stats {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s := m.stats
-	s.Waiting, s.Rooms, s.Unwritten = m.line.all.len, len(m.bySess)/2, m.unwritten.len()
+	s.Waiting, s.Rooms, s.Unwritten = m.line.waiting(), len(m.bySess)/2, m.unwritten.len()
 	s.Places = len(m.places)
 	return s
 }

@@ -34,7 +34,7 @@ type Ticket struct {
 	Strict bool
 
 	// WidenAfter is how long the person waits until any topic will do; after twice as long any language will, too. Zero is
-	// never. It has no effect if Strict.
+	// never, a day is the most. It has no effect if Strict.
 	WidenAfter time.Duration
 
 	// Widened is what the person asked to widen at once, also if Strict.
@@ -83,15 +83,18 @@ func (t Ticket) WidenedAt(now time.Time) Widening {
 	return w
 }
 
-// normal checks a ticket and returns a copy whose lists are sorted.
-func (m *Matcher) normal(t Ticket) (Ticket, error) {
+// normal checks a ticket and returns a copy whose lists are sorted and whose place is no later than now.
+func (m *Matcher) normal(t Ticket, now time.Time) (Ticket, error) {
+	if t.Since.IsZero() || t.Since.After(now) {
+		t.Since = now
+	}
 	t.Topics, t.Langs, t.Blocks = sortedSet(t.Topics), sortedSet(t.Langs), sortedSet(t.Blocks)
 	switch {
 	case t.Session == "" || t.User == "":
 		return t, errors.New("matchmaker: ticket without session or user")
 	case len(t.Topics) > MaxTopics || len(t.Langs) > MaxLangs || len(t.Blocks) > MaxBlocks:
 		return t, fmt.Errorf("matchmaker: ticket with %d topics, %d languages, %d blocks", len(t.Topics), len(t.Langs), len(t.Blocks))
-	case t.WidenAfter < 0:
+	case t.WidenAfter < 0 || t.WidenAfter > 24*time.Hour:
 		return t, fmt.Errorf("matchmaker: ticket that widens after %v", t.WidenAfter)
 	case t.Private && t.Partner == "" || t.Partner == t.User:
 		return t, fmt.Errorf("matchmaker: ticket of %q for %q", t.User, t.Partner)

@@ -39,9 +39,11 @@ type walk struct {
 	leftover  map[store.RoomID]store.Room // on the disk at the last start
 	parted    map[store.RoomID]bool       // rooms whose end was noted
 	last      map[store.UserID]store.UserID
+	lefts     map[[2]store.UserID]bool // who has left whom since the last start
+	crowded   time.Time                // when observe last saw many in line
 	clients   []*walker
 
-	met, resumed, refused, cancelled, again, crashes atomic.Int64
+	rooms, resumed, refused, cancelled, again, crashes atomic.Int64
 }
 
 // walker is one client. Its fields below rng are guarded by walk.mu.
@@ -95,8 +97,8 @@ func TestRandomWalk(t *testing.T) {
 			t.Error(err)
 		}
 		t.Logf("got a room %d times, resumed %d, cancelled %d, refused %d, met the last partner again %d, crashes %d",
-			w.met.Load(), w.resumed.Load(), w.cancelled.Load(), w.refused.Load(), w.again.Load(), w.crashes.Load())
-		for _, n := range []*atomic.Int64{&w.met, &w.resumed, &w.cancelled, &w.refused, &w.again, &w.crashes} {
+			w.rooms.Load(), w.resumed.Load(), w.cancelled.Load(), w.refused.Load(), w.again.Load(), w.crashes.Load())
+		for _, n := range []*atomic.Int64{&w.rooms, &w.resumed, &w.cancelled, &w.refused, &w.again, &w.crashes} {
 			if n.Load() == 0 {
 				t.Error("the walk has not been everywhere")
 			}
@@ -142,7 +144,7 @@ func (w *walk) start() {
 		w.leftover[r.ID] = r
 	}
 	w.m = openOn(w.t, w.d, Config{RecentAfter: walkRecentAfter, Grace: walkGrace, Hold: walkHold})
-	w.restarted, w.last = time.Now(), map[store.UserID]store.UserID{}
+	w.restarted, w.last, w.lefts = time.Now(), map[store.UserID]store.UserID{}, map[[2]store.UserID]bool{}
 	if w.crashed != nil {
 		close(w.crashed)
 	}
@@ -200,7 +202,7 @@ func (c *walker) find(stop context.Context) (*Room, chan struct{}) {
 	case err != nil:
 		c.w.t.Error(err)
 	default:
-		c.w.met.Add(1)
+		c.w.rooms.Add(1)
 		c.check(room, tk)
 		c.hold(room, m)
 	}
@@ -269,6 +271,7 @@ func (w *walk) over(c *walker, room *Room) {
 	if !w.parted[room.ID()] && c.of == w.m && room.Reason() == "next" {
 		w.parted[room.ID()] = true
 		w.last[a], w.last[b] = b, a
+		w.lefts[[2]store.UserID{a, b}] = true
 	}
 	c.room = nil
 }

@@ -150,7 +150,7 @@ func (m *Matcher) take() (batch unwritten, changes store.Changes) {
 		switch {
 		case !f.gone:
 			f.stored = true // likewise
-			changes.PutTickets = append(changes.PutTickets, f.ticket.record())
+			changes.PutTickets = append(changes.PutTickets, f.record())
 		case f.stored:
 			changes.DeleteTickets = append(changes.DeleteTickets, f.ticket.Session)
 		default:

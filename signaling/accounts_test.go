@@ -53,7 +53,7 @@ func TestBrowserSignsUp(t *testing.T) {
 		t.Errorf("cookie %v", c)
 	}
 	status, m, _ = e.do(http.MethodGet, "/api/v1/sessions", "", "Cookie", cookie)
-	if list := m.list("sessions"); status != http.StatusOK || len(list) != 1 || list[0].str("device") != "Firefox on Linux" || list[0]["current"] != true {
+	if list := m.items("sessions"); status != http.StatusOK || len(list) != 1 || list[0].str("device") != "Firefox on Linux" || list[0]["current"] != true {
 		t.Errorf("%d %v", status, m)
 	}
 	// The cookie's token is worth nothing to who says to be native, and is told to nobody.
@@ -83,13 +83,13 @@ func TestGuestBecomesAccount(t *testing.T) {
 		t.Errorf("%s became %s, token the same: %v", before.id, guest.id, guest.token == before.token)
 	}
 	before.refused(http.StatusUnauthorized, "unauthorized", http.MethodGet, "/users/me", nil)
-	if m := guest.want(http.StatusOK, http.MethodGet, "/friends", nil); !contains(m.list("friends"), "id", friend.id) {
+	if m := guest.want(http.StatusOK, http.MethodGet, "/friends", nil); !contains(m.items("friends"), "id", friend.id) {
 		t.Errorf("friends %v", m)
 	}
-	if m := guest.want(http.StatusOK, http.MethodGet, "/blocks", nil); !contains(m.list("blocks"), "id", foe.id) {
+	if m := guest.want(http.StatusOK, http.MethodGet, "/blocks", nil); !contains(m.items("blocks"), "id", foe.id) {
 		t.Errorf("blocks %v", m)
 	}
-	if m := friend.want(http.StatusOK, http.MethodGet, "/friends", nil); m.list("friends")[0].str("name") != "Anna" || m.list("friends")[0]["guest"] != false {
+	if m := friend.want(http.StatusOK, http.MethodGet, "/friends", nil); m.items("friends")[0].str("name") != "Anna" || m.items("friends")[0]["guest"] != false {
 		t.Errorf("the friend sees %v", m)
 	}
 	live.send(message{"type": "ping", "t": 1})
@@ -114,7 +114,7 @@ func TestLogInAndOut(t *testing.T) {
 	if phone.id != anna.id || phone.token == anna.token {
 		t.Fatalf("%+v is not %+v on another device", phone, anna)
 	}
-	list := phone.want(http.StatusOK, http.MethodGet, "/sessions", nil).list("sessions")
+	list := phone.want(http.StatusOK, http.MethodGet, "/sessions", nil).items("sessions")
 	if len(list) != 2 || !contains(list, "device", "Anna's phone") {
 		t.Fatalf("devices %v", list)
 	}
@@ -177,7 +177,7 @@ func TestChangePassword(t *testing.T) {
 	before.refused(http.StatusUnauthorized, "unauthorized", http.MethodGet, "/users/me", nil)
 	live.send(message{"type": "ping", "t": 1})
 	live.want("pong")
-	if list := phone.want(http.StatusOK, http.MethodGet, "/sessions", nil).list("sessions"); len(list) != 1 || list[0]["current"] != true {
+	if list := phone.want(http.StatusOK, http.MethodGet, "/sessions", nil).items("sessions"); len(list) != 1 || list[0]["current"] != true {
 		t.Errorf("devices %v", list)
 	}
 	nobody := &person{t: t, e: e}
@@ -232,7 +232,7 @@ func TestDelete(t *testing.T) {
 	live.wantError("unauthorized")
 	live.wantClosed(4401)
 	anna.refused(http.StatusUnauthorized, "unauthorized", http.MethodGet, "/users/me", nil)
-	if m := friend.want(http.StatusOK, http.MethodGet, "/friends", nil); len(m.list("friends")) != 0 {
+	if m := friend.want(http.StatusOK, http.MethodGet, "/friends", nil); len(m.items("friends")) != 0 {
 		t.Errorf("friends %v", m)
 	}
 	nobody := &person{t: t, e: e}
@@ -253,7 +253,7 @@ func TestExport(t *testing.T) {
 	if status != http.StatusOK || !strings.HasPrefix(resp.Header.Get("Content-Disposition"), "attachment") {
 		t.Errorf("%d %v", status, resp.Header)
 	}
-	if m.sub("user").str("id") != anna.id || m.sub("account").str("username") != "anna" || !contains(m.list("friends"), "user", friend.id) || len(m.list("devices")) != 1 {
+	if m.sub("user").str("id") != anna.id || m.sub("account").str("username") != "anna" || !contains(m.items("friends"), "user", friend.id) || len(m.items("devices")) != 1 {
 		t.Errorf("export %v", m)
 	}
 	for range 4 {
@@ -348,7 +348,7 @@ func TestPeopleLists(t *testing.T) {
 	e.srv.SetPresence(func(store.UserID) string { return "in_call" })
 
 	call := e.meet(anna, bert)
-	partners := anna.want(http.StatusOK, http.MethodGet, "/partners", nil).list("partners")
+	partners := anna.want(http.StatusOK, http.MethodGet, "/partners", nil).items("partners")
 	if len(partners) != 1 || partners[0].str("call") != call || partners[0].str("name") != "bert" || partners[0]["friend"] != false {
 		t.Errorf("partners %v", partners)
 	}
@@ -357,33 +357,33 @@ func TestPeopleLists(t *testing.T) {
 			t.Errorf("asked: %v", m)
 		}
 	}
-	requests := bert.want(http.StatusOK, http.MethodGet, "/friends/requests", nil).list("requests")
+	requests := bert.want(http.StatusOK, http.MethodGet, "/friends/requests", nil).items("requests")
 	if len(requests) != 1 || requests[0].str("id") != anna.id || requests[0].str("name") != "anna" {
 		t.Errorf("requests %v", requests)
 	}
 	if m := bert.want(http.StatusOK, http.MethodPost, "/friends/requests", message{"user": anna.id}); m.str("state") != "friends" {
 		t.Errorf("said yes: %v", m)
 	}
-	friends := anna.want(http.StatusOK, http.MethodGet, "/friends", nil).list("friends")
+	friends := anna.want(http.StatusOK, http.MethodGet, "/friends", nil).items("friends")
 	if len(friends) != 1 || friends[0].str("id") != bert.id || friends[0].str("presence") != "in_call" || friends[0].num("since") == 0 {
 		t.Errorf("friends %v", friends)
 	}
-	if partners := anna.want(http.StatusOK, http.MethodGet, "/partners", nil).list("partners"); partners[0]["friend"] != true {
+	if partners := anna.want(http.StatusOK, http.MethodGet, "/partners", nil).items("partners"); partners[0]["friend"] != true {
 		t.Errorf("partners %v", partners)
 	}
 	bert.want(http.StatusOK, http.MethodPatch, "/users/me", message{"hide_presence": true})
-	if f := anna.want(http.StatusOK, http.MethodGet, "/friends", nil).list("friends"); f[0].str("presence") != "offline" {
+	if f := anna.want(http.StatusOK, http.MethodGet, "/friends", nil).items("friends"); f[0].str("presence") != "offline" {
 		t.Errorf("who hides is %v", f)
 	}
 
 	if err := e.db.AddMissed(store.UserID(anna.id), store.UserID(bert.id), time.Now()); err != nil {
 		t.Fatal(err)
 	}
-	if m := anna.want(http.StatusOK, http.MethodGet, "/missed", nil); !contains(m.list("missed"), "id", bert.id) {
+	if m := anna.want(http.StatusOK, http.MethodGet, "/missed", nil); !contains(m.items("missed"), "id", bert.id) {
 		t.Errorf("missed %v", m)
 	}
 	anna.want(http.StatusNoContent, http.MethodDelete, "/missed", nil)
-	if m := anna.want(http.StatusOK, http.MethodGet, "/missed", nil); len(m.list("missed")) != 0 {
+	if m := anna.want(http.StatusOK, http.MethodGet, "/missed", nil); len(m.items("missed")) != 0 {
 		t.Errorf("missed %v", m)
 	}
 
@@ -394,18 +394,18 @@ func TestPeopleLists(t *testing.T) {
 	other := e.meet(anna, carl)
 	carl.want(http.StatusOK, http.MethodPost, "/friends/requests", message{"call": other})
 	anna.want(http.StatusNoContent, http.MethodDelete, "/friends/requests/"+carl.id, nil)
-	if m := anna.want(http.StatusOK, http.MethodGet, "/friends/requests", nil); len(m.list("requests")) != 0 {
+	if m := anna.want(http.StatusOK, http.MethodGet, "/friends/requests", nil); len(m.items("requests")) != 0 {
 		t.Errorf("requests %v", m)
 	}
 	anna.want(http.StatusNoContent, http.MethodPost, "/blocks", message{"call": other})
-	if m := anna.want(http.StatusOK, http.MethodGet, "/blocks", nil); !contains(m.list("blocks"), "id", carl.id) {
+	if m := anna.want(http.StatusOK, http.MethodGet, "/blocks", nil); !contains(m.items("blocks"), "id", carl.id) {
 		t.Errorf("blocks %v", m)
 	}
 	// Who is blocked cannot tell, and reaches nobody.
 	if m := carl.want(http.StatusOK, http.MethodPost, "/friends/requests", message{"call": other}); m.str("state") != "asked" {
 		t.Errorf("asked by who is blocked: %v", m)
 	}
-	if m := anna.want(http.StatusOK, http.MethodGet, "/friends/requests", nil); len(m.list("requests")) != 0 {
+	if m := anna.want(http.StatusOK, http.MethodGet, "/friends/requests", nil); len(m.items("requests")) != 0 {
 		t.Errorf("requests %v", m)
 	}
 	anna.want(http.StatusNoContent, http.MethodDelete, "/blocks/"+carl.id, nil)

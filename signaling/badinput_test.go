@@ -55,6 +55,8 @@ var beforeHello = map[string]struct {
 	"unknown token":    {websocket.MessageText, `{"type":"hello","versions":[1],"token":"abc"}`, refusal{"unauthorized", 4401}},
 	"forged resume":    {websocket.MessageText, `{"type":"hello","versions":[1],"guest":{},"resume":"e30.AAAA"}`, refusal{"unauthorized", 4401}},
 	"name too long":    {websocket.MessageText, `{"type":"hello","versions":[1],"guest":{"name":"` + strings.Repeat("n", 25) + `"}}`, refusal{"bad_message", 4400}},
+	"pair too long":    {websocket.MessageText, `{"type":"hello","versions":[1],"guest":{},"pair":"` + strings.Repeat("A", 2049) + `"}`, refusal{"bad_message", 4400}},
+	"pair no string":   {websocket.MessageText, `{"type":"hello","versions":[1],"guest":{},"pair":{}}`, refusal{"bad_message", 4400}},
 	"name turned":      {websocket.MessageText, `{"type":"hello","versions":[1],"guest":{"name":"a\u202eb"}}`, refusal{"bad_message", 4400}},
 	"name of controls": {websocket.MessageText, `{"type":"hello","versions":[1],"guest":{"name":"a\u0000b"}}`, refusal{"bad_message", 4400}},
 }
@@ -83,6 +85,24 @@ var afterHello = map[string]struct {
 	"too many topics": {websocket.MessageText, `{"type":"queue.join","topics":["1","2","3","4","5","6","7","8","9"]}`, refusal{"bad_message", 0}},
 	"topics a word":   {websocket.MessageText, `{"type":"queue.join","topics":"all"}`, refusal{"bad_message", 0}},
 	"bad language":    {websocket.MessageText, `{"type":"queue.join","topics":"any","langs":["e n"]}`, refusal{"bad_message", 0}},
+	"strict no bool":  {websocket.MessageText, `{"type":"queue.join","topics":"any","strict":"yes"}`, refusal{"bad_message", 0}},
+	"widen too soon":  {websocket.MessageText, `{"type":"queue.join","topics":"any","widen_after_ms":999}`, refusal{"bad_message", 0}},
+	"widen too late":  {websocket.MessageText, `{"type":"queue.join","topics":"any","widen_after_ms":600001}`, refusal{"bad_message", 0}},
+	"widen before":    {websocket.MessageText, `{"type":"queue.join","topics":"any","widen_after_ms":-1000}`, refusal{"bad_message", 0}},
+	"widen a part":    {websocket.MessageText, `{"type":"queue.join","topics":"any","widen_after_ms":1000.5}`, refusal{"bad_message", 0}},
+	"widen for ever":  {websocket.MessageText, `{"type":"queue.join","topics":"any","widen_after_ms":1e30}`, refusal{"bad_message", 0}},
+	"ticket too long": {websocket.MessageText, `{"type":"queue.join","topics":"any","ticket":"` + strings.Repeat("A", 2049) + `"}`, refusal{"bad_message", 0}},
+	"widen no line":   {websocket.MessageText, `{"type":"queue.widen","topics":true}`, refusal{"not_queued", 0}},
+	"widen nothing":   {websocket.MessageText, `{"type":"queue.widen"}`, refusal{"bad_message", 0}},
+	"widen by no":     {websocket.MessageText, `{"type":"queue.widen","topics":false,"langs":false}`, refusal{"bad_message", 0}},
+	"widen a list":    {websocket.MessageText, `{"type":"queue.widen","topics":["gaming"]}`, refusal{"bad_message", 0}},
+	"undo, no call":   {websocket.MessageText, `{"type":"call.undo","call":"abc"}`, refusal{"not_in_call", 0}},
+	"undo of nothing": {websocket.MessageText, `{"type":"call.undo"}`, refusal{"bad_message", 0}},
+	"undo, empty":     {websocket.MessageText, `{"type":"call.undo","call":""}`, refusal{"bad_message", 0}},
+	"undo, no string": {websocket.MessageText, `{"type":"call.undo","call":7}`, refusal{"bad_message", 0}},
+	"undo too long":   {websocket.MessageText, `{"type":"call.undo","call":"` + strings.Repeat("c", 65) + `"}`, refusal{"bad_message", 0}},
+	"any in a list":   {websocket.MessageText, `{"type":"queue.join","topics":["any"]}`, refusal{"unknown_topic", 0}},
+	"topic of spaces": {websocket.MessageText, `{"type":"queue.join","topics":["  "]}`, refusal{"unknown_topic", 0}},
 	"leave no line":   {websocket.MessageText, `{"type":"queue.leave"}`, refusal{"not_queued", 0}},
 	"next, no call":   {websocket.MessageText, `{"type":"call.next","call":"abc"}`, refusal{"not_in_call", 0}},
 	"next of nothing": {websocket.MessageText, `{"type":"call.next"}`, refusal{"bad_message", 0}},
@@ -132,12 +152,30 @@ func TestBadInput(t *testing.T) {
 	t.Run("foreign call", func(t *testing.T) {
 		c, d := e.on(t).join("x"), e.on(t).join("y")
 		e.on(t).pair(c, d)
-		for _, typ := range []string{"call.next", "call.leave"} {
+		for _, typ := range []string{"call.next", "call.leave", "call.undo"} {
 			c.send(message{"type": typ, "call": a.call})
 			refusal{"not_in_call", 0}.check(c)
 		}
 		c.send(message{"type": "chat", "cid": "1", "text": "x", "call": a.call})
 		refusal{"not_in_call", 0}.check(c)
+	})
+	t.Run("undo in a call", func(t *testing.T) {
+		c, d := e.on(t).join("x"), e.on(t).join("y")
+		e.on(t).pair(c, d)
+		c.send(message{"type": "call.undo", "call": c.call})
+		refusal{"not_in_call", 0}.check(c)
+		c.send(message{"type": "queue.widen", "langs": true})
+		refusal{"not_queued", 0}.check(c)
+	})
+	t.Run("pair of another", func(t *testing.T) { // does nothing
+		c := e.on(t).dial("x")
+		if w := c.hello(message{"pair": a.pair}); w["resumed"] != false || w.sub("state").str("phase") != "idle" {
+			t.Errorf("welcome %v", w)
+		}
+		c2 := c.again()
+		if w := c2.hello(message{"pair": a.pair, "resume": c.resume}); w["resumed"] != true || w.sub("state").str("phase") != "idle" {
+			t.Errorf("welcome %v", w)
+		}
 	})
 	t.Run("resume of another", func(t *testing.T) {
 		guests := e.srv.Stats().Guests
@@ -269,6 +307,12 @@ func TestStorms(t *testing.T) {
 		"offers": {6, func(i int) message { return message{"type": "rtc.offer", "sdp": "offer x", "gen": i + 1} }},
 		"queue": {10, func(i int) message {
 			return message{"type": []string{"queue.join", "queue.leave"}[i%2], "topics": "any"}
+		}},
+		"widen": {10, func(i int) message {
+			if i == 0 {
+				return message{"type": "queue.join", "topics": []string{"gaming"}}
+			}
+			return message{"type": "queue.widen", "topics": true}
 		}},
 		"messages": {120, func(i int) message { return message{"type": "ping", "t": i} }},
 	}

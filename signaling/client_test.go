@@ -40,6 +40,7 @@ type client struct {
 	resume  string
 	session string
 	call    string
+	pair    string // token of the call
 	welcome message
 	gen     int
 }
@@ -163,7 +164,7 @@ func (c *client) find(topics any) {
 func (c *client) met() message {
 	c.t.Helper()
 	m := c.want("match")
-	c.call = m.str("call")
+	c.call, c.pair = m.str("call"), m.str("pair")
 	return m
 }
 
@@ -193,7 +194,7 @@ func (c *client) wantAny(types ...string) message {
 				return m
 			}
 			switch m.str("type") {
-			case "queue.state", "peer.state", "rtc.state", "topics", "ok", "pong", "chat.typing":
+			case "queue.state", "peer.state", "rtc.state", "topics", "ok", "pong", "chat.typing", "call.undo":
 			default:
 				c.t.Fatalf("%s: got %v while waiting for %s", c.name, m, typ)
 			}
@@ -237,6 +238,16 @@ func (c *client) wantClosed(code websocket.StatusCode) {
 	}
 }
 
+// silent sees that nothing of these types has come.
+func (c *client) silent(types ...string) {
+	c.t.Helper()
+	for len(c.in) > 0 {
+		if m := <-c.in; slices.Contains(types, m.str("type")) {
+			c.t.Errorf("%s: got %v", c.name, m)
+		}
+	}
+}
+
 // drop is a network that fails: no closing handshake.
 func (c *client) drop() { _ = c.ws.CloseNow() }
 
@@ -247,7 +258,7 @@ func (c *client) leave() { _ = c.ws.Close(websocket.StatusGoingAway, "") }
 func (c *client) again() *client {
 	c.t.Helper()
 	next := c.e.dial(c.name)
-	next.token, next.gen, next.call = c.token, c.gen, c.call
+	next.token, next.gen, next.call, next.pair = c.token, c.gen, c.call, c.pair
 	return next
 }
 

@@ -44,11 +44,18 @@ type conn struct {
 	// clean says, once in is closed, that the client closed the WebSocket by intention.
 	clean bool
 
-	out  chan []byte
+	out  chan frame
+	ages *latencies    // of news, when they were written
 	quit chan struct{} // closed by close and abort, after status was set
 
 	closing sync.Once
 	status  websocket.StatusCode
+}
+
+// frame is a message to the client, and since when there is this news; zero if that is of no interest.
+type frame struct {
+	b    []byte
+	from time.Time
 }
 
 // statusAbort stands for no closing handshake at all.
@@ -56,7 +63,7 @@ const statusAbort websocket.StatusCode = -1
 
 // accept upgrades the request. The caller starts read and keepAlive and runs write, which
 // ends the connection; all three have returned soon after close or abort.
-func accept(w http.ResponseWriter, r *http.Request) (*conn, error) {
+func accept(w http.ResponseWriter, r *http.Request, ages *latencies) (*conn, error) {
 	hijacked := &hijackWriter{ResponseWriter: w}
 	// Origins have been checked, and refused in our own words, before this.
 	ws, err := websocket.Accept(hijacked, r, &websocket.AcceptOptions{InsecureSkipVerify: true})
@@ -67,7 +74,7 @@ func accept(w http.ResponseWriter, r *http.Request) (*conn, error) {
 	c := &conn{
 		ws: ws, net: hijacked.conn,
 		in:  make(chan event),
-		out: make(chan []byte, sendQueue), quit: make(chan struct{}),
+		out: make(chan frame, sendQueue), quit: make(chan struct{}), ages: ages,
 	}
 	return c, nil
 }
@@ -140,8 +147,8 @@ func (c *conn) write() {
 	defer func() { _ = c.ws.CloseNow() }() // it is over either way
 	for {
 		select {
-		case b := <-c.out:
-			if !c.writeOne(b) {
+		case f := <-c.out:
+			if !c.writeOne(f) {
 				return
 			}
 		case <-c.quit:
@@ -151,10 +158,16 @@ func (c *conn) write() {
 	}
 }
 
-func (c *conn) writeOne(b []byte) bool {
+func (c *conn) writeOne(f frame) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), writeWait)
 	defer cancel()
-	return c.ws.Write(ctx, websocket.MessageText, b) == nil
+	if c.ws.Write(ctx, websocket.MessageText, f.b) != nil {
+		return false
+	}
+	if !f.from.IsZero() {
+		c.ages.add(time.Since(f.from))
+	}
+	return true
 }
 
 // finish sends the rest of the queue and does the closing handshake, all within closeWait.
@@ -167,8 +180,8 @@ func (c *conn) finish() {
 	}
 	for {
 		select {
-		case b := <-c.out:
-			if !c.writeOne(b) {
+		case f := <-c.out:
+			if !c.writeOne(f) {
 				return
 			}
 		default:
@@ -179,9 +192,9 @@ func (c *conn) finish() {
 }
 
 // send queues a message. A client that does not keep up is dropped.
-func (c *conn) send(b []byte) bool {
+func (c *conn) send(f frame) bool {
 	select {
-	case c.out <- b:
+	case c.out <- f:
 		return true
 	case <-c.quit: // it is over already, and nobody will read this
 		return true

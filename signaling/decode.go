@@ -20,6 +20,9 @@ const (
 	maxName     = 24   // runes of a display name
 	maxChatText = 2000 // runes of a chat message
 
+	// Milliseconds of a queue.join.widen_after_ms that is not 0.
+	minWiden, maxWiden = 1000, 600_000
+
 	// kbit/s of a media.want: less does not carry sound, more nobody sends.
 	minWish, maxWish = 50, 100_000
 )
@@ -36,12 +39,16 @@ func newMessage(typ string) clientMessage {
 		return &offerMsg{}
 	case "queue.join":
 		return &queueJoinMsg{}
+	case "queue.widen":
+		return &queueWidenMsg{}
 	case "queue.leave":
 		return &queueLeaveMsg{}
 	case "call.next":
 		return &callNextMsg{}
 	case "call.leave":
 		return &callLeaveMsg{}
+	case "call.undo":
+		return &callUndoMsg{}
 	case "peer.state":
 		return &peerStateMsg{}
 	case "media.want":
@@ -102,8 +109,16 @@ func decode(frame []byte) (id string, msg clientMessage, fail *failure) {
 	return env.ID, msg, nil
 }
 
-// topicSet is the topics of a queue.join: "any" on the wire is the empty set here.
+// topicSet is the topics of a wait: "any" on the wire is the empty set here.
 type topicSet []string
+
+// MarshalJSON is the reverse of UnmarshalJSON.
+func (t topicSet) MarshalJSON() ([]byte, error) {
+	if len(t) == 0 {
+		return []byte(`"any"`), nil
+	}
+	return json.Marshal([]string(t))
+}
 
 // UnmarshalJSON takes "any" or a list of 1 to 8 topic ids.
 func (t *topicSet) UnmarshalJSON(b []byte) error {
@@ -130,7 +145,7 @@ func (m *helloMsg) check() *failure {
 	switch {
 	case len(m.Versions) == 0 || len(m.Versions) > 32:
 		return badMessage("versions must list the protocol versions the client speaks.")
-	case len(m.Token) > maxToken, len(m.Resume) > maxToken:
+	case len(m.Token) > maxToken, len(m.Resume) > maxToken, len(m.Pair) > maxToken:
 		return badMessage("A token is too long.")
 	case !short(m.Client.Name, maxID), !short(m.Client.Version, maxID), !short(m.Client.Platform, maxID):
 		return badMessage("A field of client is longer than 64 characters.")
@@ -170,8 +185,18 @@ func (m *queueJoinMsg) check() *failure {
 			return badMessage("langs must hold language tags such as \"en\".")
 		}
 	}
-	if m.WidenAfterMS < 0 || len(m.Ticket) > maxToken {
-		return badMessage("widen_after_ms or ticket is out of range.")
+	if m.WidenAfterMS != 0 && (m.WidenAfterMS < minWiden || m.WidenAfterMS > maxWiden) {
+		return badMessage("widen_after_ms must be 0 or from 1000 to 600000.")
+	}
+	if len(m.Ticket) > maxToken {
+		return badMessage("The ticket is too long.")
+	}
+	return nil
+}
+
+func (m *queueWidenMsg) check() *failure {
+	if !m.Topics && !m.Langs {
+		return badMessage("topics or langs must be true.")
 	}
 	return nil
 }
@@ -186,6 +211,8 @@ func (m *callNextMsg) check() *failure {
 }
 
 func (m *callLeaveMsg) check() *failure { return checkCall(m.Call) }
+
+func (m *callUndoMsg) check() *failure { return checkCall(m.Call) }
 
 func checkCall(call string) *failure {
 	if call == "" || !short(call, maxID) {

@@ -38,6 +38,7 @@ type options struct {
 	path   string // of the database; a new one if empty
 	pipes  bool   // in-memory connections, which a synctest bubble needs
 	remote string // address that the server believes clients to have
+	free   bool   // topics beside the list
 	config func(*signaling.Config)
 }
 
@@ -59,11 +60,11 @@ func start(t *testing.T, o options) *env {
 		ids = append(ids, topic.ID)
 	}
 	quiet := slog.New(slog.DiscardHandler)
-	if e.matcher, err = matchmaker.New(matchmaker.Config{DB: e.db, Topics: ids, Logger: quiet}); err != nil {
+	if e.matcher, err = matchmaker.New(matchmaker.Config{DB: e.db, Topics: ids, FreeTopics: o.free, Logger: quiet}); err != nil {
 		t.Fatal(err)
 	}
 	cfg := signaling.Config{
-		DB: e.db, Matcher: e.matcher, NewPeer: e.media.newPeer, Topics: topics, Logger: quiet,
+		DB: e.db, Matcher: e.matcher, NewPeer: e.media.newPeer, Topics: topics, FreeTopics: o.free, Logger: quiet,
 		Web: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "web") }),
 	}
 	if o.config != nil {

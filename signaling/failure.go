@@ -25,6 +25,7 @@ const (
 	codeServerFull         = "server_full"
 	codeDraining           = "draining"
 	codeNotFound           = "not_found"
+	codeStorageFailing     = "storage_failing"
 	codeInternal           = "internal"
 	codeBadUsername        = "bad_username"
 	codeUsernameTaken      = "username_taken"
@@ -101,6 +102,10 @@ var (
 		Code: codeDraining, Message: "The server is restarting. Try again in a moment.",
 		Retry: retryLater, RetryAfterMS: 1000,
 	}
+	errStorageFailing = &failure{
+		Code: codeStorageFailing, Message: "Calls and matching go on, but the server cannot write to its disk. Its log says what to do.",
+		Retry: retryLater, RetryAfterMS: 10_000,
+	}
 	errFull = &failure{
 		Code: codeServerFull, Message: "The server is full. Try again later.",
 		Retry: retryLater, RetryAfterMS: 30_000,
@@ -144,8 +149,14 @@ var (
 	errTooLarge = &failure{
 		Code: codeTooLarge, Message: "That message is larger than 64 KiB.", Retry: retryNever,
 	}
-	errNotInCall = &failure{
+	errNotQueued    = &failure{Code: codeNotQueued, Message: "You are not waiting.", Retry: retryNever}
+	errInCall       = &failure{Code: codeAlreadyQueued, Message: "You are in a call; leave it first.", Retry: retryNever}
+	errUnknownTopic = &failure{Code: codeUnknownTopic, Message: "There is no such topic.", Retry: retryNever}
+	errNotInCall    = &failure{
 		Code: codeNotInCall, Message: "You are not in this call.", Retry: retryNever,
+	}
+	errTooLate = &failure{
+		Code: codeNotInCall, Message: "It is too late to ask this partner back.", Retry: retryNever,
 	}
 	errPeerAway = &failure{
 		Code: codeNotInCall, Message: "Your partner is reconnecting. Try again in a moment.",
@@ -212,7 +223,7 @@ func (f *failure) status() int {
 		return http.StatusRequestEntityTooLarge
 	case codeNotFound:
 		return http.StatusNotFound
-	case codeServerFull, codeDraining, codeBusy:
+	case codeServerFull, codeDraining, codeBusy, codeStorageFailing:
 		return http.StatusServiceUnavailable
 	default:
 		return http.StatusInternalServerError

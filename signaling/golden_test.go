@@ -19,15 +19,17 @@ const goldenDir = "testdata/protocol"
 // goldenClient is one example of each message of a client, with every field it has.
 var goldenClient = map[string]clientMessage{
 	"hello": &helloMsg{
-		Versions: []int{1}, Token: "c2VjcmV0LXRva2Vu", Resume: "eyJzIjoi.c2lnbmF0dXJl", Lang: "en",
+		Versions: []int{1}, Token: "c2VjcmV0LXRva2Vu", Resume: "eyJzIjoi.c2lnbmF0dXJl", Pair: "c2VhbGVkLXBhaXI", Lang: "en",
 		Client: clientInfo{Name: "@smalltalk/client", Version: "1.0.0", Platform: "browser"},
 		Guest:  &guestHello{Name: "Sunny Otter", Fresh: true},
 	},
 	"rtc.offer":    &offerMsg{SDP: "v=0\r\n", Gen: 2, Restart: true},
 	"queue.join":   &queueJoinMsg{Topics: topicSet{"gaming", "music"}, Langs: []string{"en", "de"}, Strict: true, WidenAfterMS: 10000, Ticket: "eyJ1Ijoi.c2lnbmF0dXJl"},
+	"queue.widen":  &queueWidenMsg{Topics: true, Langs: true},
 	"queue.leave":  &queueLeaveMsg{},
 	"call.next":    &callNextMsg{Call: "wxhgq5nmv2tqfbh3ov2kxkyhpe", Reason: "bored"},
 	"call.leave":   &callLeaveMsg{Call: "wxhgq5nmv2tqfbh3ov2kxkyhpe"},
+	"call.undo":    &callUndoMsg{Call: "wxhgq5nmv2tqfbh3ov2kxkyhpe"},
 	"peer.state":   &peerStateMsg{Audio: true, Video: false},
 	"media.want":   &mediaWantMsg{Audio: pointer(true), Video: pointer(false), MaxKbps: pointer(300)},
 	"chat":         &chatMsg{CID: "c-17", Text: "Hello there", Call: "wxhgq5nmv2tqfbh3ov2kxkyhpe"},
@@ -42,10 +44,10 @@ func pointer[T any](v T) *T { return &v }
 var (
 	goldenCall = callInfo{
 		Call: "wxhgq5nmv2tqfbh3ov2kxkyhpe", Peer: peerInfo{ID: "m4xw2zdbn5xgk43u", Name: "Calm Heron"},
-		Topics: []string{"gaming"}, Langs: []string{"en"}, StartedAt: 1767225600000,
+		Topics: []string{"gaming"}, Langs: []string{"en"}, StartedAt: 1767225600000, Pair: "c2VhbGVkLXBhaXI",
 	}
 	goldenTopics = []topicInfo{
-		{ID: "gaming", Name: "Gaming", Online: 12, Waiting: 2}, {ID: "music", Name: "Music", Online: 4},
+		{ID: "gaming", Name: "Gaming", Online: 12, Waiting: 5}, {ID: "music", Name: "Music", Online: 4},
 	}
 )
 
@@ -61,18 +63,23 @@ func goldenServer() map[string]serverMessage {
 			User:   userInfo{ID: "h2m4tq7vdk3ymx5vsrkrljbkpi", Name: "Sunny Otter", Guest: true, Roles: []string{}},
 			PingMS: 10000, GraceMS: 30000,
 			ICEServers: []ICEServer{{URLs: []string{"turns:example.org:443"}, Username: "u", Credential: "c"}},
-			Topics:     goldenTopics, Resumed: true, Media: mediaKeep,
+			Topics:     goldenTopics, FreeTopics: true, Resumed: true, Media: mediaKeep,
 			State: stateInfo{
 				Phase: phaseCall, Ticket: "eyJ1Ijoi.c2lnbmF0dXJl", Call: &resumed,
 				Chat:  []chatLine{{From: fromMe, CID: "c-16", Text: "Hi", At: 1767225600500}},
-				Ended: &callEnded{Call: "bq2lk4w7n5d6zjmxq3wfhy2vru", Reason: endNext},
+				Ended: &callEnded{Call: "bq2lk4w7n5d6zjmxq3wfhy2vru", Reason: endNext, UndoMS: 4000},
 			},
 		},
-		"rtc.answer":  &answerMsg{h("rtc.answer", "2"), "v=0\r\n", 2},
-		"rtc.state":   &rtcStateMsg{h("rtc.state", ""), "connected"},
-		"queue.state": &queueStateMsg{h("queue.state", "3"), phaseQueued, "eyJ1Ijoi.c2lnbmF0dXJl", 1767225600000, 3},
+		"rtc.answer": &answerMsg{h("rtc.answer", "2"), "v=0\r\n", 2},
+		"rtc.state":  &rtcStateMsg{h("rtc.state", ""), "connected"},
+		"queue.state": &queueStateMsg{
+			head: h("queue.state", "3"), Phase: phaseQueued, Ticket: "eyJ1Ijoi.c2lnbmF0dXJl", Since: 1767225600000, Waiting: 3,
+			Topics: topicSet{"gaming", "music"}, Langs: []string{"de", "en"}, Strict: true, ETAMS: 8000,
+			Widened: []string{widenedTopics, widenedLangs},
+		},
 		"match":       &matchMsg{h("match", ""), goldenCall},
-		"call.end":    &callEndMsg{h("call.end", "4"), callEnded{goldenCall.Call, endNext}, true},
+		"call.end":    &callEndMsg{h("call.end", "4"), callEnded{goldenCall.Call, endNext, 10000}, true},
+		"call.undo":   &callUndoOut{h("call.undo", ""), goldenCall.Call, 8000},
 		"peer.state":  &peerStateOut{h("peer.state", ""), mediaState{Audio: true, Video: false, Watching: true, Connection: connectionReconnecting}},
 		"chat":        &chatOut{h("chat", ""), chatLine{From: goldenCall.Peer.ID, CID: "q3zk5d7mwy2hx6ta", Text: "Hello there", At: 1767225601000}},
 		"chat.typing": &typingOut{h("chat.typing", ""), true},
@@ -83,14 +90,6 @@ func goldenServer() map[string]serverMessage {
 		"ok":          &okMsg{h("ok", "7")},
 		"error":       &errorMsg{h("error", "8"), failure{codeRateLimited, "That was too often. Please wait a moment.", retryLater, 1500}},
 	}
-}
-
-// MarshalJSON is the reverse of UnmarshalJSON. Only tests write what clients send.
-func (t topicSet) MarshalJSON() ([]byte, error) {
-	if len(t) == 0 {
-		return []byte(`"any"`), nil
-	}
-	return json.Marshal([]string(t))
 }
 
 // TestGoldenMessages holds the wire format: a change of it must be seen in testdata, where the

@@ -188,9 +188,18 @@ func (s *Server) handleHealth(c echo.Context) error {
 	return c.JSON(http.StatusOK, statusReply{"ok"})
 }
 
+// handleReady says whether the server takes people. One that cannot write to its disk is ready all the same, and says that it is not
+// well: its calls go on, who comes back is let in, and there is no other server that a load balancer could send people to. Whoever
+// watches by the status alone asks with strict.
 func (s *Server) handleReady(c echo.Context) error {
 	if s.stopping() {
 		return errDraining
 	}
-	return c.JSON(http.StatusOK, statusReply{"ready"})
+	if s.cfg.DB.Writable() == nil {
+		return c.JSON(http.StatusOK, readyReply{Status: "ready"})
+	}
+	if strict, err := strconv.ParseBool(c.QueryParam("strict")); err == nil && strict {
+		return errStorageFailing
+	}
+	return c.JSON(http.StatusOK, readyReply{"degraded", errStorageFailing.Code, errStorageFailing.Message})
 }

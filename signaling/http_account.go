@@ -373,7 +373,7 @@ func (s *Server) handleExport(c echo.Context) error {
 	if fail := s.exports.take(who.user.ID, time.Now()); fail != nil {
 		return fail
 	}
-	export, err := s.cfg.DB.Export(who.user.ID, time.Now())
+	export, err := s.cfg.DB.Export(who.user.ID)
 	if err != nil {
 		return s.storeFailure("export a user", err)
 	}

@@ -124,7 +124,7 @@ func (g *gatekeeper) hash(ctx context.Context, addr netip.Prefix, password strin
 // password and a wrong password, neither the answer nor its time tells.
 func (s *Server) logIn(r *http.Request, body *logInBody, now time.Time) (store.Account, *failure) {
 	ctx, addr := r.Context(), clientAddr(r)
-	folded := foldUsername(body.Username)
+	folded := FoldUsername(body.Username)
 	try, fail := s.gate.begin("login "+folded, addr, now)
 	if fail != nil {
 		return store.Account{}, fail
@@ -192,7 +192,7 @@ func (s *Server) recover(r *http.Request, body *recoverBody, now time.Time) (sto
 	if fail != nil {
 		return store.User{}, "", fail
 	}
-	folded := foldUsername(body.Username)
+	folded := FoldUsername(body.Username)
 	if len(body.Code) > maxID {
 		return store.User{}, "", errWrongRecovery
 	}

@@ -302,7 +302,7 @@ func TestTopicsWatch(t *testing.T) {
 		b.find([]string{"gaming"})
 		from := time.Now()
 		m := a.want("topics")
-		if first := message(m["topics"].([]any)[0].(map[string]any)); first.num("waiting") != 1 || first.num("online") != 1 {
+		if first := message(m["topics"].([]any)[0].(map[string]any)); first.num("waiting") != 4 || first.num("online") != 4 {
 			t.Errorf("topics %v", m)
 		}
 		if took := time.Since(from); took > 2*time.Second {

@@ -53,7 +53,7 @@ func TestPasskeySignUpAndLogIn(t *testing.T) {
 	if phone.id != anna.id || phone.token == anna.token {
 		t.Errorf("logged in as %s, want %s", phone.id, anna.id)
 	}
-	list := phone.want(http.StatusOK, http.MethodGet, "/passkeys", nil).list("passkeys")
+	list := phone.want(http.StatusOK, http.MethodGet, "/passkeys", nil).items("passkeys")
 	if len(list) != 1 || list[0].num("used") == 0 {
 		t.Errorf("passkeys %v", list)
 	}
@@ -97,7 +97,7 @@ func TestAddPasskey(t *testing.T) {
 	}
 	// The options name what there is already, and the same credential is not taken twice.
 	again := phone.want(http.StatusOK, http.MethodPost, "/passkeys/options", message{})
-	if list := message(again.sub("public_key")).list("excludeCredentials"); len(list) != 1 || list[0].str("id") != b64(key.id) {
+	if list := message(again.sub("public_key")).items("excludeCredentials"); len(list) != 1 || list[0].str("id") != b64(key.id) {
 		t.Errorf("exclude %v", list)
 	}
 	phone.refused(http.StatusBadRequest, "passkey_rejected", http.MethodPost, "/passkeys", message{"ceremony": again.str("ceremony"), "credential": key.create(again)})
@@ -183,7 +183,7 @@ func TestForgedPasskeys(t *testing.T) {
 	body = message{"ceremony": signUp.str("ceremony"), "credential": fresh.create(signUp)}
 	e.atLocalhost().want(http.StatusCreated, http.MethodPost, "/passkeys", body)
 	e.atLocalhost().refused(http.StatusBadRequest, "passkey_rejected", http.MethodPost, "/passkeys", body)
-	if list := anna.want(http.StatusOK, http.MethodGet, "/passkeys", nil).list("passkeys"); len(list) != 1 {
+	if list := anna.want(http.StatusOK, http.MethodGet, "/passkeys", nil).items("passkeys"); len(list) != 1 {
 		t.Errorf("passkeys %v", list)
 	}
 	if n := e.srv.Stats().Accounts; n != 3 {

@@ -133,8 +133,8 @@ func (e *env) befriend(a, b *person) {
 	}
 }
 
-// list reads a list of a reply.
-func (m message) list(key string) []message {
+// items reads a list of a reply.
+func (m message) items(key string) []message {
 	raw, _ := m[key].([]any)
 	list := make([]message, 0, len(raw))
 	for _, v := range raw {

@@ -12,6 +12,7 @@ type (
 		Versions []int       `json:"versions"`
 		Token    string      `json:"token,omitempty"`
 		Resume   string      `json:"resume,omitempty"`
+		Pair     string      `json:"pair,omitempty"`
 		Client   clientInfo  `json:"client"`
 		Lang     string      `json:"lang,omitempty"`
 		Guest    *guestHello `json:"guest,omitempty"`
@@ -37,12 +38,19 @@ type (
 		WidenAfterMS int64    `json:"widen_after_ms,omitempty"`
 		Ticket       string   `json:"ticket,omitempty"`
 	}
+	queueWidenMsg struct {
+		Topics bool `json:"topics,omitempty"`
+		Langs  bool `json:"langs,omitempty"`
+	}
 	queueLeaveMsg struct{}
 	callNextMsg   struct {
 		Call   string `json:"call"`
 		Reason string `json:"reason,omitempty"`
 	}
 	callLeaveMsg struct {
+		Call string `json:"call"`
+	}
+	callUndoMsg struct {
 		Call string `json:"call"`
 	}
 	peerStateMsg struct {
@@ -99,6 +107,7 @@ type (
 		GraceMS    int64       `json:"grace_ms"`
 		ICEServers []ICEServer `json:"ice_servers"`
 		Topics     []topicInfo `json:"topics"`
+		FreeTopics bool        `json:"free_topics"`
 		Resumed    bool        `json:"resumed"`
 		Media      string      `json:"media"`
 		State      stateInfo   `json:"state"`
@@ -129,6 +138,7 @@ type (
 		Topics    []string    `json:"topics"`
 		Langs     []string    `json:"langs"`
 		StartedAt int64       `json:"started_at"`
+		Pair      string      `json:"pair,omitempty"`
 		PeerState *mediaState `json:"peer_state,omitempty"`
 	}
 	peerInfo struct {
@@ -151,6 +161,7 @@ type (
 	callEnded struct {
 		Call   string `json:"call"`
 		Reason string `json:"reason"`
+		UndoMS int64  `json:"undo_ms,omitempty"`
 	}
 
 	answerMsg struct {
@@ -164,10 +175,15 @@ type (
 	}
 	queueStateMsg struct {
 		head
-		Phase   string `json:"phase"`
-		Ticket  string `json:"ticket"`
-		Since   int64  `json:"since"`
-		Waiting int    `json:"waiting"`
+		Phase   string   `json:"phase"`
+		Ticket  string   `json:"ticket"`
+		Since   int64    `json:"since"`
+		Waiting int      `json:"waiting"`
+		Topics  topicSet `json:"topics"`
+		Langs   []string `json:"langs"`
+		Strict  bool     `json:"strict,omitempty"`
+		ETAMS   int64    `json:"eta_ms,omitempty"`
+		Widened []string `json:"widened,omitempty"`
 	}
 	matchMsg struct {
 		head
@@ -177,6 +193,11 @@ type (
 		head
 		callEnded
 		Requeued bool `json:"requeued"`
+	}
+	callUndoOut struct {
+		head
+		Call   string `json:"call"`
+		UndoMS int64  `json:"undo_ms"`
 	}
 	peerStateOut struct {
 		head
@@ -233,6 +254,12 @@ const (
 	endBlocked = "blocked"
 	endKicked  = "kicked"
 	endRestart = "restart"
+)
+
+// Values of queue.state.widened.
+const (
+	widenedTopics = "topics"
+	widenedLangs  = "langs"
 )
 
 // Values of welcome.media.

@@ -163,4 +163,10 @@ type (
 	statusReply struct {
 		Status string `json:"status"`
 	}
+	// readyReply is the answer of GET /readyz.
+	readyReply struct {
+		Status  string `json:"status" enum:"ready,degraded"`
+		Code    string `json:"code,omitempty"`
+		Message string `json:"message,omitempty"`
+	}
 )

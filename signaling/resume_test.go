@@ -287,13 +287,18 @@ func TestRestart(t *testing.T) {
 		a2.send(message{"type": "chat", "id": "1", "cid": "1", "text": "again"})
 		b2.want("chat")
 
-		// A place in line has no room to come back to, but its ticket.
+		// Who waited waits again. A session that has ended is as good with its ticket.
 		q2 := q.resumes()
-		if w := q2.welcome; w["resumed"] != false || w.sub("state").str("phase") != "idle" {
+		if w := q2.welcome; w["resumed"] != true || w.sub("state").str("phase") != "queued" {
 			t.Errorf("welcome %v", w)
 		}
-		q2.send(message{"type": "queue.join", "topics": []string{"music"}, "ticket": place.str("ticket")})
 		if got := q2.want("queue.state"); got.num("since") != place.num("since") {
+			t.Errorf("place %v, was %v", got, place)
+		}
+		q3 := q2.again()
+		q3.hello(nil)
+		q3.send(message{"type": "queue.join", "topics": []string{"music"}, "ticket": place.str("ticket")})
+		if got := q3.want("queue.state"); got.num("since") != place.num("since") {
 			t.Errorf("place %v, was %v", got, place)
 		}
 	})

@@ -44,8 +44,8 @@ func (s *Server) table() []route {
 			replies: map[int]any{http.StatusOK: statusReply{}},
 		},
 		{
-			method: http.MethodGet, path: "/readyz", handler: s.handleReady, summary: "Says whether clients are taken.",
-			replies: map[int]any{http.StatusOK: statusReply{}}, fails: []*failure{errDraining},
+			method: http.MethodGet, path: "/readyz", handler: s.handleReady, summary: "Says whether clients are taken, and whether all is well; with strict=1 it is 503 if not.",
+			replies: map[int]any{http.StatusOK: readyReply{}}, fails: []*failure{errDraining, errStorageFailing},
 		},
 	}
 	for _, part := range [][]route{s.plainRoutes(), s.accountRoutes(), s.sessionRoutes(), s.passkeyRoutes(), s.peopleRoutes()} {

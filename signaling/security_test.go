@@ -78,7 +78,7 @@ func TestBadTokens(t *testing.T) {
 	out := e.guest()
 	out.want(http.StatusNoContent, http.MethodDelete, "/sessions", nil)
 	hash := sha256.Sum256([]byte(anna.token))
-	device := anna.want(http.StatusOK, http.MethodGet, "/sessions", nil).list("sessions")[0].str("id")
+	device := anna.want(http.StatusOK, http.MethodGet, "/sessions", nil).items("sessions")[0].str("id")
 	flipped := []byte(anna.token)
 	flipped[0] ^= 1
 	live := anna.ws()
@@ -280,7 +280,7 @@ func TestIDsOfOthers(t *testing.T) {
 	asking.want(http.StatusOK, http.MethodPost, "/friends/requests", message{"call": e.meet(asking, anna)})
 	anna.want(http.StatusNoContent, http.MethodPost, "/blocks", message{"call": e.meet(anna, foe)})
 	call := e.meet(anna, e.guest())
-	device := anna.want(http.StatusOK, http.MethodGet, "/sessions", nil).list("sessions")[0].str("id")
+	device := anna.want(http.StatusOK, http.MethodGet, "/sessions", nil).items("sessions")[0].str("id")
 
 	for _, id := range []string{anna.id, bert.id, foe.id, asking.id, call, device, "x", "aaaaaaaaaaaaaaaaaaaaaaaaaa", "%00", "..%2F..", strings.Repeat("a", 3000)} {
 		for _, path := range []string{"/sessions/", "/passkeys/", "/friends/", "/friends/requests/", "/blocks/"} {
@@ -300,13 +300,13 @@ func TestIDsOfOthers(t *testing.T) {
 	}
 	mallory.refused(http.StatusNotFound, "not_found", http.MethodPost, "/friends/requests", message{"user": mallory.id})
 	// Nothing of theirs has changed, and nothing shows.
-	if f := anna.want(http.StatusOK, http.MethodGet, "/friends", nil).list("friends"); len(f) != 1 {
+	if f := anna.want(http.StatusOK, http.MethodGet, "/friends", nil).items("friends"); len(f) != 1 {
 		t.Errorf("friends %v", f)
 	}
-	if r := anna.want(http.StatusOK, http.MethodGet, "/friends/requests", nil).list("requests"); len(r) != 1 {
+	if r := anna.want(http.StatusOK, http.MethodGet, "/friends/requests", nil).items("requests"); len(r) != 1 {
 		t.Errorf("requests %v", r)
 	}
-	if b := anna.want(http.StatusOK, http.MethodGet, "/blocks", nil).list("blocks"); len(b) != 1 {
+	if b := anna.want(http.StatusOK, http.MethodGet, "/blocks", nil).items("blocks"); len(b) != 1 {
 		t.Errorf("blocks %v", b)
 	}
 	for _, path := range []string{"/friends", "/friends/requests", "/blocks", "/partners", "/missed", "/passkeys"} {
@@ -315,7 +315,7 @@ func TestIDsOfOthers(t *testing.T) {
 		}
 	}
 	// The last partners show no id, so that nobody can tell who was met twice.
-	for _, p := range anna.want(http.StatusOK, http.MethodGet, "/partners", nil).list("partners") {
+	for _, p := range anna.want(http.StatusOK, http.MethodGet, "/partners", nil).items("partners") {
 		if strings.Contains(str(p), bert.id) || strings.Contains(str(p), foe.id) {
 			t.Errorf("partner %v", p)
 		}
@@ -352,7 +352,7 @@ func TestBadNames(t *testing.T) {
 	// A device's name that could deceive is not kept.
 	phone := &person{t: t, e: e}
 	phone.come(phone.want(http.StatusOK, http.MethodPost, "/sessions", message{"username": "anna", "password": goodPassword, "device": "\u202eevil"}))
-	for _, d := range phone.want(http.StatusOK, http.MethodGet, "/sessions", nil).list("sessions") {
+	for _, d := range phone.want(http.StatusOK, http.MethodGet, "/sessions", nil).items("sessions") {
 		if strings.Contains(d.str("device"), "\u202e") {
 			t.Errorf("device %q", d.str("device"))
 		}

@@ -48,6 +48,13 @@ type Matcher interface {
 	Find(ctx context.Context, t matchmaker.Ticket) (*matchmaker.Room, error)
 	// Resume gives the room in which the session was before the server restarted.
 	Resume(ctx context.Context, s store.SessionID) (*matchmaker.Room, error)
+	// Place gives, once, the ticket with which the session waited before the server restarted.
+	Place(s store.SessionID) (matchmaker.Ticket, bool)
+	// Rejoin is Resume for a room that the session has proven, which the matcher may have lost. Nobody is in it by the
+	// partner's proof alone.
+	Rejoin(ctx context.Context, room store.Room, self store.SessionID) (*matchmaker.Room, error)
+	// Estimate says how long such a ticket waits, if enough was seen lately to say.
+	Estimate(t matchmaker.Ticket) (time.Duration, bool)
 	// Counts says how many people are on each topic, sorted.
 	Counts() []matchmaker.Count
 	// Waiting is how many people wait in all.
@@ -90,8 +97,10 @@ type Config struct {
 	ICEServers func(s store.SessionID, host string) []ICEServer
 	// EndICEServers ends the credentials of a session that is over. Nil does nothing.
 	EndICEServers func(store.SessionID)
-	// Topics are those people can pick, in the order to show. Empty means any topic is accepted.
+	// Topics are those people can pick, in the order to show.
 	Topics []Topic
+	// FreeTopics lets people name topics that are not among Topics. The matcher must allow it too.
+	FreeTopics bool
 	// Web serves everything outside /api. Nil means there is nothing.
 	Web http.Handler
 	// Origins are web origins ("https://example.org") that may use the API besides our own host. A server on a
@@ -123,6 +132,8 @@ type Server struct {
 	echo    *echo.Echo
 	csrf    *http.CrossOriginProtection
 	signer  *signer
+	sealer  *sealer
+	words   *vocabulary
 	hub     *hub
 	counts  *countCache
 	origins map[string]bool
@@ -141,6 +152,8 @@ type Server struct {
 	exports  *limiter[store.UserID]
 	open     *addrCounter
 	foreign  remind // of refused origins
+
+	guestless remind // of guests that could not be stored
 
 	stop chan struct{} // closed by Shutdown; every handshake and session watches it
 
@@ -180,8 +193,13 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("signaling: %w", err)
 	}
+	seal, err := newSealer(cfg.DB)
+	if err != nil {
+		return nil, fmt.Errorf("signaling: %w", err)
+	}
 	s := &Server{
-		cfg: cfg, log: cfg.Logger, signer: sign,
+		cfg: cfg, log: cfg.Logger, signer: sign, sealer: seal,
+		words:   newVocabulary(cfg.Topics, cfg.FreeTopics),
 		hub:     newHub(cfg.MaxSessions),
 		counts:  &countCache{matcher: cfg.Matcher, topics: cfg.Topics},
 		csrf:    http.NewCrossOriginProtection(),
@@ -268,6 +286,7 @@ type counters struct {
 	connections                                        atomic.Int64
 	guests, matches, messages, refused, dropped, chats atomic.Uint64
 	accounts                                           atomic.Uint64
+	matchSent                                          latencies
 }
 
 // Stats are counts since the Server was made, except where they say now.
@@ -281,6 +300,8 @@ type Stats struct {
 	Refused     uint64 // messages answered with an error
 	Dropped     uint64 // clients dropped because they did not read
 	Chats       uint64 // chat messages passed on
+
+	MatchSent Latencies // from the moment of a match until its message was written, two for each call
 }
 
 // Stats returns the counts of this moment.
@@ -295,5 +316,6 @@ func (s *Server) Stats() Stats {
 		Refused:     s.stats.refused.Load(),
 		Dropped:     s.stats.dropped.Load(),
 		Chats:       s.stats.chats.Load(),
+		MatchSent:   s.stats.matchSent.read(),
 	}
 }

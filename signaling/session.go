@@ -47,6 +47,7 @@ type session struct {
 	media
 	queue
 	call
+	undo
 	watch
 
 	work sync.WaitGroup // short goroutines: one in Find, one in Answer, those that close Peers
@@ -81,6 +82,7 @@ type attachment struct {
 	token  string // of a new guest
 	device store.DeviceID
 	seq    uint64 // of the resume token
+	pair   string // of the running call
 	result chan<- *failure
 }
 
@@ -176,21 +178,62 @@ func (s *session) run(first attachment) {
 	s.finish()
 }
 
-// begin welcomes the client, back into its call if a former server process had one for it.
+// begin welcomes the client, back into its call or its wait if a former server process had one for it.
 func (s *session) begin(first attachment) {
-	resumed := false
-	if s.restore {
-		room, err := s.srv.cfg.Matcher.Resume(context.Background(), s.id)
-		if resumed = err == nil; resumed {
-			s.enterRoom(room)
-			// The settings went with the former process; what the two share is the best guess at them.
-			s.ticket = matchmaker.Ticket{
-				Session: s.id, User: s.user.ID, Topics: room.Topics(), Langs: room.Langs(), Since: time.Now(),
-			}
-			s.mediaLost = true // until the client has made a new connection
+	now := time.Now()
+	resumed := s.restore && (s.restoreCall(first.pair, now) || s.restoreWait(now))
+	s.attach(first, resumed)
+}
+
+// restoreCall goes back into the call in which the session was.
+func (s *session) restoreCall(pair string, now time.Time) bool {
+	room := s.formerRoom(pair, now)
+	if room == nil {
+		return false
+	}
+	s.enterRoom(room)
+	// The settings went with the former process; what the two share is the best guess at them.
+	s.ticket = matchmaker.Ticket{
+		Session: s.id, User: s.user.ID, Topics: room.Topics(), Langs: room.Langs(), Since: now,
+	}
+	s.mediaLost = true // until the client has made a new connection
+	return true
+}
+
+// formerRoom is the room in which a former process left the session, by the client's proof or from the matcher's record. The proof comes
+// first: the record may be one write older. The matcher brings nobody back by the partner's proof alone, else whoever has kept the token
+// of a call that is over could have the other one back after a restart.
+func (s *session) formerRoom(pair string, now time.Time) *matchmaker.Room {
+	if claims, err := s.srv.sealer.openPair(pair, now); err == nil && claims.names(s.id, s.user.ID) {
+		room, err := s.srv.cfg.Matcher.Rejoin(context.Background(), claims.Room, s.id)
+		if err == nil {
+			s.log.Debug("back in a call by its token", "room", room.ID())
+			return room
+		}
+		s.log.Info("a call could not be brought back", "room", claims.Room.ID, "err", err)
+	}
+	room, err := s.srv.cfg.Matcher.Resume(context.Background(), s.id)
+	if err != nil {
+		return nil
+	}
+	return room
+}
+
+// restoreWait goes back to the place in line that the session had.
+func (s *session) restoreWait(now time.Time) bool {
+	t, ok := s.srv.cfg.Matcher.Place(s.id)
+	if !ok || t.User != s.user.ID || t.Private || t.Since.After(now) {
+		return false
+	}
+	for _, topic := range t.Topics {
+		if id, ok := s.srv.words.topic(string(topic)); !ok || id != topic {
+			return false // the operator has other topics now
 		}
 	}
-	s.attach(first, resumed)
+	t.Partner, t.PartnerUntil = "", time.Time{} // to be asked for again
+	s.ticket, s.widenAfter = t, t.WidenAfter
+	s.phase = phaseQueued
+	return true
 }
 
 // finish leaves nothing behind: the partner is free first, then the name, then the media.
@@ -250,7 +293,7 @@ func (s *session) handleTick(now time.Time) {
 		s.showTopics("", reading.topics)
 	}
 	if s.phase == phaseQueued {
-		s.refreshQueue(reading)
+		s.refreshQueue(reading, now)
 	}
 }
 
@@ -268,7 +311,10 @@ func (s *session) setTick() {
 
 // send gives a message its number and queues it. Without a connection it is lost: a resumed
 // client gets a snapshot instead.
-func (s *session) send(msg serverMessage) {
+func (s *session) send(msg serverMessage) { s.sendSince(msg, time.Time{}) }
+
+// sendSince is send for news whose age, when they are on their way, belongs in the statistics.
+func (s *session) sendSince(msg serverMessage, from time.Time) {
 	if s.conn == nil {
 		return
 	}
@@ -279,7 +325,7 @@ func (s *session) send(msg serverMessage) {
 		s.log.Error("encode a message", "type", msg.header().Type, "err", err)
 		return
 	}
-	if !s.conn.send(b) {
+	if !s.conn.send(frame{b, from}) {
 		s.srv.stats.dropped.Add(1)
 	}
 }

@@ -41,12 +41,15 @@ type mail struct {
 	state  *mediaState
 	line   *chatLine
 	typing *bool
+
+	undo store.RoomID // the call whose sender wants the partner back; then the rest is empty
 }
 
 // enterRoom makes the room the session's call.
 func (s *session) enterRoom(room *matchmaker.Room) {
 	s.phase = phaseCall
-	s.call = call{room: room, mine: s.mine, past: s.past, startedAt: time.Now()}
+	s.undo = undo{}
+	s.call = call{room: room, mine: s.mine, past: s.past, startedAt: room.Created()}
 	s.peerName = s.srv.nameOf(room.Partner())
 }
 
@@ -67,12 +70,13 @@ func (s *Server) nameOf(m store.Member) string {
 func (s *session) handleMatch(room *matchmaker.Room) {
 	s.enterRoom(room)
 	s.srv.stats.matches.Add(1)
+	pair := s.sealPair(time.Now())
 	var joinErr error
 	if s.peer != nil && !s.answering {
 		joinErr = s.peer.Join(roomName(room))
 		s.joined = joinErr == nil
 	}
-	s.send(&matchMsg{head{Type: "match"}, *s.callInfo()})
+	s.sendSince(&matchMsg{head{Type: "match"}, *s.callInfo(pair)}, room.Created())
 	early := s.early
 	s.early = nil
 	if joinErr != nil {
@@ -85,7 +89,8 @@ func (s *session) handleMatch(room *matchmaker.Room) {
 	}
 }
 
-func (s *session) callInfo() *callInfo {
+// callInfo is what the client knows of its call, with its pair token.
+func (s *session) callInfo(pair string) *callInfo {
 	shared := s.room.Topics()
 	topics := make([]string, len(shared))
 	for i, topic := range shared {
@@ -98,7 +103,18 @@ func (s *session) callInfo() *callInfo {
 	return &callInfo{
 		Call: s.callID(), Topics: topics, Langs: langs, StartedAt: s.startedAt.UnixMilli(),
 		Peer: peerInfo{ID: s.srv.signer.peerID(s.room.ID(), s.room.Partner().Session), Name: s.peerName},
+		Pair: pair,
 	}
+}
+
+// sealPair makes the token with which the client can prove its call. It is empty if it cannot be made, which matters only
+// if the server loses its own record.
+func (s *session) sealPair(now time.Time) string {
+	token, err := s.srv.sealer.pair(pairClaims{Room: s.room.Record(), Self: s.id, Expires: now.Add(pairTTL).UnixMilli()})
+	if err != nil {
+		s.log.Error("seal a pair token", "err", err)
+	}
+	return token
 }
 
 func (s *session) callID() string { return string(s.room.ID()) }
@@ -114,7 +130,7 @@ func (s *session) handleNext(id string, m *callNextMsg, now time.Time) *failure 
 	s.room.Leave(endNext)
 	s.closeCall(id, true)
 	s.voidBefore = now // who skips goes to the end of the line
-	s.ticket.Since = now
+	s.ticket.Since, s.ticket.Widened, s.ticket.WidenAfter = now, 0, s.widenAfter
 	s.joinLine("", now)
 	return nil
 }
@@ -171,6 +187,9 @@ func (s *session) callFailed(err error) {
 // the room first has named the reason.
 func (s *session) closeCall(re string, requeued bool) {
 	ended := callEnded{Call: s.callID(), Reason: wireReason(s.room.Reason())}
+	now := time.Now()
+	s.parts(s.room, ended.Reason, now)
+	ended.UndoMS = s.left(now)
 	if s.conn == nil {
 		s.ended = &ended
 	}
@@ -229,8 +248,13 @@ func (s *session) post(m mail) bool {
 		return false
 	}
 	m.room = s.room
+	return partner.receive(m)
+}
+
+// receive puts mail into the session's own box, if it is not full. Any goroutine may call it.
+func (s *session) receive(m mail) bool {
 	select {
-	case partner.mail <- m:
+	case s.mail <- m:
 		return true
 	default:
 		return false
@@ -240,6 +264,10 @@ func (s *session) post(m mail) bool {
 // handleMail takes what the partner's session sent. News of a match that this side is about
 // to hear of is kept for that moment.
 func (s *session) handleMail(m mail) {
+	if m.undo != "" {
+		s.handleUndoMail(m.undo, time.Now())
+		return
+	}
 	if s.room == nil || m.room.ID() != s.room.ID() {
 		if s.found != nil && len(s.early) < earlyMail {
 			s.early = append(s.early, m)

@@ -47,12 +47,16 @@ func (s *session) dispatch(id string, msg clientMessage, now time.Time) *failure
 		return s.handleOffer(id, m, now)
 	case *queueJoinMsg:
 		return s.handleQueueJoin(id, m, now)
+	case *queueWidenMsg:
+		return s.handleQueueWiden(id, m, now)
 	case *queueLeaveMsg:
 		return s.handleQueueLeave(id, now)
 	case *callNextMsg:
 		return s.handleNext(id, m, now)
 	case *callLeaveMsg:
 		return s.handleLeave(id, m, now)
+	case *callUndoMsg:
+		return s.handleUndo(id, m, now)
 	case *peerStateMsg:
 		return s.handlePeerState(id, m)
 	case *mediaWantMsg:
@@ -122,10 +126,11 @@ func (s *session) attach(a attachment, resumed bool) {
 	}
 	s.ended = nil
 	s.reportPeer()
+	s.resumeFind() // it was paused while the client was away
 	if s.phase == phaseQueued {
-		s.resumeFind() // it was paused while the client was away
 		s.sendQueueState("", now)
 	}
+	s.tellUndo(now)
 	s.tellPartner()
 }
 
@@ -138,12 +143,15 @@ func (s *session) welcome(a attachment, resumed bool, now time.Time) bool {
 		return false
 	}
 	state := stateInfo{Phase: s.phase, Ended: s.ended}
+	if s.ended != nil {
+		s.ended.UndoMS = s.left(now)
+	}
 	switch s.phase {
 	case phaseQueued:
 		state.Ticket = s.signTicket(now)
 	case phaseCall:
 		state.Ticket = s.signTicket(now) // a reloaded page has forgotten it, and may be left by its partner
-		state.Call = s.callInfo()
+		state.Call = s.callInfo(s.sealPair(now))
 		state.Call.PeerState = s.theirs
 		state.Chat = s.lines
 	}
@@ -151,7 +159,7 @@ func (s *session) welcome(a attachment, resumed bool, now time.Time) bool {
 		head: head{Type: "welcome", Re: a.re}, Version: protocolVersion,
 		Session: string(s.id), Resume: token, Token: a.token, User: infoOf(*s.known.Load()),
 		PingMS: s.srv.cfg.Ping.Milliseconds(), GraceMS: s.srv.cfg.Grace.Milliseconds(),
-		ICEServers: s.iceServers(a.host), Topics: s.srv.counts.get(now).topics,
+		ICEServers: s.iceServers(a.host), Topics: s.srv.counts.get(now).topics, FreeTopics: s.srv.cfg.FreeTopics,
 		Resumed: resumed, Media: s.mediaVerdict(), State: state,
 	})
 	return true

@@ -11,14 +11,25 @@ import (
 	"smalltalk/store"
 )
 
+// oldestPlace bounds how old a place becomes that its owner keeps from call to call.
+const oldestPlace = 12 * time.Hour
+
 // queue is the session's place in line.
 type queue struct {
 	ticket     matchmaker.Ticket // settings of the last queue.join
+	widenAfter time.Duration     // as the client said it; in ticket it counts from Since, which may be before a call
 	found      chan found        // nil when no Find runs
-	stop       context.CancelFunc
-	waiting    int       // number the client was told last
+	stop       context.CancelCauseFunc
+	shownWait  queueView // what the client was told last
 	voidBefore time.Time // tickets from before are used up
 	early      []mail    // of a partner who has heard of the match before us
+}
+
+// queueView is what changes for a client while it waits.
+type queueView struct {
+	waiting int
+	eta     time.Duration // zero when unknown
+	widened matchmaker.Widening
 }
 
 // found is how a Find ended.
@@ -32,21 +43,27 @@ func (s *session) handleQueueJoin(id string, m *queueJoinMsg, now time.Time) *fa
 	case phaseQueued:
 		return &failure{Code: codeAlreadyQueued, Message: "You are waiting already.", Retry: retryNever}
 	case phaseCall:
-		return &failure{Code: codeAlreadyQueued, Message: "You are in a call; leave it first.", Retry: retryNever}
+		return errInCall
 	}
 	topics := make([]store.Category, 0, len(m.Topics))
 	for _, topic := range m.Topics {
-		if !s.srv.counts.knows(store.Category(topic)) {
-			return &failure{Code: codeUnknownTopic, Message: "There is no such topic.", Retry: retryNever}
+		id, ok := s.srv.words.topic(topic)
+		if !ok {
+			return errUnknownTopic
 		}
-		topics = append(topics, store.Category(topic))
+		topics = append(topics, id)
 	}
 	if fail := take(s.joins, now); fail != nil {
 		return fail
 	}
+	if s.metMeanwhile() { // the partner who was asked back has come
+		return errInCall
+	}
 	slices.Sort(topics)
+	s.widenAfter = time.Duration(m.WidenAfterMS) * time.Millisecond
 	s.ticket = matchmaker.Ticket{
 		Session: s.id, User: s.user.ID, Topics: slices.Compact(topics), Langs: baseLangs(m.Langs), Since: now,
+		Strict: m.Strict, WidenAfter: s.widenAfter,
 	}
 	if m.Ticket != "" {
 		s.useTicket(m.Ticket, now)
@@ -69,16 +86,28 @@ func baseLangs(tags []string) []string {
 // costs the place, not the search.
 func (s *session) useTicket(token string, now time.Time) {
 	claims, err := s.srv.signer.openTicket(token, now)
-	if err != nil || claims.Issued < s.voidBefore.UnixMilli() ||
-		!claims.fits(s.user.ID, s.ticket.Topics, s.ticket.Langs) {
+	if err != nil || claims.Issued < s.voidBefore.UnixMilli() || !claims.fits(s.ticket, s.widenAfter) {
 		s.send(&noticeMsg{
 			head{Type: "notice"}, "info", "ticket_expired", "Your place in line has expired; you start at its end.",
 		})
 		return
 	}
-	if since := time.UnixMilli(claims.Since); since.Before(now) {
-		s.ticket.Since = since
+	s.ticket.Widened = claims.Widened
+	since := later(time.UnixMilli(claims.Since), now.Add(-oldestPlace))
+	if !since.Before(now) {
+		return
 	}
+	s.ticket.Since = since
+	if s.widenAfter > 0 {
+		s.ticket.WidenAfter += now.Sub(since) // the call in between was no waiting
+	}
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // signTicket makes the token for the place in line. It is empty if it cannot be made, which
@@ -86,6 +115,7 @@ func (s *session) useTicket(token string, now time.Time) {
 func (s *session) signTicket(now time.Time) string {
 	token, err := s.srv.signer.ticket(ticketClaims{
 		User: s.user.ID, Topics: s.ticket.Topics, Langs: s.ticket.Langs,
+		Strict: s.ticket.Strict, Widen: s.widenAfter.Milliseconds(), Widened: s.ticket.Widened,
 		Since: s.ticket.Since.UnixMilli(), Issued: now.UnixMilli(), Expires: now.Add(ticketTTL).UnixMilli(),
 	})
 	if err != nil {
@@ -101,20 +131,23 @@ func (s *session) joinLine(re string, now time.Time) {
 	s.sendQueueState(re, now)
 }
 
-// resumeFind looks for a partner if the session waits in line, nothing looks yet, and a
-// partner would meet somebody.
+// resumeFind looks for a partner if the session waits in line or for the last partner, nothing
+// looks yet, and a partner would meet somebody.
 func (s *session) resumeFind() {
-	if s.phase == phaseQueued && s.found == nil && s.conn != nil && s.mediaReady() {
-		s.startFind()
+	now := time.Now()
+	waits := s.phase == phaseQueued || s.phase == phaseIdle && s.asking(now)
+	if waits && s.found == nil && s.conn != nil && s.mediaReady() {
+		s.startFind(now)
 	}
 }
 
-func (s *session) startFind() {
-	ctx, cancel := context.WithCancel(context.Background())
+func (s *session) startFind(now time.Time) {
+	ctx, cancel := context.WithCancelCause(context.Background())
 	result, ticket := make(chan found, 1), s.ticket
+	s.wish(&ticket, s.phase == phaseQueued, now)
 	s.found, s.stop = result, cancel
 	s.work.Go(func() {
-		defer cancel()
+		defer cancel(nil)
 		room, err := s.srv.cfg.Matcher.Find(ctx, ticket)
 		result <- found{room, err}
 	})
@@ -126,7 +159,11 @@ func (s *session) stopFind() *matchmaker.Room {
 	if s.found == nil {
 		return nil
 	}
-	s.stop()
+	var why error // nil: the person waits no longer
+	if s.srv.stopping() {
+		why = matchmaker.ErrClosed // so that the place is there after the restart
+	}
+	s.stop(why)
 	f := <-s.found
 	s.found, s.early = nil, nil
 	if f.err != nil {
@@ -143,13 +180,31 @@ func (s *session) pauseFind() {
 	}
 }
 
+// metMeanwhile ends the wait so that another can begin, and says if it was too late for that: then
+// there is a call now.
+func (s *session) metMeanwhile() bool {
+	early := s.early // stopFind forgets it
+	room := s.stopFind()
+	if room == nil {
+		return false
+	}
+	s.early = early
+	s.handleMatch(room)
+	return true
+}
+
 func (s *session) handleFound(f found) {
 	s.found = nil
 	if f.err == nil {
 		s.handleMatch(f.room)
 		return
 	}
-	s.phase, s.early = phaseIdle, nil
+	s.early = nil
+	if s.phase == phaseIdle { // it was for the last partner only, who has not come
+		s.asked = false
+		return
+	}
+	s.phase = phaseIdle
 	fail := errInternal
 	switch {
 	case errors.Is(f.err, matchmaker.ErrAlreadyWaiting), errors.Is(f.err, matchmaker.ErrInRoom):
@@ -157,7 +212,7 @@ func (s *session) handleFound(f found) {
 			Code: codeAlreadyQueued, Message: "You are waiting or talking elsewhere.", Retry: retryLater, RetryAfterMS: 1000,
 		}
 	case errors.Is(f.err, matchmaker.ErrUnknownTopic):
-		fail = &failure{Code: codeUnknownTopic, Message: "There is no such topic.", Retry: retryNever}
+		fail = errUnknownTopic
 	case errors.Is(f.err, matchmaker.ErrClosed):
 		fail = errDraining
 	default:
@@ -166,9 +221,35 @@ func (s *session) handleFound(f found) {
 	s.fail("", fail)
 }
 
-func (s *session) handleQueueLeave(id string, now time.Time) *failure {
+// handleQueueWiden begins the wait anew at the same place, with fewer wishes.
+func (s *session) handleQueueWiden(id string, m *queueWidenMsg, now time.Time) *failure {
 	if s.phase != phaseQueued {
-		return &failure{Code: codeNotQueued, Message: "You are not waiting.", Retry: retryNever}
+		return errNotQueued
+	}
+	if fail := take(s.joins, now); fail != nil {
+		return fail
+	}
+	widened := s.ticket.Widened
+	if m.Topics {
+		widened |= matchmaker.WidenTopics
+	}
+	if m.Langs {
+		widened |= matchmaker.WidenLangs
+	}
+	if widened != s.ticket.Widened {
+		if s.metMeanwhile() {
+			return errNotQueued
+		}
+		s.ticket.Widened = widened
+		s.resumeFind()
+	}
+	s.sendQueueState(id, now)
+	return nil
+}
+
+func (s *session) handleQueueLeave(id string, now time.Time) *failure {
+	if asking := s.takeBackUndo(now); s.phase != phaseQueued && !asking {
+		return errNotQueued
 	}
 	s.voidBefore = now
 	s.leaveLine()
@@ -188,16 +269,63 @@ func (s *session) leaveLine() {
 }
 
 func (s *session) sendQueueState(re string, now time.Time) {
-	s.waiting = s.srv.counts.get(now).waitingFor(s.ticket.Topics)
+	s.showQueue(re, s.srv.counts.get(now), now)
+}
+
+// refreshQueue tells the client when something has changed.
+func (s *session) refreshQueue(reading counts, now time.Time) {
+	if s.viewQueue(reading, now) != s.shownWait {
+		s.showQueue("", reading, now)
+	}
+}
+
+func (s *session) viewQueue(reading counts, now time.Time) queueView {
+	view := queueView{widened: s.ticket.WidenedAt(now)}
+	topics := s.ticket.Topics
+	if view.widened&matchmaker.WidenTopics != 0 {
+		topics = nil
+	}
+	view.waiting = reading.waitingFor(topics)
+	if eta, ok := s.srv.cfg.Matcher.Estimate(s.ticket); ok {
+		view.eta = roundWait(eta)
+	}
+	return view
+}
+
+func (s *session) showQueue(re string, reading counts, now time.Time) {
+	s.shownWait = s.viewQueue(reading, now)
+	topics := make(topicSet, len(s.ticket.Topics))
+	for i, topic := range s.ticket.Topics {
+		topics[i] = string(topic)
+	}
 	s.send(&queueStateMsg{
 		head: head{Type: "queue.state", Re: re}, Phase: phaseQueued, Ticket: s.signTicket(now),
-		Since: s.ticket.Since.UnixMilli(), Waiting: s.waiting,
+		Since: s.ticket.Since.UnixMilli(), Waiting: s.shownWait.waiting,
+		Topics: topics, Langs: append([]string{}, s.ticket.Langs...), Strict: s.ticket.Strict,
+		ETAMS: s.shownWait.eta.Milliseconds(), Widened: widenedNames(s.shownWait.widened),
 	})
 }
 
-// refreshQueue tells the client when the number of people waiting has changed.
-func (s *session) refreshQueue(reading counts) {
-	if reading.waitingFor(s.ticket.Topics) != s.waiting {
-		s.sendQueueState("", reading.at)
+// roundWait rounds an estimate up to as much as it can be trusted, so that it does not change all the time.
+func roundWait(d time.Duration) time.Duration {
+	step := time.Minute
+	switch {
+	case d <= 10*time.Second:
+		step = time.Second
+	case d <= time.Minute:
+		step = 5 * time.Second
+	case d <= 10*time.Minute:
+		step = 30 * time.Second
 	}
+	return max((d+step-1)/step*step, step)
+}
+
+func widenedNames(w matchmaker.Widening) (names []string) {
+	if w&matchmaker.WidenTopics != 0 {
+		names = append(names, widenedTopics)
+	}
+	if w&matchmaker.WidenLangs != 0 {
+		names = append(names, widenedLangs)
+	}
+	return names
 }

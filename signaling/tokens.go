@@ -1,6 +1,7 @@
 package signaling
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base32"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"smalltalk/matchmaker"
 	"smalltalk/store"
 )
 
@@ -36,17 +38,22 @@ type resumeClaims struct {
 
 // ticketClaims is a place in line that survives a lost session and a restarted server.
 type ticketClaims struct {
-	User    store.UserID     `json:"u"`
-	Topics  []store.Category `json:"t,omitempty"`
-	Langs   []string         `json:"l,omitempty"`
-	Since   int64            `json:"s"` // Unix milliseconds
-	Issued  int64            `json:"i"`
-	Expires int64            `json:"e"`
+	User   store.UserID     `json:"u"`
+	Topics []store.Category `json:"t,omitempty"`
+	Langs  []string         `json:"l,omitempty"`
+	Strict bool             `json:"x,omitempty"`
+	Widen  int64            `json:"w,omitempty"` // milliseconds until topics widen by themselves
+	// Widened is what the person has asked to widen; it goes with the place.
+	Widened matchmaker.Widening `json:"d,omitempty"`
+	Since   int64               `json:"s"` // Unix milliseconds
+	Issued  int64               `json:"i"`
+	Expires int64               `json:"e"`
 }
 
-// fits says if the place in line is for this user and these settings.
-func (c *ticketClaims) fits(user store.UserID, topics []store.Category, langs []string) bool {
-	return c.User == user && slices.Equal(c.Topics, topics) && slices.Equal(c.Langs, langs)
+// fits says if the place in line is for the user and the settings of the ticket, whose topics widen by themselves after so long.
+func (c *ticketClaims) fits(t matchmaker.Ticket, widen time.Duration) bool {
+	return c.User == t.User && slices.Equal(c.Topics, t.Topics) && slices.Equal(c.Langs, t.Langs) &&
+		c.Strict == t.Strict && c.Widen == widen.Milliseconds()
 }
 
 // signer makes and checks the tokens that clients hold for the server. Each purpose has its
@@ -120,12 +127,24 @@ func shortName(sum []byte) string {
 }
 
 func sign(key []byte, claims any) (string, error) {
-	payload, err := json.Marshal(claims)
+	payload, err := encodeClaims(claims)
 	if err != nil {
-		return "", fmt.Errorf("encode the claims of a token: %w", err)
+		return "", err
 	}
 	body := base64.RawURLEncoding.EncodeToString(payload)
 	return body + "." + base64.RawURLEncoding.EncodeToString(mac(key, body)), nil
+}
+
+// encodeClaims leaves out what json.Marshal does for HTML: it could make topics six times as long, and the token longer than
+// a client may send back.
+func encodeClaims(claims any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(claims); err != nil {
+		return nil, fmt.Errorf("encode the claims of a token: %w", err)
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
 func open(key []byte, token string, claims any) error {

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"smalltalk/matchmaker"
 	"smalltalk/store"
 )
 
@@ -78,9 +79,25 @@ func TestTicketExpires(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !claims.fits("u", []store.Category{"gaming"}, nil) || claims.fits("v", []store.Category{"gaming"}, nil) ||
-		claims.fits("u", nil, nil) || claims.fits("u", []store.Category{"gaming"}, []string{"en"}) {
-		t.Errorf("claims %+v", claims)
+	mine := matchmaker.Ticket{User: "u", Topics: []store.Category{"gaming"}}
+	if !claims.fits(mine, 0) {
+		t.Errorf("claims %+v do not fit", claims)
+	}
+	for name, change := range map[string]func(*matchmaker.Ticket){
+		"another person":    func(t *matchmaker.Ticket) { t.User = "v" },
+		"any topic":         func(t *matchmaker.Ticket) { t.Topics = nil },
+		"a language":        func(t *matchmaker.Ticket) { t.Langs = []string{"en"} },
+		"strictly":          func(t *matchmaker.Ticket) { t.Strict = true },
+		"widening in a way": nil,
+	} {
+		other, widen := mine, time.Second
+		if change != nil {
+			change(&other)
+			widen = 0
+		}
+		if claims.fits(other, widen) {
+			t.Errorf("claims %+v fit for %s", claims, name)
+		}
 	}
 	if _, err := s.openTicket(token, at); err == nil {
 		t.Error("accepted after its time")

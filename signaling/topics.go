@@ -1,7 +1,6 @@
 package signaling
 
 import (
-	"slices"
 	"sync"
 	"time"
 
@@ -12,6 +11,10 @@ import (
 // countsAge is how old the numbers shown to people may be. All sessions share one reading,
 // so that a thousand watchers cost the matcher one call a second.
 const countsAge = time.Second
+
+// fewPeople is up to how many people on a topic all look the same to others: who is there alone, or
+// with whom, is nobody's business.
+const fewPeople = 4
 
 // countCache reads the matcher's counts now and then. Safe for concurrent use.
 type countCache struct {
@@ -25,7 +28,7 @@ type countCache struct {
 // counts is one reading. It is not changed once made.
 type counts struct {
 	at      time.Time
-	topics  []topicInfo
+	topics  []topicInfo            // for people, rounded
 	byTopic map[store.Category]int // waiting
 	waiting int
 }
@@ -46,6 +49,7 @@ func (c *countCache) get(now time.Time) counts {
 	return last
 }
 
+// read lists the topics of the operator only: what others name is between those who name it.
 func (c *countCache) read(now time.Time) counts {
 	list := c.matcher.Counts()
 	n := counts{at: now, byTopic: make(map[store.Category]int, len(list)), waiting: c.matcher.Waiting()}
@@ -54,24 +58,22 @@ func (c *countCache) read(now time.Time) counts {
 		n.byTopic[count.Category] = count.Waiting
 		online[count.Category] = count
 	}
-	topics := c.topics
-	if len(topics) == 0 {
-		for _, count := range list {
-			topics = append(topics, Topic{ID: count.Category})
-		}
-	}
-	n.topics = make([]topicInfo, 0, len(topics))
-	for _, topic := range topics {
-		name := topic.Name
-		if name == "" {
-			name = string(topic.ID)
-		}
+	n.topics = make([]topicInfo, len(c.topics))
+	for i, topic := range c.topics {
 		count := online[topic.ID]
-		n.topics = append(n.topics, topicInfo{
-			ID: string(topic.ID), Name: name, Online: count.Online, Waiting: count.Waiting,
-		})
+		n.topics[i] = topicInfo{
+			ID: string(topic.ID), Name: topic.label(), Online: rounded(count.Online), Waiting: rounded(count.Waiting),
+		}
 	}
 	return n
+}
+
+// rounded hides whether few people are one, two, three or four.
+func rounded(people int) int {
+	if people > 0 {
+		return max(people, fewPeople)
+	}
+	return 0
 }
 
 // waitingFor is how many people wait on these topics (none means any), oneself included.
@@ -86,9 +88,4 @@ func (n counts) waitingFor(topics []store.Category) int {
 		sum = min(sum, n.waiting)
 	}
 	return max(sum, 1) // the reading may be from just before one's own wait
-}
-
-// knows says if people may pick the topic.
-func (c *countCache) knows(id store.Category) bool {
-	return len(c.topics) == 0 || slices.ContainsFunc(c.topics, func(t Topic) bool { return t.ID == id })
 }

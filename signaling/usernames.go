@@ -59,8 +59,8 @@ func parseUsername(given string) (username, *failure) {
 	return name, nil
 }
 
-// foldUsername is a user name as logging in looks for it, or "" for what can be nobody's.
-func foldUsername(given string) string {
+// FoldUsername is a user name as logging in looks for it, whatever its case and width, or "" for what can be nobody's.
+func FoldUsername(given string) string {
 	if len(given) > 4*utf8.UTFMax*maxUsername {
 		return ""
 	}

@@ -27,7 +27,7 @@ func TestUsernames(t *testing.T) {
 		if fail != nil || name.typed != tc.typed || name.folded != tc.folded || name.skeleton == "" {
 			t.Errorf("%q: %+v %v, want %q and %q", tc.given, name, fail, tc.typed, tc.folded)
 		}
-		if got := foldUsername(tc.given); got != tc.folded {
+		if got := FoldUsername(tc.given); got != tc.folded {
 			t.Errorf("%q is looked for as %q, want %q", tc.given, got, tc.folded)
 		}
 	}
@@ -120,7 +120,7 @@ func FuzzUsername(f *testing.F) {
 		}
 		// What is kept must find itself again, by either form.
 		for _, form := range []string{name.typed, name.folded} {
-			if got := foldUsername(form); got != name.folded {
+			if got := FoldUsername(form); got != name.folded {
 				t.Errorf("%q: %q is looked for as %q, want %q", given, form, got, name.folded)
 			}
 		}

@@ -36,7 +36,7 @@ func (s *Server) handleWS(c echo.Context) error {
 		return errDraining
 	}
 	defer s.work.Done()
-	conn, err := accept(c.Response(), r)
+	conn, err := accept(c.Response(), r, &s.stats.matchSent)
 	if err != nil {
 		s.log.Debug("upgrade to WebSocket", "err", err) // the reply is written
 		return nil
@@ -67,7 +67,7 @@ func (s *Server) refuse(c *conn, re string, fail *failure) {
 	if err != nil {
 		s.log.Error("encode an error", "err", err)
 	} else {
-		c.send(b)
+		c.send(frame{b: b})
 	}
 	c.close(fail.closeCode())
 }
@@ -88,7 +88,7 @@ func (s *Server) handshake(c *conn, cred credentials) (re string, fail *failure)
 	if fail != nil {
 		return re, fail
 	}
-	a := attachment{conn: c, host: cred.host, re: re, device: who.device}
+	a := attachment{conn: c, host: cred.host, re: re, device: who.device, pair: hello.Pair}
 	if who.fresh {
 		a.token = who.secret
 	}

@@ -17,7 +17,8 @@ type Block struct {
 	At   time.Time `json:"at"`
 }
 
-// Block keeps the two apart. It ends their friendship and removes what they asked each other; friends says whether there was one to end. A
+// Block keeps the two apart. It ends their friendship, removes what they asked each other, and takes whom out of from's last partners, but
+// not the other way round: whom is not told. friends says whether there was one to end. A
 // block is kept when the other leaves, but then without the name. The error is ErrNotFound if one of them is no user, ErrSelf, and
 // ErrTooMany beyond MaxBlocks of people who are there. To block again changes nothing.
 func (db *DB) Block(from, whom UserID, now time.Time) (friends bool, err error) {
@@ -47,6 +48,9 @@ func (db *DB) Block(from, whom UserID, now time.Time) (friends bool, err error) 
 			return err
 		}
 		if err := dropRequests(tx, from, whom); err != nil {
+			return err
+		}
+		if err := dropEdge(tx.Bucket(partnersBucket), tx.Bucket(partnerOfBucket), from, whom); err != nil {
 			return err
 		}
 		if err := putEdge(b, edge{Owner: from, Other: whom, At: now, Name: other.Name}); err != nil {
@@ -146,14 +150,15 @@ func forgetBlocked(tx *bbolt.Tx, id UserID) error {
 	blocks, by := tx.Bucket(blocksBucket), tx.Bucket(blockedByBucket)
 	for _, owner := range others(by, id) {
 		e, found, err := edgeIn(blocks, owner, id)
+		switch {
+		case err != nil: // it may hold the name; whom it keeps away never comes again
+			err = blocks.Delete(edgeKey(owner, id))
+		case found:
+			e.Name = ""
+			err = putEdge(blocks, e)
+		}
 		if err != nil {
 			return err
-		}
-		if found {
-			e.Name = ""
-			if err := putEdge(blocks, e); err != nil {
-				return err
-			}
 		}
 		if err := by.Delete(edgeKey(id, owner)); err != nil {
 			return err

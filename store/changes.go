@@ -77,7 +77,7 @@ func (c Changes) encode() (rooms, tickets [][]byte, err error) {
 		if t.Session == "" {
 			return nil, nil, fmt.Errorf("write ticket: no session")
 		}
-		t.Since = t.Since.UTC()
+		t.Since, t.Joined = t.Since.UTC(), t.Joined.UTC()
 		if tickets[i], err = encode(t); err != nil {
 			return nil, nil, err
 		}

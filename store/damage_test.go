@@ -224,7 +224,8 @@ func TestRecordDamage(t *testing.T) {
 
 // A record under another's key is damage that no checksum of its own can show.
 func TestRecordsUnderWrongKeys(t *testing.T) {
-	db := openTemp(t)
+	db := mustOpen(t, filepath.Join(t.TempDir(), "test.db"))
+	defer db.Close() // not sound, by purpose
 	u, r := testUser(t, db), testRoom()
 	if err := db.PutRoom(r); err != nil {
 		t.Fatal(err)

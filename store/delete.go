@@ -27,6 +27,9 @@ func (db *DB) DeleteUser(id UserID) (Deleted, error) {
 		if gone, err = removePerson(tx, id); err != nil {
 			return err
 		}
+		if err := removeInvites(tx, id); err != nil {
+			return err
+		}
 		return removeLive(tx, id)
 	})
 	if err != nil {
@@ -35,7 +38,8 @@ func (db *DB) DeleteUser(id UserID) (Deleted, error) {
 	return gone, nil
 }
 
-// removePerson removes all of a person but rooms and tickets.
+// removePerson removes all of a person but rooms, tickets and invitations, for which it would have to read them all. Guests have no
+// invitations. What cannot be read does not stop it, but for the account.
 func removePerson(tx *bbolt.Tx, id UserID) (Deleted, error) {
 	gone := Deleted{Friends: others(tx.Bucket(friendsBucket), id)}
 	for _, friend := range gone.Friends {
@@ -44,7 +48,7 @@ func removePerson(tx *bbolt.Tx, id UserID) (Deleted, error) {
 		}
 	}
 	for _, step := range []func(*bbolt.Tx, UserID) error{
-		removeAccount, removePasskeys, removeTokens, removeRequests, removeBlocks, forgetBlocked, removePartners, removeInvites,
+		removeAccount, removePasskeys, removeTokens, removeRequests, removeBlocks, forgetBlocked, removePartners,
 	} {
 		if err := step(tx, id); err != nil {
 			return Deleted{}, err

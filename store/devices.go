@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -198,10 +199,7 @@ func removeEntry(tx *bbolt.Tx, id UserID, key []byte) error {
 		}
 		return device == nil
 	})
-	if device == nil {
-		return nil
-	}
-	return b.Delete(device)
+	return b.Delete(device) // nothing, if there is none
 }
 
 // removeTokens removes all tokens of a user, and their entries in the lists.
@@ -252,7 +250,7 @@ func makeRoomForToken(tx *bbolt.Tx, id UserID) error {
 }
 
 // listDevices gives the tokens of schema 2 what those of schema 3 have: an ID, a time of last use, and an entry under their user.
-// Tokens whose user is gone go too.
+// Tokens whose user is gone go too, and what is left of deleted ones, but for guests.
 func listDevices(tx *bbolt.Tx) error {
 	type entry struct {
 		key  []byte
@@ -270,15 +268,19 @@ func listDevices(tx *bbolt.Tx) error {
 		return err
 	}
 	for _, e := range list {
-		if err := personIn(tx, e.user); err != nil {
+		t, err := tokenOfEntry(tx, e.key)
+		if err != nil {
+			return err
+		}
+		u, err := userIn(tx, e.user)
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return err
+		}
+		if err != nil || t.User == "" && !u.Guest {
 			if err := removeEntry(tx, e.user, e.key); err != nil {
 				return err
 			}
 			continue
-		}
-		t, err := tokenOfEntry(tx, e.key)
-		if err != nil {
-			return err
 		}
 		device := newDeviceID()
 		if t.User != "" {

@@ -64,19 +64,22 @@ type ExportedRoom struct {
 	Created time.Time  `json:"created"`
 }
 
+// anyAge is a time at which nothing is over: what has had its time and was not yet removed is kept, and so exported.
+var anyAge time.Time
+
 // Export returns all that is kept of a person. The error is ErrNotFound if there is no such user. It reads all rooms, tickets and
 // invitations.
-func (db *DB) Export(id UserID, now time.Time) (Export, error) {
+func (db *DB) Export(id UserID) (Export, error) {
 	var e Export
 	err := db.view(func(tx *bbolt.Tx) error {
 		var err error
 		if e.User, err = userIn(tx, id); err != nil {
 			return err
 		}
-		for _, part := range []func(*bbolt.Tx, UserID, time.Time) error{
+		for _, part := range []func(*bbolt.Tx, UserID) error{
 			e.access, e.relations, e.meetings, e.missed, e.invites, e.live,
 		} {
-			if err := part(tx, id, now); err != nil {
+			if err := part(tx, id); err != nil {
 				return err
 			}
 		}
@@ -88,7 +91,7 @@ func (db *DB) Export(id UserID, now time.Time) (Export, error) {
 	return e, nil
 }
 
-func (e *Export) access(tx *bbolt.Tx, id UserID, now time.Time) error {
+func (e *Export) access(tx *bbolt.Tx, id UserID) error {
 	a, err := accountIfAny(tx, id)
 	if err != nil {
 		return err
@@ -106,23 +109,23 @@ func (e *Export) access(tx *bbolt.Tx, id UserID, now time.Time) error {
 	for _, p := range passkeys {
 		e.Passkeys = append(e.Passkeys, ExportedPasskey{ID: p.ID, Name: p.Name, Created: p.Created, Used: p.Used})
 	}
-	e.Devices, err = devicesIn(tx, id, now)
+	e.Devices, err = devicesIn(tx, id, anyAge)
 	return err
 }
 
-func (e *Export) relations(tx *bbolt.Tx, id UserID, now time.Time) (err error) {
+func (e *Export) relations(tx *bbolt.Tx, id UserID) (err error) {
 	if e.Friends, err = friendsIn(tx, id); err != nil {
 		return err
 	}
-	if e.RequestsReceived, e.RequestsSent, err = requestsIn(tx, id, now); err != nil {
+	if e.RequestsReceived, e.RequestsSent, err = requestsIn(tx, id, anyAge); err != nil {
 		return err
 	}
 	e.Blocks, err = blocksIn(tx, id)
 	return err
 }
 
-func (e *Export) meetings(tx *bbolt.Tx, id UserID, now time.Time) (err error) {
-	if e.Partners, err = partnersIn(tx, id, now); err != nil {
+func (e *Export) meetings(tx *bbolt.Tx, id UserID) (err error) {
+	if e.Partners, err = partnersIn(tx, id, anyAge); err != nil {
 		return err
 	}
 	for _, owner := range others(tx.Bucket(partnerOfBucket), id) {
@@ -130,15 +133,15 @@ func (e *Export) meetings(tx *bbolt.Tx, id UserID, now time.Time) (err error) {
 		if err != nil {
 			return err
 		}
-		if found && !partnerOver(of, now) {
+		if found {
 			e.PartnerOf = append(e.PartnerOf, Appearance{Name: of.Name, Call: of.Call, At: of.At})
 		}
 	}
 	return nil
 }
 
-func (e *Export) missed(tx *bbolt.Tx, id UserID, now time.Time) (err error) {
-	if e.Missed, err = missedIn(tx, id, now); err != nil {
+func (e *Export) missed(tx *bbolt.Tx, id UserID) (err error) {
+	if e.Missed, err = missedIn(tx, id, anyAge); err != nil {
 		return err
 	}
 	b := tx.Bucket(missedBucket)
@@ -148,15 +151,13 @@ func (e *Export) missed(tx *bbolt.Tx, id UserID, now time.Time) (err error) {
 			if err != nil {
 				return err
 			}
-			if !missedOver(m, now) {
-				e.MissedBy = append(e.MissedBy, MissedCall{User: f.User, Name: f.Name, At: m.At})
-			}
+			e.MissedBy = append(e.MissedBy, MissedCall{User: f.User, Name: f.Name, At: m.At})
 		}
 	}
 	return nil
 }
 
-func (e *Export) invites(tx *bbolt.Tx, id UserID, _ time.Time) error {
+func (e *Export) invites(tx *bbolt.Tx, id UserID) error {
 	return tx.Bucket(invitesBucket).ForEach(func(k, rec []byte) error {
 		inv, err := decodeInvite(k, rec)
 		if err == nil && inv.By == id {
@@ -166,7 +167,7 @@ func (e *Export) invites(tx *bbolt.Tx, id UserID, _ time.Time) error {
 	})
 }
 
-func (e *Export) live(tx *bbolt.Tx, id UserID, _ time.Time) error {
+func (e *Export) live(tx *bbolt.Tx, id UserID) error {
 	rooms, tickets := tx.Bucket(roomsBucket), tx.Bucket(ticketsBucket)
 	for _, k := range keysNaming(rooms, id) {
 		var r Room

@@ -32,7 +32,7 @@ type Invite struct {
 }
 
 // CreateInvite stores an invitation, of which ID and Created are set here, and returns its code, which is not stored. The error is
-// ErrTooMany beyond MaxInvites.
+// ErrTooMany beyond MaxInvites, and ErrGuest or ErrNotFound if By has no account.
 func (db *DB) CreateInvite(inv Invite, now time.Time) (code string, _ Invite, err error) {
 	if inv.Uses < 1 || inv.Uses > MaxInviteUses || !inv.Expires.After(now) {
 		return "", Invite{}, fmt.Errorf("create invitation: %d uses until %v", inv.Uses, inv.Expires)
@@ -44,6 +44,11 @@ func (db *DB) CreateInvite(inv Invite, now time.Time) (code string, _ Invite, er
 	inv.ID, inv.Note, inv.Created, inv.Expires = inviteID(hash), cut(inv.Note, maxLabel), now.UTC(), inv.Expires.UTC()
 	err = db.update(func(tx *bbolt.Tx) error {
 		b := tx.Bucket(invitesBucket)
+		if inv.By != "" {
+			if _, err := accountIn(tx, inv.By); err != nil {
+				return err
+			}
+		}
 		if countUnder(b, nil) >= MaxInvites {
 			if err := dropInvites(b, func(i Invite) bool { return !i.Expires.After(now) }); err != nil {
 				return err
@@ -151,15 +156,14 @@ func useInvite(tx *bbolt.Tx, code string, now time.Time) error {
 	return tx.Bucket(invitesBucket).Delete(hash)
 }
 
-// dropInvites removes those of which f says so.
+// dropInvites removes those of which f says so. One that cannot be read stays, for whoever looks into the damage.
 func dropInvites(b *bbolt.Bucket, f func(Invite) bool) error {
 	var gone [][]byte
 	err := b.ForEach(func(k, rec []byte) error {
-		inv, err := decodeInvite(k, rec)
-		if err == nil && f(inv) {
+		if inv, err := decodeInvite(k, rec); err == nil && f(inv) {
 			gone = append(gone, bytes.Clone(k))
 		}
-		return err
+		return nil
 	})
 	if err != nil {
 		return err

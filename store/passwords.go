@@ -32,7 +32,10 @@ func (db *DB) SetPassword(id UserID, old, hash string, now time.Time, spec Token
 		secret, err = replacePassword(tx, a, hash, now, spec)
 		return err
 	})
-	return secret, err
+	if err != nil {
+		return "", err
+	}
+	return secret, nil
 }
 
 func replacePassword(tx *bbolt.Tx, a *Account, hash string, now time.Time, spec TokenSpec) (secret string, err error) {

@@ -19,7 +19,8 @@ type Ticket struct {
 	Strict     bool          `json:"strict,omitempty"`
 	WidenAfter time.Duration `json:"widen_after,omitempty"` // nanoseconds
 	Widened    uint8         `json:"widened,omitempty"`     // what the person asked to widen, as a set of bits
-	Since      time.Time     `json:"since"`                 // kept in UTC
+	Since      time.Time     `json:"since"`                 // the place in line; kept in UTC
+	Joined     time.Time     `json:"joined"`                // when this wait began, later than Since for one who kept his place; kept in UTC
 }
 
 // Tickets returns all tickets in the order of their sessions. One record that cannot be read is an error for all of them.

@@ -15,7 +15,8 @@ func testTicket() Ticket {
 		Session: NewSessionID(), User: NewUserID(),
 		Topics: []Category{"general", "news"}, Langs: []string{"en"},
 		Strict: true, WidenAfter: 10 * time.Second, Widened: 2,
-		Since: time.Date(2026, 11, 22, 10, 0, 0, 123456789, time.UTC),
+		Since:  time.Date(2026, 11, 22, 10, 0, 0, 123456789, time.UTC),
+		Joined: time.Date(2026, 11, 22, 11, 0, 0, 0, time.UTC),
 	}
 }
 
@@ -28,12 +29,12 @@ func TestTicketsRoundTrip(t *testing.T) {
 	}
 	// The same session again, first without and then with its removal beside it; and a zone that must not change what is read back.
 	a.Since = a.Since.Add(time.Hour)
-	c.Since = c.Since.In(time.FixedZone("", 3600))
+	c.Since, c.Joined = c.Since.In(time.FixedZone("", 3600)), c.Joined.In(time.FixedZone("", 3600))
 	err := db.Write(Changes{PutTickets: []Ticket{a, c}, DeleteTickets: []SessionID{b.Session, c.Session}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.Since = c.Since.UTC()
+	c.Since, c.Joined = c.Since.UTC(), c.Joined.UTC()
 	got, err := db.Tickets()
 	if err != nil {
 		t.Fatal(err)

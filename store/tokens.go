@@ -185,7 +185,7 @@ func removeToken(tx *bbolt.Tx, hash [sha256.Size]byte) error {
 
 // pruneTokens removes the oldest tokens that expired before now, pruneLimit of them at most, and the guests who have none any more.
 func pruneTokens(tx *bbolt.Tx, now time.Time) error {
-	limit := expiryKey(now, [sha256.Size]byte{})
+	limit := expiryLimit(now)
 	type entry struct {
 		key  []byte
 		user UserID
@@ -214,6 +214,9 @@ func expiryKey(t time.Time, hash [sha256.Size]byte) []byte {
 	ms := max(t.UnixMilli(), 0)
 	return append(binary.BigEndian.AppendUint64(make([]byte, 0, 8+len(hash)), uint64(ms)), hash[:]...)
 }
+
+// expiryLimit is above the keys of what has expired at the time now, and below all others.
+func expiryLimit(now time.Time) []byte { return expiryKey(now, [sha256.Size]byte{}) }
 
 func earlier(a, b time.Time) time.Time {
 	if a.Before(b) {

@@ -70,8 +70,11 @@ const serverBuffer = 4 << 20
 
 // runHost is the hidden mode: it serves until in ends.
 func runHost(ctx context.Context, args []string, in io.Reader, out io.Writer) error {
+	if len(args) == 1 && args[0] == matchKind {
+		return runMatchHost(ctx, in, out)
+	}
 	if len(args) != 1 || hosts[args[0]] == nil {
-		return fmt.Errorf("want one of %v", slices.Sorted(maps.Keys(hosts)))
+		return fmt.Errorf("want one of %v or %s", slices.Sorted(maps.Keys(hosts)), matchKind)
 	}
 	var listen net.ListenConfig
 	conn, err := listen.ListenPacket(ctx, "udp4", "127.0.0.1:0")

@@ -22,6 +22,7 @@ const help = `usage: loadtest <command> [flags]
 
   relay   what the media plane costs beside other relays, in one run on this machine
   pairs   couples who meet, talk and part on any server
+  match   thousands of clients without media: how soon after a match they hear of it
 
 loadtest <command> --help lists a command's flags.
 `
@@ -45,6 +46,8 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 		err = relay(ctx, args, out, errs)
 	case "pairs":
 		err = pairs(ctx, args, out, errs)
+	case "match":
+		err = match(ctx, args, out, errs)
 	case hostMode:
 		err = runHost(ctx, args, in, out)
 	case "help", "-h", "-help", "--help":

@@ -177,6 +177,47 @@ func TestPairsNobodyThere(t *testing.T) {
 	}
 }
 
+// TestMatch has clients churn on a server of its own, and on the real one.
+func TestMatch(t *testing.T) {
+	t.Parallel()
+	churns := func(args ...string) (r matchReport) {
+		args = append([]string{"match", "--clients", "60", "--seconds", "3", "--warmup", "0.5", "--talk", "1"}, args...)
+		code, out, errs := invokeJSON(t, &r, args...)
+		if code != exitOK {
+			t.Fatalf("exit code %d\n%s%s", code, out, errs)
+		}
+		if r.Matches < 20 || r.Seen.N < 20 || r.Seen.P50 <= 0 || r.Seen.P999 < r.Seen.P99 || r.PerSecond <= 0 || len(r.Errors) > 0 {
+			t.Errorf("%+v", r)
+		}
+		if !strings.Contains(out, "until the client has read it") || !strings.Contains(errs, "60 clients are connected") {
+			t.Errorf("it printed\n%s%s", out, errs)
+		}
+
+		return r
+	}
+	own := churns()
+	if s := own.Server; s == nil {
+		t.Error("its own server tells nothing")
+	} else if s.Sent.N == 0 || s.Sent.P50 <= 0 || s.Sent.P99 < s.Sent.P50 || s.Sessions != 60 || s.Refused > 0 || s.Dropped > 0 || s.Sent.P50 > own.Seen.P50+1000 {
+		t.Errorf("server %+v, clients %+v", s, own.Seen)
+	}
+	if own.RSS < own.RSSBefore || own.RSSBefore == 0 || own.CPU <= 0 {
+		t.Errorf("memory from %d to %d, CPU %v", own.RSSBefore, own.RSS, own.CPU)
+	}
+	if other := churns("--url", smalltalk(t)); other.Server != nil || other.RSS != 0 {
+		t.Errorf("from inside a server that is not its own: %+v", other)
+	}
+}
+
+// TestMatchNobodyThere: no server is a failure with a reason, not a hang.
+func TestMatchNobodyThere(t *testing.T) {
+	t.Parallel()
+	code, out, errs := invoke(t, "match", "--url", "http://127.0.0.1:1", "--clients", "10")
+	if code != exitFailure || !strings.Contains(errs, "connection refused") {
+		t.Errorf("exit code %d\n%s%s", code, out, errs)
+	}
+}
+
 // TestUsage: every mistake gets one line that says what to do.
 func TestUsage(t *testing.T) {
 	for _, tc := range []struct {
@@ -203,6 +244,13 @@ func TestUsage(t *testing.T) {
 		{"pairs --seconds 0", exitFailure, "--seconds"},
 		{"pairs --talk 0", exitFailure, "--talk"},
 		{"pairs now", exitFailure, `what is "now"`},
+		{"match --help", exitOK, "--clients clients"},
+		{"match --url localhost", exitFailure, "http://localhost:8080"},
+		{"match --clients 1", exitFailure, "--clients 1: give 2"},
+		{"match --seconds 0", exitFailure, "--seconds"},
+		{"match --warmup -1", exitFailure, "--warmup"},
+		{"match --talk 0", exitFailure, "--talk"},
+		{"match now", exitFailure, `what is "now"`},
 		{"host nothing", exitFailure, "udp-echo"},
 	} {
 		var o, e bytes.Buffer

@@ -25,6 +25,7 @@ type message struct {
 	Call         string `json:"call"`
 	Reason       string `json:"reason"`
 	Requeued     bool   `json:"requeued"`
+	StartedAt    int64  `json:"started_at"`
 	Topics       any    `json:"topics"`
 
 	at time.Duration // when it came, by the pump's clock

@@ -18,7 +18,7 @@ var allowed = map[string][]string{
 	"smalltalk/web":           {},
 	"smalltalk/matchmaker":    {"smalltalk/store"},
 	"smalltalk/signaling":     {"smalltalk/matchmaker", "smalltalk/store"},
-	"smalltalk/cmd/loadtest":  {"smalltalk/sfu"},
+	"smalltalk/cmd/loadtest":  {"smalltalk/matchmaker", "smalltalk/sfu", "smalltalk/signaling", "smalltalk/store"},
 	"smalltalk/cmd/smalltalk": {"smalltalk/matchmaker", "smalltalk/sfu", "smalltalk/signaling", "smalltalk/store", "smalltalk/web"},
 
 	"smalltalk/web/e2e/quality/delay": {},

@@ -11,18 +11,24 @@ import (
 
 // message is any message of the protocol: the fields that these tests read.
 type message struct {
-	Type      string          `json:"type"`
-	Code      string          `json:"code"`
-	Message   string          `json:"message"`
-	Token     string          `json:"token"`
-	Resume    string          `json:"resume"`
-	Resumed   bool            `json:"resumed"`
-	Media     string          `json:"media"`
-	SDP       string          `json:"sdp"`
-	Gen       int             `json:"gen"`
-	Call      string          `json:"call"`
-	Reason    string          `json:"reason"`
-	Requeued  bool            `json:"requeued"`
+	Type     string `json:"type"`
+	Code     string `json:"code"`
+	Message  string `json:"message"`
+	Token    string `json:"token"`
+	Resume   string `json:"resume"`
+	Resumed  bool   `json:"resumed"`
+	Media    string `json:"media"`
+	SDP      string `json:"sdp"`
+	Gen      int    `json:"gen"`
+	Call     string `json:"call"`
+	Reason   string `json:"reason"`
+	Requeued bool   `json:"requeued"`
+	Ticket   string `json:"ticket"`
+	Since    int64  `json:"since"`
+	Pair     string `json:"pair"`
+	Peer     struct {
+		ID string `json:"id"`
+	} `json:"peer"`
 	RTC       json.RawMessage `json:"state"`
 	Topics    json.RawMessage `json:"topics"`
 	Text      string          `json:"text"`

@@ -23,8 +23,10 @@ const clockOff = 30 * time.Second
 func (d *doctor) checkAPI(ctx context.Context, client *http.Client) bool {
 	for _, path := range []string{"healthz", "readyz"} {
 		start := time.Now()
-		date, err := within(ctx, d.limit, func(ctx context.Context) (time.Time, error) {
-			return ask(ctx, client, d.target.String()+"/api/v1/"+path)
+		var status string
+		date, err := within(ctx, d.limit, func(ctx context.Context) (date time.Time, err error) {
+			date, status, err = ask(ctx, client, d.target.String()+"/api/v1/"+path)
+			return date, err
 		})
 		if err != nil {
 			f := finding{Verdict: isFailure, What: "API " + path, Detail: err.Error(),
@@ -38,7 +40,12 @@ func (d *doctor) checkAPI(ctx context.Context, client *http.Client) bool {
 			d.tell(f)
 			return false
 		}
-		d.tell(finding{Verdict: isFine, What: "API " + path, Detail: "answers"})
+		f := finding{Verdict: isFine, What: "API " + path, Detail: "answers"}
+		if status != "ready" && path == "readyz" {
+			f = finding{Verdict: isWarning, What: f.What, Detail: "the server is " + status + ": it cannot write to its disk",
+				Change: "see the server's log, and make space on the disk of its data folder"}
+		}
+		d.tell(f)
 		if path == "healthz" && !d.local && !date.IsZero() {
 			now := start.Add(time.Since(start) / 2)
 			d.tell(judgeClock(date.Sub(now)))
@@ -48,32 +55,32 @@ func (d *doctor) checkAPI(ctx context.Context, client *http.Client) bool {
 }
 
 // ask makes one request that must be answered with JSON that has a status, and
-// returns the answer's date.
-func ask(ctx context.Context, client *http.Client, url string) (time.Time, error) {
+// returns the answer's date and that status.
+func ask(ctx context.Context, client *http.Client, url string) (time.Time, string, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
-		return time.Time{}, err
+		return time.Time{}, "", err
 	}
 	resp, err := client.Do(req)
 	if err != nil {
-		return time.Time{}, err
+		return time.Time{}, "", err
 	}
 	defer resp.Body.Close()
 	if to, err := resp.Location(); err == nil && resp.StatusCode/100 == 3 {
-		return time.Time{}, &movedTo{to}
+		return time.Time{}, "", &movedTo{to}
 	}
 	var health struct {
 		Status string `json:"status"`
 	}
 	body := json.NewDecoder(io.LimitReader(resp.Body, 64<<10))
 	if err := body.Decode(&health); err != nil || resp.StatusCode != http.StatusOK || health.Status == "" {
-		return time.Time{}, fmt.Errorf("answered with %s, not as a Small Talk server does", resp.Status)
+		return time.Time{}, "", fmt.Errorf("answered with %s, not as a Small Talk server does", resp.Status)
 	}
 	date, err := http.ParseTime(resp.Header.Get("Date"))
 	if err != nil {
-		return time.Time{}, nil // a proxy may leave it out; the clock is then not compared
+		return time.Time{}, health.Status, nil // a proxy may leave it out; the clock is then not compared
 	}
-	return date, nil
+	return date, health.Status, nil
 }
 
 // movedTo is an answer that sends to another address.

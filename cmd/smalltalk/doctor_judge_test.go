@@ -288,6 +288,40 @@ func TestDoctorData(t *testing.T) {
 	}
 }
 
+// TestDoctorLeavesOldData: what the next start will upgrade is said and not done.
+func TestDoctorLeavesOldData(t *testing.T) {
+	old, err := os.ReadFile("../../store/testdata/version1.db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := t.TempDir()
+	path := filepath.Join(folder, "smalltalk.db")
+	if err := os.WriteFile(path, old, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if f := checkData(folder, false); f.Verdict != isFine || !strings.Contains(f.Detail, "upgrades it") || !strings.Contains(f.Detail, path+".v1") {
+		t.Errorf("%+v", f)
+	}
+	now, err := os.ReadFile(path)
+	if names, _ := filepath.Glob(filepath.Join(folder, "*")); err != nil || !bytes.Equal(now, old) || len(names) != 1 {
+		t.Errorf("it was changed, %v; in the folder: %v", err, names)
+	}
+}
+
+func TestDoctorSpace(t *testing.T) {
+	if f := judgeSpace("/var/lib/x", littleSpace); f.Verdict != isFine || !strings.Contains(f.Detail, "256 MiB on the disk of /var/lib/x") {
+		t.Errorf("%+v", f)
+	}
+	if f := judgeSpace("/var/lib/x", littleSpace-1); f.Verdict != isWarning || !strings.Contains(f.Change, "make space") {
+		t.Errorf("%+v", f)
+	}
+	if free, err := freeSpace(t.TempDir()); errors.Is(err, errors.ErrUnsupported) {
+		t.Log(err)
+	} else if err != nil || free == 0 {
+		t.Errorf("%d bytes free, %v", free, err)
+	}
+}
+
 func TestDoctorTargets(t *testing.T) {
 	cert, key := loopbackCertificate(t, x509.Certificate{DNSNames: []string{"*.example.org"}})
 	for _, tc := range []struct {

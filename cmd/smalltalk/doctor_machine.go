@@ -34,7 +34,8 @@ const (
 // it sends to https; web servers take those for mistakes.
 func (d *doctor) whoAnswers(ctx context.Context, client *http.Client) answering {
 	_, err := within(ctx, d.limit, func(ctx context.Context) (time.Time, error) {
-		return ask(ctx, client, d.target.String()+"/api/v1/healthz")
+		date, _, err := ask(ctx, client, d.target.String()+"/api/v1/healthz")
+		return date, err
 	})
 	if err == nil {
 		return ourServer
@@ -57,6 +58,7 @@ func (d *doctor) checkMachine(ctx context.Context, who answering) {
 	}
 	d.checkOpenFiles()
 	d.tell(checkData(d.settings.Data, who == ourServer))
+	d.checkSpace()
 	d.tell(d.judgeServer(who))
 	open := d.spareSockets
 	if who == nobody {
@@ -153,7 +155,7 @@ func checkData(folder string, running bool) finding {
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return finding{Verdict: isFine, What: "data folder", Detail: folder + " is writable; no database yet"}
 	}
-	db, err := store.Open(path)
+	version, err := store.Examine(path) // which leaves an upgrade to the server
 	switch {
 	case errors.Is(err, store.ErrLocked) && running:
 		return finding{Verdict: isFine, What: "data folder", Detail: path + " is in use by the running server"}
@@ -166,9 +168,37 @@ func checkData(folder string, running bool) finding {
 		f.Detail, f.Change = err.Error(), "run the newer version of Small Talk that wrote it"
 	case err != nil:
 		f.Detail = err.Error()
+	case store.NeedsUpgrade(version):
+		return finding{Verdict: isFine, What: "data folder",
+			Detail: fmt.Sprintf("%s opens; the next start upgrades it and keeps a copy in %s.v%d", path, path, version)}
 	default:
-		_ = db.Close() // nothing was written
 		return finding{Verdict: isFine, What: "data folder", Detail: path + " opens"}
+	}
+	return f
+}
+
+// littleSpace is how much of the disk should be free: the database grows by a
+// few hundred bytes for each guest.
+const littleSpace = 256 << 20
+
+// checkSpace looks at how much space the data folder has.
+func (d *doctor) checkSpace() {
+	free, err := freeSpace(d.settings.Data)
+	switch {
+	case errors.Is(err, errors.ErrUnsupported), errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		d.tell(finding{Verdict: isWarning, What: "free space", Detail: err.Error(), Change: "look at the disk of the data folder yourself: df"})
+	default:
+		d.tell(judgeSpace(d.settings.Data, free))
+	}
+}
+
+// judgeSpace says whether so many free bytes will do.
+func judgeSpace(folder string, free uint64) finding {
+	f := finding{Verdict: isFine, What: "free space", Detail: fmt.Sprintf("%d MiB on the disk of %s", free>>20, folder)}
+	if free < littleSpace {
+		f.Verdict = isWarning
+		f.Change = "make space: on a full disk calls and matching go on, but nobody new is let in, and a crash forgets who is with whom"
 	}
 	return f
 }

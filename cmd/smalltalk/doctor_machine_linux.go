@@ -15,6 +15,16 @@ func openFiles() (uint64, error) {
 	return limit.Cur, nil
 }
 
+// freeSpace is how many bytes on the disk of the folder this user may still
+// write.
+func freeSpace(folder string) (uint64, error) {
+	var st syscall.Statfs_t
+	if err := syscall.Statfs(folder, &st); err != nil {
+		return 0, fmt.Errorf("look at the disk of %s: %w", folder, err)
+	}
+	return st.Bavail * uint64(st.Bsize), nil
+}
+
 // bufferSizes are what the kernel gave a socket, in bytes of the caller's: it
 // doubles them for its own use, and says so doubled (socket(7)).
 func bufferSizes(c *net.UDPConn) (read, write int, err error) {

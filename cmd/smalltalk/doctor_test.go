@@ -96,6 +96,7 @@ func TestDoctorWaysIn(t *testing.T) {
 				}
 			}
 			if name == "settings" {
+				r.of(t, "free space")
 				if f := r.of(t, "data folder"); !strings.Contains(f.Detail, "in use by the running server") {
 					t.Errorf("%+v", f)
 				}

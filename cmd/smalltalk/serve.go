@@ -150,7 +150,7 @@ func newServer(s settings, media sfu.Config, log *slog.Logger) (_ *server, err e
 	for i, t := range s.topics {
 		categories[i] = t.ID
 	}
-	srv.matcher, err = matchmaker.New(matchmaker.Config{DB: srv.db, Topics: categories, Grace: s.Grace, Logger: log})
+	srv.matcher, err = matchmaker.New(matchmaker.Config{DB: srv.db, Topics: categories, FreeTopics: s.FreeTopics, Grace: s.Grace, Logger: log})
 	if err != nil {
 		return nil, fmt.Errorf("start matching: %w", err)
 	}
@@ -169,7 +169,7 @@ func newServer(s settings, media sfu.Config, log *slog.Logger) (_ *server, err e
 			return p, nil
 		},
 		ICEServers: iceServers(relay, media.TCPPort), EndICEServers: func(id store.SessionID) { relay.RevokeTURN(string(id)) },
-		Topics: s.topics, Origins: s.Origin, Access: signaling.Access(s.Access), Hashing: s.hashing(), Limits: signaling.Limits{}.OfAddresses(s.AddressLimit), Grace: s.Grace, MaxSessions: s.MaxClients,
+		Topics: s.topics, FreeTopics: s.FreeTopics, Origins: s.Origin, Access: signaling.Access(s.Access), Hashing: s.hashing(), Limits: signaling.Limits{}.OfAddresses(s.AddressLimit), Grace: s.Grace, MaxSessions: s.MaxClients,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("start signaling: %w", err)
@@ -216,6 +216,8 @@ func openStore(folder string) (*store.DB, error) {
 		return nil, fmt.Errorf("%w: restore it from a backup, or move the file away to begin with an empty one", err)
 	case errors.Is(err, store.ErrNewerVersion):
 		return nil, fmt.Errorf("%w: run the newer version of Small Talk that wrote it", err)
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return nil, fmt.Errorf("%w: make space on that disk, or choose another folder with --data", err)
 	case errors.Is(err, fs.ErrPermission):
 		return nil, fmt.Errorf("data folder: %w: make it writable for this user, or choose another with --data", err)
 	case err != nil:
@@ -273,6 +275,10 @@ func (s *server) run(ctx context.Context, listeners []net.Listener) error {
 			return nil
 		})
 	}
+	group.Go(func() error {
+		sweep(ctx, s.db, s.log)
+		return nil
+	})
 	group.Go(func() error {
 		<-ctx.Done()
 		s.log.Info("stopping")

@@ -50,6 +50,7 @@ type settings struct {
 	STUN          []string `name:"stun" default:"${stun}" placeholder:"HOST:PORT" help:"STUN servers to ask for the public address when this machine has only private ones; off asks nobody. Default: ${stun}."`
 
 	Topics         []string      `default:"${topics}" help:"Topics that people can pick, in this order. Write ID=NAME to choose a topic's ID yourself (it is in links)."`
+	FreeTopics     bool          `default:"true" negatable:"" help:"Let people name topics beside these, too; no list shows them."`
 	Origin         []string      `placeholder:"URL" help:"More web origins that may connect with a browser's cookie, such as https://chat.example.org. The server's own host always may, except a plain http name other than localhost that reaches a loopback address."`
 	Access         string        `default:"open" help:"Who gets in: open (everybody, with an account or as a guest), guests-off (whoever makes an account) or invite (whoever makes an account with an invitation)."`
 	MaxClients     int           `default:"2000" help:"How many people may be connected at once."`
