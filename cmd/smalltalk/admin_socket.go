@@ -114,15 +114,31 @@ func (s *adminSocket) answer(ctx context.Context, conn *net.UnixConn) {
 		if err := json.NewDecoder(io.LimitReader(conn, maxAdminRequest)).Decode(&r); err != nil {
 			return
 		}
-		reply, err := s.admin.do(context.WithoutCancel(ctx), r)
-		if err != nil {
-			reply = adminReply{Error: err.Error()}
-		}
-		s.log.Info("admin", "command", r.Do, "name", r.Name, "role", r.Role, "error", reply.Error)
+		reply := s.carryOut(ctx, r)
 		if err := json.NewEncoder(conn).Encode(reply); err != nil {
 			return
 		}
 	}
+}
+
+// carryOut does one command and logs it. Names that it does not know are not logged:
+// one may be the code of an invitation.
+func (s *adminSocket) carryOut(ctx context.Context, r adminRequest) adminReply {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), adminTime)
+	defer cancel()
+	reply, err := s.admin.do(ctx, r)
+	who := reply.Deleted
+	if reply.Account != nil {
+		who = string(reply.Account.ID)
+	}
+	if r.Do == inviteRevoke {
+		who = ""
+	}
+	s.log.Info("admin", "command", r.Do, "user", who, "role", r.Role, "done", err == nil)
+	if err != nil {
+		return adminReply{Error: err.Error()}
+	}
+	return reply
 }
 
 // door is where the operator's commands go: to the running server, or to the
