@@ -94,6 +94,14 @@ bench-churn: ## 10,000 WebSocket clients who join, are matched, press Next and l
 	$(GO) build -trimpath -o bin/loadtest ./cmd/loadtest
 	./bin/loadtest match --json bin/churn.json $(CHURNFLAGS)
 
+.PHONY: bench-match
+bench-match: ## The matching decision with up to a million people in line: times, memory, worst cases; one table (a minute)
+	$(GO) test -run '^TestBenchTable$$' -v -count 1 -timeout 30m ./matchmaker -args -tables
+
+.PHONY: simulate
+simulate: ## A day of a small and of a large server in virtual time: waits, repeats, skips; one table
+	$(GO) test -run '^TestSimulation$$' -v -count 1 -timeout 60m ./matchmaker -args -tables
+
 .PHONY: bench-next
 bench-next: $(NODE_MODULES) build ## Time from a match to the new partner's picture, beside a fresh connection per partner
 	@.ci/need chromium

@@ -21,11 +21,11 @@ type line struct {
 	named   arena[named] // of the same numbers
 	links   arena[link]
 	buckets arena[bucket]
-	topics  names
-	langs   names
-	byUser  map[store.UserID]uint32
+	topics  *names
+	langs   *names
+	byUser  *index[store.UserID]
 	alarms  []alarm
-	people  people
+	people  *people
 }
 
 // effect is something that the line has decided.
@@ -45,14 +45,15 @@ const (
 
 // newLine makes a line in which nobody is matched before hold has passed.
 func newLine(recentAfter, hold time.Duration) *line {
-	return &line{
+	l := &line{
 		recentAfter: recentAfter,
 		holdUntil:   hold,
 		topics:      newNames(topicsReserved),
 		langs:       newNames(langsReserved),
-		byUser:      map[store.UserID]uint32{},
 		people:      newPeople(recentMax),
 	}
+	l.byUser = newIndex(func(i uint32) store.UserID { return l.named.at(i).user })
+	return l
 }
 
 // hold has nobody matched before that time. A later call can only make it sooner.
@@ -63,10 +64,10 @@ func (l *line) hold(until time.Duration) {
 }
 
 // waiting returns how many people are in line.
-func (l *line) waiting() int { return len(l.byUser) }
+func (l *line) waiting() int { return l.byUser.len }
 
 // waits says whether this user is in line.
-func (l *line) waits(u store.UserID) bool { return l.byUser[u] != 0 }
+func (l *line) waits(u store.UserID) bool { return l.byUser.get(u) != 0 }
 
 // join gives the newcomer a partner, or puts him in line. The user must not be in it.
 func (l *line) join(now time.Duration, a asking) (effect, bool) {
@@ -81,7 +82,7 @@ func (l *line) join(now time.Duration, a asking) (effect, bool) {
 
 // cancel takes the user out of line. It reports whether he was in it.
 func (l *line) cancel(now time.Duration, u store.UserID) bool {
-	i := l.byUser[u]
+	i := l.byUser.get(u)
 	if i != 0 {
 		l.leave(now, i, false)
 	}
@@ -113,7 +114,7 @@ func (l *line) wanted(now time.Duration, i uint32) uint32 {
 	if n.more == nil || !n.wants(now, n.more.partner) {
 		return 0
 	}
-	p := l.byUser[n.more.partner]
+	p := l.byUser.get(n.more.partner)
 	if p == 0 || !l.named.at(p).wants(now, n.user) || l.blocked(i, p) {
 		return 0
 	}
@@ -149,16 +150,16 @@ func (l *line) enter(now time.Duration, a asking) uint32 {
 		}
 		l.named.at(i).more = m
 	}
-	l.byUser[a.User] = i
+	l.byUser.put(a.User, i)
 	w := l.waiters.at(i)
-	if p := l.people.byPrint[a.print]; p != 0 {
+	if p := l.people.byPrint.get(a.print); p != 0 {
 		w.person, w.ready = p, l.people.all.at(p).ready
 		l.people.all.at(p).waiter = i
 	}
 	if !w.private {
 		l.name(w, a.Ticket)
 	}
-	l.eachPace(w, func(p *pace) { p.came(now) })
+	l.eachName(w, func(n *name) { n.came(now) })
 	return i
 }
 
@@ -174,20 +175,20 @@ func (l *line) name(w *waiter, t Ticket) {
 	}
 }
 
-// eachPace calls f with every pace that a waiter counts for.
-func (l *line) eachPace(w *waiter, f func(*pace)) {
+// eachName calls f with every name for whose pace and number a waiter counts.
+func (l *line) eachName(w *waiter, f func(*name)) {
 	if w.private {
 		return
 	}
-	f(&l.topics.all.at(topicAll).pace)
+	f(l.topics.all.at(topicAll))
 	if w.topicCount == 0 {
-		f(&l.topics.all.at(topicAny).pace)
+		f(l.topics.all.at(topicAny))
 	}
 	for _, t := range w.topicSet() {
-		f(&l.topics.all.at(t).pace)
+		f(l.topics.all.at(t))
 	}
 	for _, lang := range w.langSet() {
-		f(&l.langs.all.at(lang).pace)
+		f(l.langs.all.at(lang))
 	}
 }
 
@@ -196,7 +197,7 @@ func (l *line) leave(now time.Duration, i uint32, matched bool) {
 	w := l.waiters.at(i)
 	l.unlist(i)
 	l.setAlarm(i, never)
-	l.eachPace(w, func(p *pace) { p.ended(now, matched) })
+	l.eachName(w, func(n *name) { n.ended(now, matched) })
 	for _, t := range w.topicSet() {
 		l.topics.release(t)
 	}
@@ -206,10 +207,7 @@ func (l *line) leave(now time.Duration, i uint32, matched bool) {
 	if w.person != 0 {
 		l.people.all.at(w.person).waiter = 0
 	}
-	delete(l.byUser, l.named.at(i).user)
-	if len(l.byUser) == 0 {
-		l.byUser = map[store.UserID]uint32{} // a map never shrinks
-	}
+	l.byUser.remove(l.named.at(i).user)
 	l.waiters.release(i)
 	l.named.release(i)
 }

@@ -149,12 +149,13 @@ func (d *duel) compare(who string, got, want []effect) {
 // check compares who waits, and that no two wait who should talk.
 func (d *duel) check() {
 	var got []store.UserID
-	for u := range d.l.byUser {
-		got = append(got, u)
-	}
+	d.l.byUser.each(func(i uint32) { got = append(got, d.l.named.at(i).user) })
 	slices.Sort(got)
 	if want := d.o.waiting(); !slices.Equal(got, want) {
 		d.t.Fatalf("%s: %v wait, %v should", d.what, got, want)
+	}
+	if d.o.unfair != "" {
+		d.t.Fatalf("%s: %s", d.what, d.o.unfair)
 	}
 	for i, a := range d.o.people {
 		for _, b := range d.o.people[:i] {

@@ -6,7 +6,7 @@ const idleNames = 4096
 // name is a topic or a language that people name, or did lately.
 type name struct {
 	text       string
-	refs       uint32 // people in line who name it
+	waiting    uint32 // people in line who name it, but for private ones
 	chain      uint32 // its first bucket, if it is a topic
 	prev, next uint32 // among the idle ones
 	pace       pace
@@ -15,40 +15,38 @@ type name struct {
 // names numbers topics or languages. Those that nobody names go, longest idle first, when there are more than idleNames of them.
 type names struct {
 	all         arena[name]
-	byText      map[string]uint32
+	byText      *index[string]
 	first, last uint32 // the idle ones
 	idle        int
 }
 
 // newNames makes a table in which the first numbers, up to reserved, have no text and never go.
-func newNames(reserved int) names {
-	n := names{byText: map[string]uint32{}}
+func newNames(reserved int) *names {
+	n := &names{}
+	n.byText = newIndex(func(i uint32) string { return n.all.at(i).text })
 	for range reserved {
-		n.all.at(n.all.alloc()).refs = 1
+		n.all.alloc()
 	}
 	return n
 }
 
-// acquire returns the number of a name, until release.
+// acquire returns the number of a name that somebody begins to name. It is idle no longer.
 func (n *names) acquire(text string) uint32 {
-	i := n.byText[text]
+	i := n.byText.get(text)
 	if i == 0 {
 		i = n.all.alloc()
-		*n.all.at(i) = name{text: text, refs: 1}
-		n.byText[text] = i
-		return i
-	}
-	e := n.all.at(i)
-	if e.refs++; e.refs == 1 {
+		n.all.at(i).text = text
+		n.byText.put(text, i)
+	} else if e := n.all.at(i); e.waiting == 0 {
 		n.unlink(e)
 	}
 	return i
 }
 
-// release gives up what acquire returned.
+// release notes that somebody no longer names it. If nobody does, it is idle.
 func (n *names) release(i uint32) {
 	e := n.all.at(i)
-	if e.refs--; e.refs > 0 {
+	if e.waiting > 0 {
 		return
 	}
 	if e.prev, n.last = n.last, i; e.prev == 0 {
@@ -62,7 +60,7 @@ func (n *names) release(i uint32) {
 	i = n.first
 	e = n.all.at(i)
 	n.unlink(e)
-	delete(n.byText, e.text)
+	n.byText.remove(e.text)
 	n.all.release(i)
 }
 
@@ -84,8 +82,13 @@ func (n *names) unlink(e *name) {
 
 // find returns the name of that text, or nil if nobody names it or did lately.
 func (n *names) find(text string) *name {
-	if i := n.byText[text]; i != 0 {
+	if i := n.byText.get(text); i != 0 {
 		return n.all.at(i)
 	}
 	return nil
+}
+
+// each calls f with every name, in no order.
+func (n *names) each(f func(*name)) {
+	n.byText.each(func(i uint32) { f(n.all.at(i)) })
 }

@@ -15,6 +15,7 @@ type oracle struct {
 	partings    []oracleParting
 	skips       []oracleParting
 	seq         int
+	unfair      string // somebody older was passed over for more than the bonus
 }
 
 type oraclePerson struct {
@@ -175,6 +176,11 @@ func (o *oracle) best(now time.Duration, p *oraclePerson) (*oraclePerson, time.D
 	for _, c := range heads {
 		if best == nil || o.score(p, c) < o.score(p, best) || o.score(p, c) == o.score(p, best) && c.older(best) {
 			best = c
+		}
+	}
+	for _, c := range fit {
+		if c.since < best.since-mostBonus {
+			o.unfair = fmt.Sprintf("%s meets %s, but %s has waited for %v more", p.t.User, best.t.User, c.t.User, best.since-c.since)
 		}
 	}
 	return best, again

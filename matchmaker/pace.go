@@ -19,35 +19,36 @@ type pace struct {
 	at      time.Duration
 	spent   float32 // seconds
 	matched float32
-	waiting uint32
 }
 
-func (p *pace) bring(now time.Duration) {
+// bring brings the pace of people of whom so many have waited since p.at up to now.
+func (p *pace) bring(now time.Duration, waiting uint32) {
 	if dt := now - p.at; dt > 0 {
 		keep := math.Exp2(-float64(dt) / float64(paceHalf))
-		p.spent = float32(float64(p.spent)*keep + float64(p.waiting)*(1-keep)*paceHalf.Seconds()/math.Ln2)
+		p.spent = float32(float64(p.spent)*keep + float64(waiting)*(1-keep)*paceHalf.Seconds()/math.Ln2)
 		p.matched *= float32(keep)
 		p.at = now
 	}
 }
 
-func (p *pace) came(now time.Duration) {
-	p.bring(now)
-	p.waiting++
+// came notes that somebody who names it begins to wait, ended that he no longer does.
+func (n *name) came(now time.Duration) {
+	n.pace.bring(now, n.waiting)
+	n.waiting++
 }
 
-func (p *pace) ended(now time.Duration, matched bool) {
-	p.bring(now)
-	p.waiting--
+func (n *name) ended(now time.Duration, matched bool) {
+	n.pace.bring(now, n.waiting)
+	n.waiting--
 	if matched {
-		p.matched++
+		n.pace.matched++
 	}
 }
 
 // wait returns the mean wait of this kind of people, or never if too little was seen.
-func (p *pace) wait(now time.Duration) time.Duration {
-	q := *p
-	q.bring(now)
+func (n *name) wait(now time.Duration) time.Duration {
+	q := n.pace
+	q.bring(now, n.waiting)
 	if q.matched < paceEnough {
 		return never
 	}
@@ -62,15 +63,15 @@ func (l *line) estimate(now time.Duration, t Ticket, widened Widening) time.Dura
 	}
 	wait := never
 	if len(t.Topics) == 0 || widened&WidenTopics != 0 {
-		if wait = l.topics.all.at(topicAny).pace.wait(now); wait == never {
-			wait = l.topics.all.at(topicAll).pace.wait(now)
+		if wait = l.topics.all.at(topicAny).wait(now); wait == never {
+			wait = l.topics.all.at(topicAll).wait(now)
 		}
 	}
-	wait = fastest(&l.topics, now, wait, t.Topics)
+	wait = fastest(l.topics, now, wait, t.Topics)
 	if wait == never || len(t.Langs) == 0 || widened&WidenLangs != 0 {
 		return wait
 	}
-	lang := fastest(&l.langs, now, never, t.Langs)
+	lang := fastest(l.langs, now, never, t.Langs)
 	if lang == never {
 		return never
 	}
@@ -83,7 +84,7 @@ func fastest[T ~string](n *names, now, wait time.Duration, texts []T) time.Durat
 		if e == nil {
 			continue
 		}
-		if w := e.pace.wait(now); w != never && (wait == never || w < wait) {
+		if w := e.wait(now); w != never && (wait == never || w < wait) {
 			wait = w
 		}
 	}

@@ -105,7 +105,7 @@ func TestCancelAtTheMomentOfTheMatch(t *testing.T) {
 	wg.Wait()
 	s := m.Stats()
 	t.Logf("%d got a room, %d were cancelled; %d lost their partner to a cancel at the moment of the match", met.Load(), cancelled.Load(), inTheMoment.Load())
-	if s.Waiting != 0 || s.Rooms != 0 || len(m.requests)+len(m.byUser)+len(m.line.byUser)+m.line.buckets.used()+len(m.talking) != 0 {
+	if s.Waiting != 0 || s.Rooms != 0 || len(m.requests)+len(m.byUser)+m.line.byUser.len+m.line.buckets.used()+len(m.talking) != 0 {
 		t.Errorf("left behind: %+v", s)
 	}
 	if inTheMoment.Load() == 0 {

@@ -42,11 +42,15 @@ type parting struct {
 type people struct {
 	max         int
 	all         arena[person]
-	byPrint     map[uint64]uint32
+	byPrint     *index[uint64]
 	first, last uint32 // the longest unchanged first
 }
 
-func newPeople(limit int) people { return people{max: limit, byPrint: map[uint64]uint32{}} }
+func newPeople(limit int) *people {
+	p := &people{max: limit}
+	p.byPrint = newIndex(func(i uint32) uint64 { return p.all.at(i).print })
+	return p
+}
 
 // until returns when this person stops avoiding the partner; it is in the past if he does not.
 func (p *person) until(print uint64) time.Duration {
@@ -96,11 +100,11 @@ func (l *line) parted(now time.Duration, a, b, skipper store.UserID) {
 
 // touch returns what is remembered of a person, to be changed.
 func (p *people) touch(now time.Duration, print uint64) *person {
-	i := p.byPrint[print]
+	i := p.byPrint.get(print)
 	if i == 0 {
 		i = p.all.alloc()
 		p.all.at(i).print = print
-		p.byPrint[print] = i
+		p.byPrint.put(print, i)
 	} else {
 		p.unlink(i)
 	}
@@ -131,7 +135,7 @@ func (p *people) unlink(i uint32) {
 
 // forget drops what no longer matters and what is too much.
 func (l *line) forget(now time.Duration) {
-	p := &l.people
+	p := l.people
 	for p.first != 0 {
 		i := p.first
 		e := p.all.at(i)
@@ -139,7 +143,7 @@ func (l *line) forget(now time.Duration) {
 			return
 		}
 		p.unlink(i)
-		delete(p.byPrint, e.print)
+		p.byPrint.remove(e.print)
 		if e.waiter != 0 {
 			l.waiters.at(e.waiter).person = 0
 		}

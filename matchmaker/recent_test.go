@@ -118,7 +118,7 @@ func TestMemoryOfPeopleIsBounded(t *testing.T) {
 	l.people.max = limit
 	user := func(i int) store.UserID { return store.UserID(fmt.Sprint(i)) }
 	met := func(now time.Duration, a, b store.UserID) bool {
-		p := l.people.byPrint[print(a)]
+		p := l.people.byPrint.get(print(a))
 		return p != 0 && l.people.all.at(p).until(print(b)) > now
 	}
 	l.join(0, ask(ticket("waits", "x"), time.Time{})) // somebody in line is no reason to remember him
@@ -135,11 +135,92 @@ func TestMemoryOfPeopleIsBounded(t *testing.T) {
 		}
 		l.sound(t)
 	}
-	if n := len(l.people.all.at(l.people.byPrint[print("busy")]).skips); n > 50 {
+	if n := len(l.people.all.at(l.people.byPrint.get(print("busy"))).skips); n > 50 {
 		t.Errorf("%d skips are remembered", n)
 	}
 	l.parted(1000+10*time.Minute, "x", "y", "")
 	if n := l.people.all.used(); n != 2 {
 		t.Errorf("%d people are remembered after ten minutes", n)
 	}
+}
+
+// Where many wait who have all met somebody, he waits for others, and meets one of them again when they are few, or when the first is
+// forgotten.
+func TestRecentPartnersInACrowd(t *testing.T) {
+	crowd := func(t *testing.T, n int) (x *finding, others []*finding, first time.Time) {
+		m := open(t, Config{})
+		name := func(i int) string { return fmt.Sprint("p", i) }
+		for i := range n {
+			r, _ := meet(t, m, ticket("x", "any"), ticket(name(i), name(i)))
+			r.Leave("left")
+			if i == 0 {
+				first = time.Now()
+			}
+			sleep(1100 * time.Millisecond)
+		}
+		for i := range n {
+			others = append(others, find(t, m, ticket(name(i), name(i))))
+			sleep(time.Second)
+		}
+		return find(t, m, ticket("x", "any")), others, first
+	}
+	expect := func(t *testing.T, x *finding, want string) {
+		t.Helper()
+		if got := x.partner(); got != want {
+			t.Fatalf("met %q, want %q", got, want)
+		}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		x, _, _ := crowd(t, 7)
+		sleep(15*time.Second - 1)
+		expect(t, x, "")
+		sleep(1)
+		expect(t, x, "p0")
+	})
+	synctest.Test(t, func(t *testing.T) {
+		x, others, _ := crowd(t, 8)
+		sleep(17 * time.Second)
+		others[0].cancel()
+		sleep(3*time.Second - 1)
+		expect(t, x, "")
+		sleep(1)
+		expect(t, x, "p1")
+	})
+	synctest.Test(t, func(t *testing.T) {
+		x, _, first := crowd(t, 8)
+		sleep(time.Until(first.Add(10*time.Minute - 1)))
+		expect(t, x, "")
+		sleep(1)
+		expect(t, x, "p0")
+	})
+}
+
+// Five other partners make two people forget each other.
+func TestFiveOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := open(t, Config{})
+		for i := range 6 { // a's and b's
+			ra, _ := meet(t, m, ticket("a", "x"), ticket(fmt.Sprint("c", i), "x"))
+			rb, _ := meet(t, m, ticket("b", "x"), ticket(fmt.Sprint("d", i), "x"))
+			if i == 0 {
+				ra.Leave("left")
+				rb.Leave("left")
+				rab, _ := meet(t, m, ticket("a", "x"), ticket("b", "x"))
+				rab.Leave("left")
+				continue
+			}
+			ra.Leave("left")
+			rb.Leave("left")
+			if i < 5 {
+				a, b := find(t, m, ticket("a", "x")), find(t, m, ticket("b", "x"))
+				if a.partner() != "" || b.partner() != "" {
+					t.Fatalf("after %d others a meets %q", i, a.partner())
+				}
+				a.cancel()
+				b.cancel()
+				synctest.Wait()
+			}
+		}
+		meet(t, m, ticket("a", "x"), ticket("b", "x"))
+	})
 }

@@ -21,9 +21,9 @@ func (l *line) sound(t testing.TB) {
 		t.Fatalf("%d wait, %d waiters, %d names, %d alarms", n, l.waiters.used(), l.named.used(), len(l.alarms))
 	}
 	topics, langs := map[uint32]uint32{}, map[uint32]uint32{}
-	for u, i := range l.byUser {
-		w := l.waiters.at(i)
-		if l.named.at(i).user != u || w.print != print(u) || w.person != 0 && l.people.all.at(w.person).waiter != i {
+	l.byUser.each(func(i uint32) {
+		w, u := l.waiters.at(i), l.named.at(i).user
+		if l.byUser.get(u) != i || w.print != print(u) || w.person != 0 && l.people.all.at(w.person).waiter != i {
 			t.Fatalf("%s: mixed up", u)
 		}
 		if w.alarm != 0 && l.alarms[w.alarm-1].waiter != i {
@@ -35,7 +35,7 @@ func (l *line) sound(t testing.TB) {
 		for _, x := range w.langSet() {
 			langs[x]++
 		}
-	}
+	})
 	for p := range l.alarms {
 		if p > 0 && l.sooner(l.alarms[p], l.alarms[(p-1)/2]) {
 			t.Fatal("alarms out of order")
@@ -43,8 +43,8 @@ func (l *line) sound(t testing.TB) {
 	}
 	l.topics.sound(t, topicsReserved, topics)
 	l.langs.sound(t, langsReserved, langs)
-	if n := l.people.all.used(); n != len(l.people.byPrint) || n > l.people.max {
-		t.Fatalf("%d people remembered under %d prints", n, len(l.people.byPrint))
+	if n := l.people.all.used(); n != l.people.byPrint.len || n > l.people.max {
+		t.Fatalf("%d people remembered under %d prints", n, l.people.byPrint.len)
 	}
 }
 
@@ -55,7 +55,7 @@ func (l *line) soundTree(t testing.TB, topic, b uint32) int {
 	n, last := 0, uint32(0)
 	for i := k.first; i != 0; last, i = i, l.younger(i) {
 		x := l.links.at(i)
-		if x.bucket != b || last != 0 && (!l.before(last, i) || l.older(i) != last) || l.byUser[l.named.at(x.owner).user] != x.owner {
+		if x.bucket != b || last != 0 && (!l.before(last, i) || l.older(i) != last) || l.byUser.get(l.named.at(x.owner).user) != x.owner {
 			t.Fatalf("bucket %d: bad link at %d", b, n)
 		}
 		if p := x.parent; p == 0 && k.root != i || p != 0 && l.rank(p) < l.rank(i) {
@@ -73,23 +73,23 @@ func (l *line) soundTree(t testing.TB, topic, b uint32) int {
 func (n *names) sound(t testing.TB, reserved int, refs map[uint32]uint32) {
 	t.Helper()
 	idle := 0
-	for text, i := range n.byText {
+	n.byText.each(func(i uint32) {
 		e := n.all.at(i)
-		if e.text != text || e.refs != refs[i] || e.pace.waiting != e.refs {
-			t.Fatalf("%q named by %d people, should be %d, %d wait", text, e.refs, refs[i], e.pace.waiting)
+		if n.byText.get(e.text) != i || e.waiting != refs[i] {
+			t.Fatalf("%q named by %d people, should be %d", e.text, e.waiting, refs[i])
 		}
-		if e.refs == 0 {
+		if e.waiting == 0 {
 			idle++
 			if e.chain != 0 {
-				t.Fatalf("%q has a bucket, but nobody names it", text)
+				t.Fatalf("%q has a bucket, but nobody names it", e.text)
 			}
 		}
-	}
+	})
 	chained := 0
 	for i := n.first; i != 0; i = n.all.at(i).next {
 		chained++
 	}
-	if idle != n.idle || idle != chained || idle > idleNames || n.all.used() != reserved+len(n.byText) {
+	if idle != n.idle || idle != chained || idle > idleNames || n.all.used() != reserved+n.byText.len {
 		t.Fatalf("%d idle, %d counted, %d chained; %d names in use", idle, n.idle, chained, n.all.used())
 	}
 }

@@ -35,11 +35,11 @@ func (m *Matcher) Counts() []Count {
 	defer m.mu.Unlock()
 	topics := m.topics
 	if len(topics) == 0 {
-		for t := range m.line.topics.byText { // sorted below
-			if m.line.topics.find(t).refs > 0 {
-				topics = append(topics, store.Category(t))
+		m.line.topics.each(func(n *name) { // sorted below
+			if n.waiting > 0 {
+				topics = append(topics, store.Category(n.text))
 			}
-		}
+		})
 		for t := range m.talking {
 			topics = append(topics, t)
 		}
@@ -60,9 +60,9 @@ func (m *Matcher) Count(t store.Category) Count {
 }
 
 func (m *Matcher) count(t store.Category) Count {
-	waiting := int(m.line.topics.all.at(topicAny).pace.waiting)
+	waiting := int(m.line.topics.all.at(topicAny).waiting)
 	if e := m.line.topics.find(string(t)); e != nil {
-		waiting += int(e.pace.waiting)
+		waiting += int(e.waiting)
 	}
 	return Count{Category: t, Online: waiting + m.talking[t], Waiting: waiting}
 }

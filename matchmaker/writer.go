@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	// writeGap is how long the writer rests after each write. What gathers meanwhile goes together: a busy server would else write
-	// a thousand times a second.
+	// writeGap is how long the writer rests after each write. What gathers meanwhile goes together: 20,000 changes a second are 100
+	// transactions a second with it and 550 without (BenchmarkWriter), each of which the disk has to put down for good.
 	writeGap = 5 * time.Millisecond
 
 	retryFirst = 100 * time.Millisecond // after a write that failed; doubled after each

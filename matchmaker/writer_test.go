@@ -244,3 +244,40 @@ func TestCloseOnBrokenDisk(t *testing.T) {
 		}
 	})
 }
+
+// A match out of the line is one transaction: after a crash either both wait or both talk.
+func TestMatchIsOneTransaction(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		db := openDB(t)
+		var writes []store.Changes
+		m, err := newMatcher(Config{DB: db}, func(c store.Changes) error {
+			writes = append(writes, c)
+			return db.Write(c)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, b := ticket("a", "x"), ticket("b", "y")
+		a.WidenAfter, b.WidenAfter = time.Minute, time.Minute
+		find(t, m, a)
+		fb := find(t, m, b)
+		sleep(time.Second)
+		if got := placesOnDisk(t, db); len(got) != 2 {
+			t.Fatalf("in line on disk: %v", got)
+		}
+		before := len(writes)
+		sleep(time.Minute)
+		if got := fb.partner(); got != "a" {
+			t.Fatalf("b meets %q", got)
+		}
+		if len(writes) != before+1 {
+			t.Fatalf("%d writes for a match: %+v", len(writes)-before, writes[before:])
+		}
+		if c := writes[before]; len(c.PutRooms) != 1 || len(c.DeleteTickets) != 2 || c.Len() != 3 {
+			t.Errorf("written: %+v", c)
+		}
+		if err := m.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -23,7 +23,7 @@ type Limit struct {
 type Limits struct {
 	Messages Limit // all messages of a session: 120, then 30 a second
 	Offers   Limit // rtc.offer of a session: 6, then one each 5 s
-	Queue    Limit // queue.join and call.next of a session: 10, then 2 a second
+	Queue    Limit // queue.join, queue.widen, call.next and call.undo of a session: 10, then 2 a second
 	Chat     Limit // chat of a session: 10, then 5 a second
 	Guests   Limit // new guests of an address: 30, then one each 2 s
 	Connects Limit // WebSockets opened by an address: 60, then 2 a second

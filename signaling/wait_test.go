@@ -3,6 +3,7 @@ package signaling_test
 import (
 	"encoding/json"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -228,15 +229,19 @@ func TestStrict(t *testing.T) {
 // knows is a matcher that has seen enough to say how long a wait lasts.
 type knows struct {
 	signaling.Matcher
-	wait *time.Duration
+	wait *atomic.Int64 // a time.Duration; negative: not enough
 }
 
-func (k knows) Estimate(matchmaker.Ticket) (time.Duration, bool) { return *k.wait, *k.wait >= 0 }
+func (k knows) Estimate(matchmaker.Ticket) (time.Duration, bool) {
+	wait := k.wait.Load()
+	return time.Duration(wait), wait >= 0
+}
 
 // TestEstimate is shown only when there is one, and when it changes.
 func TestEstimate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		wait := -time.Second
+		var wait atomic.Int64
+		wait.Store(-1)
 		e := start(t, options{pipes: true, config: func(c *signaling.Config) { c.Matcher = knows{c.Matcher, &wait} }})
 		a := e.join("a")
 		if q := a.waits([]string{"gaming"}, nil); q["eta_ms"] != nil {
@@ -250,7 +255,7 @@ func TestEstimate(t *testing.T) {
 			{95 * time.Second, 120_000}, {11 * time.Minute, 660_000}, {661 * time.Second, 720_000},
 		} {
 			synctest.Wait()
-			wait = step.wait
+			wait.Store(int64(step.wait))
 			if step.want == 0 {
 				time.Sleep(3 * time.Second)
 				synctest.Wait()
@@ -262,7 +267,7 @@ func TestEstimate(t *testing.T) {
 			}
 		}
 		synctest.Wait()
-		wait = -1
+		wait.Store(-1)
 		if q := a.want("queue.state"); q["eta_ms"] != nil {
 			t.Errorf("queue.state %v", q)
 		}

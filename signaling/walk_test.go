@@ -17,12 +17,12 @@ const (
 	walkSteps = 20
 )
 
-// TestRandomWalk lets 200 clients find, cancel, talk, press Next, leave, drop and resume at
+// TestRandomWalk lets 200 clients find, widen, cancel, talk, press Next, leave, ask back, drop and resume at
 // random, and holds what each of them sees against the model of a walker.
 func TestRandomWalk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := start(t, options{pipes: true, config: func(c *signaling.Config) { c.Limits = unlimited }})
-		book := &callBook{t: t, seen: map[string]map[string]string{}}
+		book := &callBook{t: t, seen: map[string]map[string]string{}, asked: map[string]map[string]bool{}}
 		var all sync.WaitGroup
 		for i := range walkers {
 			all.Go(func() {
@@ -44,6 +44,9 @@ func TestRandomWalk(t *testing.T) {
 			t.Errorf("matcher after the walk: %+v", s)
 		}
 		book.check(e.media)
+		if book.undone == 0 {
+			t.Error("nobody who asked back was asked back too")
+		}
 	})
 }
 
@@ -52,6 +55,30 @@ type callBook struct {
 	t    *testing.T
 	mu   sync.Mutex
 	seen map[string]map[string]string // call -> walker -> name of the partner
+
+	asked  map[string]map[string]bool // call that has ended -> walkers who asked for its partner back
+	undone int                        // calls of two who both asked
+}
+
+// ask notes who wants the partner of that call back.
+func (b *callBook) ask(call, me string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.asked[call] == nil {
+		b.asked[call] = map[string]bool{}
+	}
+	b.asked[call][me] = true
+}
+
+// mayMeetIdle says if somebody who is not in line may be in a call with that partner: both asked for each other after that call.
+func (b *callBook) mayMeetIdle(call, me, partner string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	ok := b.asked[call][me] && b.asked[call][partner] && b.seen[call][me] == partner
+	if ok {
+		b.undone++
+	}
+	return ok
 }
 
 func (b *callBook) note(call, me, partner string) {
@@ -94,6 +121,9 @@ type walker struct {
 	phase string // idle, queued, call
 	call  string
 	next  string // the call in which Next was pressed last
+	over  string // the call that ended last, if its partner may be asked back
+	asked bool   // who was asked back
+	gone  bool   // left the line; a match may cross that
 	n     int64
 	lines int
 }
@@ -129,12 +159,22 @@ func (w *walker) act() {
 	switch {
 	case dice < 8:
 		w.dropAndResume()
+	case w.phase != "call" && w.over != "" && dice < 45:
+		w.ask()
+	case w.phase == "idle" && w.asked && dice < 70: // for the last partner only
 	case w.phase == "idle":
-		w.c.find([]any{"any", []string{"gaming"}, []string{"music"}, []string{"gaming", "music"}}[w.rnd.IntN(4)])
-		w.phase = "queued"
+		w.c.send(message{
+			"type": "queue.join", "topics": []any{"any", []string{"gaming"}, []string{"music"}, []string{"gaming", "Music"}}[w.rnd.IntN(4)],
+			"langs":  [][]string{{}, {}, {"en"}, {"de", "en-GB"}}[w.rnd.IntN(4)],
+			"strict": w.rnd.IntN(8) == 0, "widen_after_ms": []int{0, 1000, 60_000}[w.rnd.IntN(3)],
+		})
+		w.phase, w.gone = "queued", false
 	case w.phase == "queued" && dice < 25:
 		w.c.send(message{"type": "queue.leave"})
-		w.phase = "idle" // a match may cross this; take sees to it
+		w.phase, w.gone = "idle", true // a match may cross this; take sees to it
+		w.asked = false
+	case w.phase == "queued" && dice < 60:
+		w.c.send(message{"type": "queue.widen", "topics": true, "langs": dice < 40})
 	case w.phase == "call" && dice < 40:
 		w.next = w.call
 		w.c.send(message{"type": "call.next", "call": w.call})
@@ -144,6 +184,13 @@ func (w *walker) act() {
 		w.lines++
 		w.c.send(message{"type": "chat", "cid": fmt.Sprint(w.lines), "text": w.call + " " + w.c.name, "call": w.call})
 	}
+}
+
+// ask wants the partner of the last call back.
+func (w *walker) ask() {
+	w.book.ask(w.over, w.c.name)
+	w.asked = true
+	w.c.send(message{"type": "call.undo", "call": w.over})
 }
 
 // take holds a message against the model.
@@ -163,9 +210,17 @@ func (w *walker) take(m message) {
 		if w.e.media.roomOf(w.c.name) == m.str("call") {
 			w.t.Errorf("%s: media still in the room at the end of the call", w.c.name)
 		}
+		w.ended(m)
 		w.call, w.phase = "", "idle"
 		if m["requeued"] == true {
 			w.phase = "queued"
+		}
+	case "call.undo":
+		if m.str("call") != w.over || m.num("undo_ms") <= 0 || m.num("undo_ms") > 10_000 {
+			w.t.Errorf("%s: %v after %q", w.c.name, m, w.over)
+		}
+		if w.rnd.IntN(4) > 0 && w.over != "" {
+			w.ask()
 		}
 	case "chat":
 		call, from, _ := strings.Cut(m.str("text"), " ")
@@ -193,11 +248,31 @@ func (w *walker) met(m message) {
 	if w.call != "" {
 		w.t.Errorf("%s: match %q while in %q", w.c.name, m.str("call"), w.call)
 	}
+	partner := m.sub("peer").str("name")
 	gaveUp := w.phase == "idle"
+	if gaveUp && !w.gone && !w.book.mayMeetIdle(w.over, w.c.name, partner) {
+		w.t.Errorf("%s: match with %s while not in line, after %q", w.c.name, partner, w.over)
+	}
+	if gaveUp && w.asked { // that is what it was idle for
+		gaveUp = false
+	}
 	w.call, w.phase = m.str("call"), "call"
-	w.book.note(w.call, w.c.name, m.sub("peer").str("name"))
+	w.over, w.asked, w.gone = "", false, false
+	w.book.note(w.call, w.c.name, partner)
 	if gaveUp {
 		w.c.send(message{"type": "call.leave", "call": w.call})
+	}
+}
+
+// ended notes whether the partner may be asked back.
+func (w *walker) ended(m message) {
+	w.over, w.asked, w.gone = "", false, false
+	byChoice := m.str("reason") == "next" || m.str("reason") == "left"
+	if undo := m.num("undo_ms"); byChoice != (undo > 0) || undo > 10_000 {
+		w.t.Errorf("%s: %v", w.c.name, m)
+	}
+	if byChoice {
+		w.over = m.str("call")
 	}
 }
 
@@ -230,8 +305,15 @@ func (w *walker) dropAndResume() {
 func (w *walker) adopt(state message) {
 	was := w.call
 	w.phase, w.call = state.str("phase"), ""
+	if ended := state.sub("ended"); ended != nil {
+		w.over, w.asked = "", false
+		if ended.num("undo_ms") > 0 {
+			w.over = ended.str("call")
+		}
+	}
 	if w.phase == "call" {
 		w.call = state.sub("call").str("call")
+		w.over, w.asked, w.gone = "", false, false
 		w.book.note(w.call, w.c.name, state.sub("call").sub("peer").str("name"))
 	}
 	if was != "" && w.call != was && w.next != was { // Next may have led to another call that was over as soon

@@ -69,6 +69,18 @@ func TestDefaultTopics(t *testing.T) {
 	}
 }
 
+func TestFreeTopics(t *testing.T) {
+	for args, want := range map[string]bool{"": true, "--free-topics": true, "--no-free-topics": false} {
+		cmd, err := parse(strings.Fields(args), &bytes.Buffer{}, &bytes.Buffer{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if cmd.serve.FreeTopics != want {
+			t.Errorf("%q: free topics %v", args, cmd.serve.FreeTopics)
+		}
+	}
+}
+
 func TestNetworkSettings(t *testing.T) {
 	for _, tc := range []struct {
 		name   string
