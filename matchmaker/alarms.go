@@ -8,10 +8,8 @@ type alarm struct {
 	waiter uint32
 }
 
-// alarms is a heap with what is due first at its top, the older waiter first of two at the same moment. Each waiter is in it at most
-// once, and knows where.
-
-// setAlarm sets, moves or, with never, removes a waiter's alarm.
+// setAlarm sets, moves or, with never, removes a waiter's alarm. The alarms are a heap with what is due first at its top, the older
+// waiter first of two at the same moment. Each waiter is in it at most once, and knows where.
 func (l *line) setAlarm(i uint32, at time.Duration) {
 	w := l.waiters.at(i)
 	n := len(l.alarms)

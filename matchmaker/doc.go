@@ -1,10 +1,14 @@
 // Package matchmaker decides who talks to whom, and owns a room's life from the match to its end.
 //
 // A person waits inside [Matcher.Find], in the caller's goroutine, and is matched at the moment when somebody compatible comes: never in
-// rounds. Rooms and places in line are kept in the store, so that a restarted server can give the same two people to each other again
-// ([Matcher.Resume]) and everybody the same place in line ([Matcher.Place]). The match never waits for the disk: one goroutine
-// writes behind, all changes since its last write in one transaction. What is on the disk is therefore always a state in which
-// the matcher has been, at most one write old.
+// rounds.
+//
+// Who is in which room and who waits since when is kept in the store, so that a restarted server can give the same two people to each
+// other again ([Matcher.Resume]) and everybody the same place in line ([Matcher.Place]). The match never waits for the disk: one goroutine
+// writes behind, all changes since its last write in one transaction. What is on the disk is therefore always a state in which the
+// matcher has been, at most one write old; a match is there whole or not at all. For that last write the clients' proofs stand in
+// ([Matcher.Rejoin], [Ticket].Since). Nobody is matched by what the store kept, and for a moment after a start ([Config].Hold) nobody
+// is matched at all if people waited, so that who has waited longest is first again.
 //
 // # Who meets whom
 //
@@ -65,5 +69,12 @@
 //	being skipped    15.2 s   15.0 s   18.6 s     84 s
 //	skipping         22.4 s   15.0 s   42.4 s    118 s
 //
-// LARGE
+//	50,000 at a time, a day's first 20 minutes: 385,937 matches, 0.009 % with a recent partner, 0.06 % of waits given up
+//	waits after       mean      p50      p90      p99
+//	coming            1.3 s      0 s    3.0 s    7.9 s
+//	being skipped     0.1 s      0 s    0.1 s    1.0 s
+//	skipping          0.5 s      0 s    1.9 s    4.0 s
+//
+// Where a wait was estimated when it began ([Matcher.Estimate]), the mean of the estimates was 20.9 s on the small server and 0.53 s on the
+// large one, and that of the waits 20.0 s and 0.40 s.
 package matchmaker

@@ -51,8 +51,8 @@ func (p *oraclePerson) anyLang(now time.Duration) bool {
 	return p.wide(now, WidenLangs, 2*p.t.WidenAfter)
 }
 
-// remembers returns until when a avoids b: b is one of the last five whom a left, less than ten minutes ago.
-func (o *oracle) remembers(now time.Duration, a, b store.UserID) time.Duration {
+// remembers returns until when a avoids b: b is one of the last five whom a left.
+func (o *oracle) remembers(a, b store.UserID) time.Duration {
 	var met []store.UserID
 	for _, p := range slices.Backward(o.partings) {
 		if p.user != a || slices.Contains(met, p.partner) {
@@ -68,8 +68,8 @@ func (o *oracle) remembers(now time.Duration, a, b store.UserID) time.Duration {
 	return 0
 }
 
-func (o *oracle) metUntil(now time.Duration, a, b *oraclePerson) time.Duration {
-	return max(o.remembers(now, a.t.User, b.t.User), o.remembers(now, b.t.User, a.t.User))
+func (o *oracle) metUntil(a, b *oraclePerson) time.Duration {
+	return max(o.remembers(a.t.User, b.t.User), o.remembers(b.t.User, a.t.User))
 }
 
 func (o *oracle) blocked(a, b *oraclePerson) bool {
@@ -146,7 +146,7 @@ func (o *oracle) best(now time.Duration, p *oraclePerson) (*oraclePerson, time.D
 		if c == p || !c.arrived || !o.compatible(now, p, c) || o.blocked(p, c) {
 			continue
 		}
-		until := o.metUntil(now, p, c)
+		until := o.metUntil(p, c)
 		if until <= now {
 			fit = append(fit, c)
 			continue
@@ -192,7 +192,7 @@ func (o *oracle) effect(now time.Duration, a, b *oraclePerson) effect {
 	}
 	o.remove(a)
 	o.remove(b)
-	return effect{matched, a.t.Session, b.t.Session, o.metUntil(now, a, b) > now}
+	return effect{matched, a.t.Session, b.t.Session, o.metUntil(a, b) > now}
 }
 
 func (o *oracle) remove(p *oraclePerson) {

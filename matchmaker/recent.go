@@ -89,11 +89,11 @@ func (p *person) skipped(now time.Duration) {
 
 // parted notes that two people have left each other; skipper is the one who did so for the next one, if that was the reason.
 func (l *line) parted(now time.Duration, a, b, skipper store.UserID) {
-	pa, pb := print(a), print(b)
+	pa, pb := fingerprint(a), fingerprint(b)
 	l.people.touch(now, pa).left(now, pb)
 	l.people.touch(now, pb).left(now, pa)
 	if skipper != "" {
-		l.people.touch(now, print(skipper)).skipped(now)
+		l.people.touch(now, fingerprint(skipper)).skipped(now)
 	}
 	l.forget(now)
 }

@@ -118,8 +118,8 @@ func TestMemoryOfPeopleIsBounded(t *testing.T) {
 	l.people.max = limit
 	user := func(i int) store.UserID { return store.UserID(fmt.Sprint(i)) }
 	met := func(now time.Duration, a, b store.UserID) bool {
-		p := l.people.byPrint.get(print(a))
-		return p != 0 && l.people.all.at(p).until(print(b)) > now
+		p := l.people.byPrint.get(fingerprint(a))
+		return p != 0 && l.people.all.at(p).until(fingerprint(b)) > now
 	}
 	l.join(0, ask(ticket("waits", "x"), time.Time{})) // somebody in line is no reason to remember him
 	l.parted(0, "u-waits", "y", "")
@@ -135,7 +135,7 @@ func TestMemoryOfPeopleIsBounded(t *testing.T) {
 		}
 		l.sound(t)
 	}
-	if n := len(l.people.all.at(l.people.byPrint.get(print("busy"))).skips); n > 50 {
+	if n := len(l.people.all.at(l.people.byPrint.get(fingerprint("busy"))).skips); n > 50 {
 		t.Errorf("%d skips are remembered", n)
 	}
 	l.parted(1000+10*time.Minute, "x", "y", "")

@@ -23,7 +23,7 @@ func (l *line) sound(t testing.TB) {
 	topics, langs := map[uint32]uint32{}, map[uint32]uint32{}
 	l.byUser.each(func(i uint32) {
 		w, u := l.waiters.at(i), l.named.at(i).user
-		if l.byUser.get(u) != i || w.print != print(u) || w.person != 0 && l.people.all.at(w.person).waiter != i {
+		if l.byUser.get(u) != i || w.print != fingerprint(u) || w.person != 0 && l.people.all.at(w.person).waiter != i {
 			t.Fatalf("%s: mixed up", u)
 		}
 		if w.alarm != 0 && l.alarms[w.alarm-1].waiter != i {

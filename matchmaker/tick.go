@@ -70,11 +70,7 @@ func (l *line) fire(out []effect) []effect {
 		l.leave(now, i, false)
 		return out
 	}
-	if now < l.holdUntil {
-		l.rearm(i)
-		return out
-	}
-	l.unlist(i)
+	l.unlist(i) // it is not held: those have no other alarm
 	if e, ok := l.arrive(now, i); ok {
 		out = append(out, e)
 	}

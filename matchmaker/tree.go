@@ -1,6 +1,6 @@
 package matchmaker
 
-// A tree holds the people of one bucket by age: a treap whose nodes are links and whose priorities are hashes of the people's
+// tree holds the people of one bucket by age: a treap whose nodes are links and whose priorities are hashes of the people's
 // numbers, so that the same events build the same tree. The oldest is at hand, the next older or younger a step away, and who comes at the
 // young end, as nearly all do, costs a step or two; who brings an old place along costs as many as the logarithm of those he
 // passes.

@@ -20,7 +20,7 @@ type asking struct {
 const longestWait = 100 * 365 * 24 * time.Hour
 
 func ask(t Ticket, now time.Time) asking {
-	a := asking{Ticket: t, print: print(t.User), wish: never}
+	a := asking{Ticket: t, print: fingerprint(t.User), wish: never}
 	a.keep(t.Since, now)
 	if !t.PartnerUntil.IsZero() {
 		a.wish = max(0, t.PartnerUntil.Sub(now))
@@ -28,7 +28,7 @@ func ask(t Ticket, now time.Time) asking {
 	if len(t.Blocks) > 0 {
 		a.blocks = make([]uint64, len(t.Blocks))
 		for i, u := range t.Blocks {
-			a.blocks[i] = print(u)
+			a.blocks[i] = fingerprint(u)
 		}
 		slices.Sort(a.blocks)
 	}
@@ -40,9 +40,9 @@ func (a *asking) keep(since, now time.Time) {
 	a.Since, a.waited = since, min(max(0, now.Sub(since)), longestWait)
 }
 
-// print stands for a user where only inequality must be sure: two people with the same print, one pair in 2^64, would avoid those
+// fingerprint stands for a user where only inequality must be sure: two people with the same one, one pair in 2^64, would avoid those
 // whom the other one avoids, and nothing worse (FNV-1a).
-func print(u store.UserID) uint64 {
+func fingerprint(u store.UserID) uint64 {
 	h := uint64(14695981039346656037)
 	for i := range len(u) {
 		h = (h ^ uint64(u[i])) * 1099511628211

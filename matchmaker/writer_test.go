@@ -249,9 +249,12 @@ func TestCloseOnBrokenDisk(t *testing.T) {
 func TestMatchIsOneTransaction(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		db := openDB(t)
-		var writes []store.Changes
+		var mu sync.Mutex // guards all
+		var all []store.Changes
 		m, err := newMatcher(Config{DB: db}, func(c store.Changes) error {
-			writes = append(writes, c)
+			mu.Lock()
+			all = append(all, c)
+			mu.Unlock()
 			return db.Write(c)
 		})
 		if err != nil {
@@ -265,15 +268,20 @@ func TestMatchIsOneTransaction(t *testing.T) {
 		if got := placesOnDisk(t, db); len(got) != 2 {
 			t.Fatalf("in line on disk: %v", got)
 		}
-		before := len(writes)
+		mu.Lock()
+		before := len(all)
+		mu.Unlock()
 		sleep(time.Minute)
 		if got := fb.partner(); got != "a" {
 			t.Fatalf("b meets %q", got)
 		}
-		if len(writes) != before+1 {
-			t.Fatalf("%d writes for a match: %+v", len(writes)-before, writes[before:])
+		mu.Lock()
+		writes := all[before:]
+		mu.Unlock()
+		if len(writes) != 1 {
+			t.Fatalf("%d writes for a match: %+v", len(writes), writes)
 		}
-		if c := writes[before]; len(c.PutRooms) != 1 || len(c.DeleteTickets) != 2 || c.Len() != 3 {
+		if c := writes[0]; len(c.PutRooms) != 1 || len(c.DeleteTickets) != 2 || c.Len() != 3 {
 			t.Errorf("written: %+v", c)
 		}
 		if err := m.Close(); err != nil {
