@@ -186,7 +186,7 @@ func (s *Server) storeGuest(user store.User, now time.Time) (string, error) {
 	if err := s.cfg.DB.CreateUser(user); err != nil {
 		return "", fmt.Errorf("store the user: %w", err)
 	}
-	token, err := s.cfg.DB.CreateToken(user.ID, now, guestTTL)
+	token, err := s.cfg.DB.CreateToken(user.ID, now, store.TokenSpec{TTL: guestTTL})
 	if err != nil {
 		return "", fmt.Errorf("store the token: %w", err)
 	}
