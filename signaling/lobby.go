@@ -109,11 +109,11 @@ func (l *lobby) tell(s *session, n news) {
 }
 
 // tellAll tells every session of somebody but one. The caller holds mu.
-func (l *lobby) tellAll(id store.UserID, but *session, make func() news) {
+func (l *lobby) tellAll(id store.UserID, but *session, say func() news) {
 	if p := l.people[id]; p != nil {
 		for _, s := range p.sessions {
 			if s != but {
-				l.tell(s, make()) // each its own: a message is numbered by its session
+				l.tell(s, say()) // each its own: a message is numbered by its session
 			}
 		}
 	}
