@@ -271,6 +271,11 @@ func checkName(name string) *failure {
 	if !short(strings.TrimSpace(name), maxName) {
 		return badMessage("The name is longer than 24 characters.")
 	}
+	return checkShown(name)
+}
+
+// checkShown accepts what can be seen, or is empty.
+func checkShown(name string) *failure {
 	for _, r := range name {
 		if !unicode.IsGraphic(r) || r == utf8.RuneError || unicode.In(r, invisible...) || r == blankBraille {
 			return badMessage("The name has a character that cannot be shown.")

@@ -11,7 +11,7 @@ import (
 type hub struct {
 	limit int
 
-	mu     sync.Mutex // guards the maps
+	mu     sync.Mutex // guards the maps, and the device of each session in them
 	byUser map[store.UserID]*session
 	byID   map[store.SessionID]*session
 }
@@ -70,6 +70,40 @@ func (h *hub) userSession(id store.UserID) *session {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.byUser[id]
+}
+
+// on returns the user's sessions on the devices of which f says so.
+func (h *hub) on(id store.UserID, f func(store.DeviceID) bool) []*session {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.onDevices(id, f)
+}
+
+// onDevices is on for who holds mu.
+func (h *hub) onDevices(id store.UserID, f func(store.DeviceID) bool) []*session {
+	var list []*session
+	if s := h.byUser[id]; s != nil && f(s.device) {
+		list = append(list, s)
+	}
+	return list
+}
+
+// move gives the sessions that on returns another device, which is the one that they are on under its new token.
+func (h *hub) move(id store.UserID, f func(store.DeviceID) bool, to store.DeviceID) []*session {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	list := h.onDevices(id, f)
+	for _, s := range list {
+		s.device = to
+	}
+	return list
+}
+
+// place notes on which device a session goes on.
+func (h *hub) place(s *session, device store.DeviceID) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	s.device = device
 }
 
 func (h *hub) len() int {

@@ -76,6 +76,16 @@ type ICEServer struct {
 	Credential string   `json:"credential,omitempty"`
 }
 
+// Access says who gets in.
+type Access string
+
+// Who gets in.
+const (
+	AccessOpen      Access = "open"       // everybody, with an account or as a guest
+	AccessGuestsOff Access = "guests-off" // whoever makes an account
+	AccessInvite    Access = "invite"     // whoever makes an account with an invitation
+)
+
 // Config is what a Server needs. DB, Matcher and NewPeer are required.
 type Config struct {
 	DB      *store.DB
@@ -96,8 +106,10 @@ type Config struct {
 	// Origins are web origins ("https://example.org") that may use the API besides our own host. A server on a
 	// loopback address that is reached over plain HTTP under another name than localhost needs that one, too.
 	Origins []string
-	// GuestsOff refuses people without an account.
-	GuestsOff bool
+	// Access says who gets in; AccessOpen if empty.
+	Access Access
+	// Hashing is the cost of a password's hash.
+	Hashing Hashing
 	// Grace is how long a lost client keeps its call and place; 30 s if zero.
 	Grace time.Duration
 	// Ping is how often a silent WebSocket is tried; one that is dead is dropped after two. 10 s if zero.
@@ -126,8 +138,18 @@ type Server struct {
 	counts  *countCache
 	origins map[string]bool
 
-	guests   *addrLimiter
-	connects *addrLimiter
+	gate       *gatekeeper
+	proofs     *proofs
+	ceremonies *ceremonies
+	people     people
+	described  func() ([]byte, error) // the OpenAPI file
+
+	guests   addrLimiter
+	connects addrLimiter
+	requests addrLimiter
+	signUps  addrLimiter
+	asks     *limiter[store.UserID] // friend requests
+	exports  *limiter[store.UserID]
 	open     *addrCounter
 	foreign  remind // of refused origins
 
@@ -160,6 +182,13 @@ func New(cfg Config) (*Server, error) {
 		cfg.Logger = slog.Default()
 	}
 	cfg.Limits = cfg.Limits.withDefaults()
+	switch cfg.Access {
+	case "":
+		cfg.Access = AccessOpen
+	case AccessOpen, AccessGuestsOff, AccessInvite:
+	default:
+		return nil, fmt.Errorf("signaling: there is no access %q", cfg.Access)
+	}
 	sign, err := newSigner(cfg.DB)
 	if err != nil {
 		return nil, fmt.Errorf("signaling: %w", err)
@@ -170,13 +199,19 @@ func New(cfg Config) (*Server, error) {
 	}
 	s := &Server{
 		cfg: cfg, log: cfg.Logger, signer: sign, sealer: seal,
-		words:    newVocabulary(cfg.Topics, cfg.FreeTopics),
-		hub:      newHub(cfg.MaxSessions),
-		counts:   &countCache{matcher: cfg.Matcher, topics: cfg.Topics},
-		csrf:     http.NewCrossOriginProtection(),
-		origins:  map[string]bool{},
+		words:   newVocabulary(cfg.Topics, cfg.FreeTopics),
+		hub:     newHub(cfg.MaxSessions),
+		counts:  &countCache{matcher: cfg.Matcher, topics: cfg.Topics},
+		csrf:    http.NewCrossOriginProtection(),
+		origins: map[string]bool{},
+		gate:    newGatekeeper(cfg.Hashing.withDefaults()),
+		proofs:  newProofs(), ceremonies: newCeremonies(),
 		guests:   newAddrLimiter(cfg.Limits.Guests),
 		connects: newAddrLimiter(cfg.Limits.Connects),
+		requests: newAddrLimiter(cfg.Limits.Requests),
+		signUps:  newAddrLimiter(cfg.Limits.SignUps),
+		asks:     newLimiter[store.UserID](cfg.Limits.Friends),
+		exports:  newLimiter[store.UserID](cfg.Limits.Exports),
 		open:     newAddrCounter(cfg.Limits.Open),
 		stop:     make(chan struct{}),
 	}
@@ -187,6 +222,7 @@ func New(cfg Config) (*Server, error) {
 		}
 		s.origins[origin] = true
 	}
+	s.described = sync.OnceValues(s.openAPI)
 	s.echo = s.routes()
 	return s, nil
 }
@@ -249,6 +285,7 @@ func (s *Server) stopping() bool {
 type counters struct {
 	connections                                        atomic.Int64
 	guests, matches, messages, refused, dropped, chats atomic.Uint64
+	accounts                                           atomic.Uint64
 	matchSent                                          latencies
 }
 
@@ -257,6 +294,7 @@ type Stats struct {
 	Connections int    // WebSockets open now
 	Sessions    int    // sessions now, those in their grace time included
 	Guests      uint64 // guests made
+	Accounts    uint64 // accounts made
 	Matches     uint64 // match messages, two for each call
 	Messages    uint64 // messages received
 	Refused     uint64 // messages answered with an error
@@ -272,6 +310,7 @@ func (s *Server) Stats() Stats {
 		Connections: int(s.stats.connections.Load()),
 		Sessions:    s.hub.len(),
 		Guests:      s.stats.guests.Load(),
+		Accounts:    s.stats.accounts.Load(),
 		Matches:     s.stats.matches.Load(),
 		Messages:    s.stats.messages.Load(),
 		Refused:     s.stats.refused.Load(),

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -19,12 +20,15 @@ const mailbox = 64
 
 // session is one client's conversation with the server. It outlives a lost WebSocket for the
 // grace time. All fields below the channels belong to run; other goroutines use takeOver,
-// evict and post, and wait on released.
+// evict, tell and post, and wait on released.
 type session struct {
 	srv  *Server
 	id   store.SessionID
 	user store.User
 	log  *slog.Logger
+
+	device store.DeviceID             // whose token this is; the hub's mu guards it
+	known  atomic.Pointer[store.User] // the user as he is now, while user is as he was at the begin; anybody may read it
 
 	attaching chan attachment
 	evicted   chan *failure
@@ -76,6 +80,7 @@ type attachment struct {
 	host   string // under which the client reached us
 	re     string // id of the hello
 	token  string // of a new guest
+	device store.DeviceID
 	seq    uint64 // of the resume token
 	pair   string // of the running call
 	result chan<- *failure
@@ -96,6 +101,7 @@ func newSession(srv *Server, user store.User) *session {
 		},
 		media: media{answered: make(chan answered, 1), wants: wantsAll},
 	}
+	s.tell(user)
 	s.name()
 	return s
 }
@@ -130,6 +136,9 @@ func (s *session) evict(why *failure) {
 	default: // somebody else was quicker
 	}
 }
+
+// tell lets the session know of another name or of an account. The partner of a call that runs keeps the name it was told.
+func (s *session) tell(user store.User) { s.known.Store(&user) }
 
 // run is the session: it alone reads and changes its state.
 func (s *session) run(first attachment) {

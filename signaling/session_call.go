@@ -57,7 +57,7 @@ func (s *session) enterRoom(room *matchmaker.Room) {
 // a restart the database is asked.
 func (s *Server) nameOf(m store.Member) string {
 	if live := s.hub.session(m.Session); live != nil && live.user.ID == m.User {
-		return live.user.Name // never changes during a session
+		return live.known.Load().Name
 	}
 	user, err := s.cfg.DB.User(m.User)
 	if err != nil {

@@ -111,6 +111,7 @@ func (s *session) handleAttach(a attachment) {
 // attach makes the connection the session's own and tells the client where it is.
 func (s *session) attach(a attachment, resumed bool) {
 	s.conn = a.conn
+	s.srv.hub.place(s, a.device)
 	if s.grace != nil {
 		s.grace.Stop()
 		s.grace = nil
@@ -156,7 +157,7 @@ func (s *session) welcome(a attachment, resumed bool, now time.Time) bool {
 	}
 	s.send(&welcomeMsg{
 		head: head{Type: "welcome", Re: a.re}, Version: protocolVersion,
-		Session: string(s.id), Resume: token, Token: a.token, User: infoOf(s.user),
+		Session: string(s.id), Resume: token, Token: a.token, User: infoOf(*s.known.Load()),
 		PingMS: s.srv.cfg.Ping.Milliseconds(), GraceMS: s.srv.cfg.Grace.Milliseconds(),
 		ICEServers: s.iceServers(a.host), Topics: s.srv.counts.get(now).topics, FreeTopics: s.srv.cfg.FreeTopics,
 		Resumed: resumed, Media: s.mediaVerdict(), State: state,

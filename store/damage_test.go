@@ -45,7 +45,7 @@ func filled(t *testing.T) (file []byte, now, before contents) {
 		tickets = append(tickets, testTicket())
 	}
 	err = errors.Join(db.Write(Changes{PutRooms: rooms, PutTickets: tickets}), db.Write(Changes{DeleteRooms: del}),
-		db.CreateUser(User{ID: "anna", Name: "Anna", Created: time.Unix(1, 0)}))
+		db.CreateUser(User{ID: anna, Name: "Anna", Created: time.Unix(1, 0)}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,6 +66,9 @@ func filled(t *testing.T) (file []byte, now, before contents) {
 	return file, now, before
 }
 
+// anna is somebody's ID.
+const anna UserID = "annaannaannaannaannaannaan"
+
 type contents struct {
 	rooms   []Room
 	tickets []Ticket
@@ -77,7 +80,7 @@ func read(db *DB) (c contents, err error) {
 	var errs [4]error
 	c.rooms, errs[0] = db.Rooms()
 	c.tickets, errs[1] = db.Tickets()
-	c.user, errs[2] = db.User("anna")
+	c.user, errs[2] = db.User(anna)
 	c.secret, errs[3] = db.Secret("resume")
 	return c, errors.Join(errs[:]...)
 }
@@ -221,7 +224,8 @@ func TestRecordDamage(t *testing.T) {
 
 // A record under another's key is damage that no checksum of its own can show.
 func TestRecordsUnderWrongKeys(t *testing.T) {
-	db := openTemp(t)
+	db := mustOpen(t, filepath.Join(t.TempDir(), "test.db"))
+	defer db.Close() // not sound, by purpose
 	u, r := testUser(t, db), testRoom()
 	if err := db.PutRoom(r); err != nil {
 		t.Fatal(err)

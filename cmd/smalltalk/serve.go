@@ -169,7 +169,7 @@ func newServer(s settings, media sfu.Config, log *slog.Logger) (_ *server, err e
 			return p, nil
 		},
 		ICEServers: iceServers(relay, media.TCPPort), EndICEServers: func(id store.SessionID) { relay.RevokeTURN(string(id)) },
-		Topics: s.topics, FreeTopics: s.FreeTopics, Origins: s.Origin, GuestsOff: !s.Guests, Grace: s.Grace, MaxSessions: s.MaxClients,
+		Topics: s.topics, FreeTopics: s.FreeTopics, Origins: s.Origin, Access: signaling.Access(s.Access), Hashing: s.hashing(), Limits: signaling.Limits{}.OfAddresses(s.AddressLimit), Grace: s.Grace, MaxSessions: s.MaxClients,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("start signaling: %w", err)
@@ -275,6 +275,10 @@ func (s *server) run(ctx context.Context, listeners []net.Listener) error {
 			return nil
 		})
 	}
+	group.Go(func() error {
+		sweep(ctx, s.db, s.log)
+		return nil
+	})
 	group.Go(func() error {
 		<-ctx.Done()
 		s.log.Info("stopping")
