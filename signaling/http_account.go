@@ -337,31 +337,11 @@ func (s *Server) handleDelete(c echo.Context) error {
 			return fail
 		}
 	}
-	if fail := s.deleteUser(c, who.user.ID); fail != nil {
-		return fail
+	if err := s.DeleteUser(c.Request().Context(), who.user.ID); err != nil {
+		return s.storeFailure("delete a user", err)
 	}
 	c.SetCookie(sessionCookie(c.Request(), "", -time.Second))
 	return c.NoContent(http.StatusNoContent)
-}
-
-// deleteUser ends the live sessions first, so that nothing of them is written afterwards.
-func (s *Server) deleteUser(c echo.Context, id store.UserID) *failure {
-	if err := s.cfg.DB.EndDevices(id, ""); err != nil {
-		return s.storeFailure("end devices", err)
-	}
-	for _, live := range s.endDevices(id, anyDevice) {
-		select {
-		case <-live.released:
-		case <-c.Request().Context().Done():
-			return errCancelled
-		}
-	}
-	gone, err := s.cfg.DB.DeleteUser(id)
-	if err != nil {
-		return s.storeFailure("delete a user", err)
-	}
-	s.people.deleted(id, gone.Friends)
-	return nil
 }
 
 // handleExport hands out all that is kept of the person.

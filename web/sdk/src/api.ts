@@ -260,6 +260,12 @@ export interface PersonInfo {
   name: string
 }
 
+export interface ReadyReply {
+  code?: string
+  message?: string
+  status: 'ready' | 'degraded'
+}
+
 export interface RecoverBody {
   code: string
   device?: string
@@ -293,6 +299,7 @@ export interface StatusReply {
 }
 
 export interface Ticket {
+  joined: string
   langs?: string[]
   session: string
   since: string
@@ -369,8 +376,8 @@ export interface Api {
   'POST /passkeys/options': { body: PasskeyOptionsBody; reply: CeremonyReply }
   /** Forgets a passkey. */
   'DELETE /passkeys/{id}': { body: undefined; reply: undefined }
-  /** Says whether clients are taken. */
-  'GET /readyz': { body: undefined; reply: StatusReply }
+  /** Says whether clients are taken, and whether all is well; with strict=1 it is 503 if not. */
+  'GET /readyz': { body: undefined; reply: ReadyReply }
   /** Logs out here; without a token nothing happens. */
   'DELETE /sessions': { body: undefined; reply: undefined }
   /** Where one is signed in. */
@@ -420,6 +427,7 @@ export type ApiErrorCode =
   | 'not_found'
   | 'passkey_rejected'
   | 'rate_limited'
+  | 'storage_failing'
   | 'too_large'
   | 'unauthorized'
   | 'username_taken'
