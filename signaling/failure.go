@@ -40,6 +40,8 @@ const (
 	codeLastWayIn          = "last_way_in"
 	codeBlocked            = "blocked"
 	codeBusy               = "busy"
+	codeNotRinging         = "not_ringing"
+	codeAlreadyRinging     = "already_ringing"
 )
 
 // What a client may do about an error.
@@ -149,8 +151,14 @@ var (
 	errTooLarge = &failure{
 		Code: codeTooLarge, Message: "That message is larger than 64 KiB.", Retry: retryNever,
 	}
-	errNotQueued    = &failure{Code: codeNotQueued, Message: "You are not waiting.", Retry: retryNever}
-	errInCall       = &failure{Code: codeAlreadyQueued, Message: "You are in a call; leave it first.", Retry: retryNever}
+	errNotQueued = &failure{Code: codeNotQueued, Message: "You are not waiting.", Retry: retryNever}
+	errInCall    = &failure{Code: codeAlreadyQueued, Message: "You are in a call; leave it first.", Retry: retryNever}
+	errElsewhere = &failure{
+		Code: codeAlreadyQueued, Message: "You are waiting or talking on another device.", Retry: retryLater, RetryAfterMS: 1000,
+	}
+	errConnecting   = &failure{Code: codeAlreadyQueued, Message: "You are being connected with a friend.", Retry: retryNever}
+	errNotRinging   = &failure{Code: codeNotRinging, Message: "Nobody rings, or somebody was quicker.", Retry: retryNever}
+	errRinging      = &failure{Code: codeAlreadyRinging, Message: "You are ringing somebody, or somebody rings you.", Retry: retryNever}
 	errUnknownTopic = &failure{Code: codeUnknownTopic, Message: "There is no such topic.", Retry: retryNever}
 	errNotInCall    = &failure{
 		Code: codeNotInCall, Message: "You are not in this call.", Retry: retryNever,

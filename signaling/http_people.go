@@ -85,25 +85,34 @@ func (s *Server) handleAsk(c echo.Context) error {
 	if fail := s.asks.take(who.user.ID, now); fail != nil {
 		return fail
 	}
-	asked, err := s.cfg.DB.RequestFriend(who.user.ID, other, now)
+	state, fail := s.ask(who.user.ID, other, now)
+	if fail != nil {
+		return fail
+	}
+	return c.JSON(http.StatusOK, askedReply{State: state})
+}
+
+// ask asks somebody for friendship, tells whom it concerns, and says what came of it.
+func (s *Server) ask(from, to store.UserID, now time.Time) (state string, fail *failure) {
+	asked, err := s.cfg.DB.RequestFriend(from, to, now)
 	switch {
 	case errors.Is(err, store.ErrBlocked):
 		asked = store.AskedBefore // so that nobody can tell
 	case err != nil:
-		return s.storeFailure("ask for friendship", err)
+		return "", s.storeFailure("ask for friendship", err)
 	}
-	state := stateAsked
+	state = stateAsked
 	switch asked {
 	case store.AskedNow:
-		s.people.asked(who.user.ID, other)
+		s.people.asked(from, to)
 	case store.FriendsNow:
-		s.people.befriended(who.user.ID, other)
+		s.people.befriended(from, to)
 		state = stateFriends
 	case store.FriendsBefore:
 		state = stateFriends
 	case store.AskedBefore:
 	}
-	return c.JSON(http.StatusOK, askedReply{State: state})
+	return state, nil
 }
 
 // acquaintance finds whom the body means: a last partner by the call, or by an id a friend or somebody who has asked for
@@ -187,15 +196,23 @@ func (s *Server) handleBlock(c echo.Context) error {
 	if fail != nil {
 		return fail
 	}
-	friends, err := s.cfg.DB.Block(who.user.ID, other, now)
+	if fail := s.block(who.user.ID, other, now); fail != nil {
+		return fail
+	}
+	return c.NoContent(http.StatusNoContent)
+}
+
+// block keeps somebody away and tells whom it concerns.
+func (s *Server) block(from, whom store.UserID, now time.Time) *failure {
+	friends, err := s.cfg.DB.Block(from, whom, now)
 	if err != nil {
 		return s.storeFailure("block somebody", err)
 	}
 	if friends {
-		s.people.parted(who.user.ID, other)
+		s.people.parted(from, whom)
 	}
-	s.people.blocked(who.user.ID, other)
-	return c.NoContent(http.StatusNoContent)
+	s.people.blocked(from, whom)
+	return nil
 }
 
 func (s *Server) handleUnblock(c echo.Context) error {
@@ -203,9 +220,11 @@ func (s *Server) handleUnblock(c echo.Context) error {
 	if fail != nil {
 		return fail
 	}
-	if err := s.cfg.DB.Unblock(who.user.ID, store.UserID(c.Param("id"))); err != nil {
+	other := store.UserID(c.Param("id"))
+	if err := s.cfg.DB.Unblock(who.user.ID, other); err != nil {
 		return s.storeFailure("take back a block", err)
 	}
+	s.people.unblocked(who.user.ID, other)
 	return c.NoContent(http.StatusNoContent)
 }
 

@@ -30,6 +30,8 @@ type Limits struct {
 	Requests Limit // HTTP requests of an address, WebSockets and looks at the server's health aside: 300, then 20 a second
 	SignUps  Limit // accounts made, and user names looked at for that, of an address: 30, then one a minute
 	Friends  Limit // friend requests of a person: 30, then one in 30 minutes
+	Rings    Limit // rings of a person: 10, then one in 6 s
+	Blocks   Limit // blocks of a person over the WebSocket: 30, then one in 10 s
 	Exports  Limit // exports of a person's data: 5, then one in 10 minutes
 	// Open is how many WebSockets an address may have open at once: 200, because whole
 	// campuses and mobile networks share one address. Negative means no limit.
@@ -49,6 +51,8 @@ func (l Limits) withDefaults() Limits {
 	l.Requests = l.Requests.or(300, time.Second/20)
 	l.SignUps = l.SignUps.or(30, time.Minute)
 	l.Friends = l.Friends.or(30, 30*time.Minute)
+	l.Rings = l.Rings.or(10, 6*time.Second)
+	l.Blocks = l.Blocks.or(30, 10*time.Second)
 	l.Exports = l.Exports.or(5, 10*time.Minute)
 	if l.Open == 0 {
 		l.Open = 200

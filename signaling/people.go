@@ -24,6 +24,8 @@ type people struct {
 	onParted func(a, b store.UserID)
 	// onBlocked is a block; a call between the two is to end.
 	onBlocked func(from, whom store.UserID)
+	// onUnblocked is a block that was taken back.
+	onUnblocked func(from, whom store.UserID)
 }
 
 func (p *people) presence(id store.UserID) string {
@@ -60,6 +62,12 @@ func (p *people) parted(a, b store.UserID) {
 func (p *people) blocked(from, whom store.UserID) {
 	if p.onBlocked != nil {
 		p.onBlocked(from, whom)
+	}
+}
+
+func (p *people) unblocked(from, whom store.UserID) {
+	if p.onUnblocked != nil {
+		p.onUnblocked(from, whom)
 	}
 }
 

@@ -142,6 +142,8 @@ type Server struct {
 	proofs     *proofs
 	ceremonies *ceremonies
 	people     people
+	lobby      *lobby
+	keeper     keeper
 	described  func() ([]byte, error) // the OpenAPI file
 
 	guests   addrLimiter
@@ -149,6 +151,8 @@ type Server struct {
 	requests addrLimiter
 	signUps  addrLimiter
 	asks     *limiter[store.UserID] // friend requests
+	rings    *limiter[store.UserID]
+	shuns    *limiter[store.UserID] // blocks
 	exports  *limiter[store.UserID]
 	open     *addrCounter
 	foreign  remind // of refused origins
@@ -211,6 +215,8 @@ func New(cfg Config) (*Server, error) {
 		requests: newAddrLimiter(cfg.Limits.Requests),
 		signUps:  newAddrLimiter(cfg.Limits.SignUps),
 		asks:     newLimiter[store.UserID](cfg.Limits.Friends),
+		rings:    newLimiter[store.UserID](cfg.Limits.Rings),
+		shuns:    newLimiter[store.UserID](cfg.Limits.Blocks),
 		exports:  newLimiter[store.UserID](cfg.Limits.Exports),
 		open:     newAddrCounter(cfg.Limits.Open),
 		stop:     make(chan struct{}),
@@ -222,6 +228,8 @@ func New(cfg Config) (*Server, error) {
 		}
 		s.origins[origin] = true
 	}
+	s.lobby = newLobby(s.stop, s.spawn, s.keepMissed)
+	s.people = s.peopleHooks()
 	s.described = sync.OnceValues(s.openAPI)
 	s.echo = s.routes()
 	return s, nil
@@ -261,7 +269,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 }
 
-// begin counts one WebSocket handler, or says that the server is stopping.
+// begin counts one WebSocket handler or other work, or says that the server is stopping.
 func (s *Server) begin() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -270,6 +278,17 @@ func (s *Server) begin() bool {
 	}
 	s.work.Add(1)
 	return true
+}
+
+// spawn runs f in a goroutine that Shutdown waits for, unless the server is stopping.
+func (s *Server) spawn(f func()) {
+	if !s.begin() {
+		return
+	}
+	go func() {
+		defer s.work.Done()
+		f()
+	}()
 }
 
 func (s *Server) stopping() bool {

@@ -48,9 +48,14 @@ type session struct {
 	queue
 	call
 	undo
+	dialing
+	errands
 	watch
+	lobbied
+	noted noted         // what the lobby was told last
+	woken chan struct{} // capacity 1: the lobby has news
 
-	work sync.WaitGroup // short goroutines: one in Find, one in Answer, those that close Peers
+	work sync.WaitGroup // short goroutines: one in Find, one in Answer, one that waits for the disk, those that close Peers
 }
 
 // resumption says which resume tokens are good. A token is used up when the client has
@@ -99,7 +104,9 @@ func newSession(srv *Server, user store.User) *session {
 			messages: limits.Messages.bucket(), offers: limits.Offers.bucket(),
 			joins: limits.Queue.bucket(), chats: limits.Chat.bucket(),
 		},
-		media: media{answered: make(chan answered, 1), wants: wantsAll},
+		media:   media{answered: make(chan answered, 1), wants: wantsAll},
+		errands: errands{returned: make(chan func(), 1)},
+		woken:   make(chan struct{}, 1),
 	}
 	s.tell(user)
 	s.name()
@@ -164,6 +171,15 @@ func (s *session) run(first attachment) {
 			s.handlePeerDone()
 		case now := <-s.ticks():
 			s.handleTick(now)
+		case <-s.woken:
+			s.handleNews()
+		case <-timerC(s.moreNews):
+			s.moreNews = nil
+			s.handleNews()
+		case done := <-s.returned:
+			s.handleReturned(done)
+		case <-timerC(s.redial):
+			s.handleRedial(time.Now())
 		case <-timerC(s.grace):
 			s.end(endLost)
 		case <-timerC(s.typing):
@@ -174,6 +190,7 @@ func (s *session) run(first attachment) {
 			s.handleStop()
 		}
 		s.setTick()
+		s.tellLobby()
 	}
 	s.finish()
 }
@@ -183,12 +200,16 @@ func (s *session) begin(first attachment) {
 	now := time.Now()
 	resumed := s.restore && (s.restoreCall(first.pair, now) || s.restoreWait(now))
 	s.attach(first, resumed)
+	s.tellLobby()
 }
 
 // restoreCall goes back into the call in which the session was.
 func (s *session) restoreCall(pair string, now time.Time) bool {
 	room := s.formerRoom(pair, now)
 	if room == nil {
+		return false
+	}
+	if s.shuns(room) {
 		return false
 	}
 	s.enterRoom(room)
@@ -239,8 +260,10 @@ func (s *session) restoreWait(now time.Time) bool {
 // finish leaves nothing behind: the partner is free first, then the name, then the media.
 func (s *session) finish() {
 	s.leaveLine()
+	s.srv.lobby.leave(s)
 	s.srv.hub.remove(s)
 	close(s.released)
+	s.stopTimers()
 	if s.tick != nil {
 		s.tick.Stop()
 	}
@@ -251,6 +274,7 @@ func (s *session) finish() {
 		s.closePeer(s.peer)
 	}
 	s.work.Wait()
+	s.finishErrands()
 	if end := s.srv.cfg.EndICEServers; end != nil {
 		end(s.id)
 	}

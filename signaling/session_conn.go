@@ -65,6 +65,18 @@ func (s *session) dispatch(id string, msg clientMessage, now time.Time) *failure
 		return s.handleChat(id, m, now)
 	case *typingMsg:
 		return s.handleTyping(id, m)
+	case *friendRequestMsg:
+		return s.handleFriendRequest(id, m, now)
+	case *blockMsg:
+		return s.handleBlock(id, m, now)
+	case *ringMsg:
+		return s.handleRing(id, m, now)
+	case *ringAcceptMsg:
+		return s.handleRingAccept(id, m, now)
+	case *ringDeclineMsg:
+		return s.handleRingDecline(id, m)
+	case *ringCancelMsg:
+		return s.handleRingCancel(id, m)
 	case *topicsWatchMsg:
 		return s.handleTopicsWatch(id, m, now)
 	case *pingMsg:
@@ -142,7 +154,10 @@ func (s *session) welcome(a attachment, resumed bool, now time.Time) bool {
 		s.log.Error("sign a resume token", "err", err)
 		return false
 	}
-	state := stateInfo{Phase: s.phase, Ended: s.ended}
+	state := stateInfo{Phase: s.phase, Ended: s.ended, Ring: s.srv.lobby.ringOf(s)}
+	if s.phase == phaseIdle && (state.Ring != nil || s.dial != nil) {
+		state.Phase = phaseRinging
+	}
 	if s.ended != nil {
 		s.ended.UndoMS = s.left(now)
 	}

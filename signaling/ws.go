@@ -137,7 +137,7 @@ func (s *Server) awaitHello(c *conn) (*helloMsg, string, *failure) {
 }
 
 // admit gives the connection to the session that the resume token names, or to a new one,
-// which replaces any other session of the user.
+// which replaces an older one of the user on the same device.
 func (s *Server) admit(a attachment, user store.User, resume string) *failure {
 	fresh := newSession(s, user)
 	fresh.device = a.device
@@ -154,15 +154,26 @@ func (s *Server) admit(a attachment, user store.User, resume string) *failure {
 			fresh.recreate(claims)
 		}
 	}
+	entered := false
 	for {
 		if named != nil {
 			if attached, fail := named.takeOver(a); attached || fail != nil {
+				if entered {
+					s.lobby.leave(fresh)
+				}
+				return fail
+			}
+		}
+		if !entered {
+			entered = true
+			if fail := s.enter(fresh); fail != nil {
 				return fail
 			}
 		}
 		old, ok := s.hub.claim(fresh)
 		switch {
 		case !ok:
+			s.lobby.leave(fresh)
 			return errFull
 		case old != nil && old.id == fresh.id: // another connection was quicker to recreate it
 			named = old

@@ -49,6 +49,7 @@ func filled(t *testing.T) (file []byte, now, before contents) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	(&world{db: db, now: start}).fill(t)
 	before, err = read(db)
 	if err == nil {
 		err = db.DeleteRoom("room0001")
@@ -74,14 +75,19 @@ type contents struct {
 	tickets []Ticket
 	user    User
 	secret  []byte
+	person  Export
 }
 
 func read(db *DB) (c contents, err error) {
-	var errs [4]error
+	var errs [6]error
 	c.rooms, errs[0] = db.Rooms()
 	c.tickets, errs[1] = db.Tickets()
 	c.user, errs[2] = db.User(anna)
 	c.secret, errs[3] = db.Secret("resume")
+	paula, err := db.AccountByName("folded-paula")
+	if errs[4] = err; err == nil {
+		c.person, errs[5] = db.Export(paula.User)
+	}
 	return c, errors.Join(errs[:]...)
 }
 

@@ -185,8 +185,10 @@ func tokenOfEntry(tx *bbolt.Tx, key []byte) (token, error) {
 
 // removeEntry removes a token with its entries in the lists, by its key in tokenExpiryBucket.
 func removeEntry(tx *bbolt.Tx, id UserID, key []byte) error {
-	if err := tx.Bucket(tokensBucket).Delete(key[8:]); err != nil {
-		return err
+	if len(key) == 8+sha256.Size { // else it leads nowhere
+		if err := tx.Bucket(tokensBucket).Delete(key[8:]); err != nil {
+			return err
+		}
 	}
 	if err := tx.Bucket(tokenExpiryBucket).Delete(key); err != nil {
 		return err
@@ -206,17 +208,7 @@ func removeEntry(tx *bbolt.Tx, id UserID, key []byte) error {
 func removeTokens(tx *bbolt.Tx, id UserID) error {
 	b := tx.Bucket(devicesBucket)
 	for _, k := range keysUnder(b, []byte(id)) {
-		key := bytes.Clone(b.Get(k))
-		if err := b.Delete(k); err != nil {
-			return err
-		}
-		if len(key) != 8+sha256.Size {
-			continue // it leads nowhere
-		}
-		if err := tx.Bucket(tokensBucket).Delete(key[8:]); err != nil {
-			return err
-		}
-		if err := tx.Bucket(tokenExpiryBucket).Delete(key); err != nil {
+		if err := removeEntry(tx, id, bytes.Clone(b.Get(k))); err != nil {
 			return err
 		}
 	}
@@ -230,15 +222,16 @@ func makeRoomForToken(tx *bbolt.Tx, id UserID) error {
 		seen time.Time
 	}
 	var list []entry
-	var err error
 	under(tx.Bucket(devicesBucket), []byte(id), func(_, v []byte) bool {
-		var t token
-		t, err = tokenOfEntry(tx, v)
-		list = append(list, entry{bytes.Clone(v), t.Seen}) // deleted ones, which have no time, first
-		return err == nil
+		t, err := tokenOfEntry(tx, v)
+		if err != nil {
+			t.Seen = time.Time{}
+		}
+		list = append(list, entry{bytes.Clone(v), t.Seen}) // those that are deleted or cannot be read, which have no time, first
+		return true
 	})
-	if err != nil || len(list) < MaxDevices {
-		return err
+	if len(list) < MaxDevices {
+		return nil
 	}
 	slices.SortStableFunc(list, func(a, b entry) int { return a.seen.Compare(b.seen) })
 	for _, e := range list[:len(list)-MaxDevices+1] {
