@@ -78,7 +78,7 @@ function Pages({ social, state, people }: { social: Social; state: State; people
           </button>
         ))}
         <button class="quiet" data-testid="back-home" onClick={() => social.model.home()}>
-          Back to topics
+          Back<span class="sr"> to topics</span>
         </button>
       </nav>
       {page === 'friends' ? <FriendsPage social={social} people={people} guest={guest} /> : <AccountPage social={social} state={state} guest={guest} />}
