@@ -55,8 +55,11 @@ type lobbied struct {
 	here      bool // has a WebSocket
 	talking   bool
 	news      []news
-	presences map[store.UserID]string // of friends, the last of each
+	presences map[store.UserID]sight // of friends, the last of each
 }
+
+// sight is where a friend is, and what the friend is called: by the time it is told the friend may be gone.
+type sight struct{ presence, name string }
 
 // news is what the lobby has for a session; one field is set.
 type news struct {
@@ -109,11 +112,11 @@ func (l *lobby) tell(s *session, n news) {
 }
 
 // tellAll tells every session of somebody but one. The caller holds mu.
-func (l *lobby) tellAll(id store.UserID, but *session, make func() news) {
+func (l *lobby) tellAll(id store.UserID, but *session, say func() news) {
 	if p := l.people[id]; p != nil {
 		for _, s := range p.sessions {
 			if s != but {
-				l.tell(s, make()) // each its own: a message is numbered by its session
+				l.tell(s, say()) // each its own: a message is numbered by its session
 			}
 		}
 	}
@@ -124,12 +127,12 @@ func (l *lobby) collect(s *session, limit int) (list []news, friends []friendPre
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	list, s.lobbied.news = s.lobbied.news, nil
-	for id, presence := range s.presences {
+	for id, seen := range s.presences {
 		if len(friends) == limit {
 			return list, friends, true
 		}
 		delete(s.presences, id)
-		friends = append(friends, friendPresenceOut{User: personRef{ID: string(id), Name: l.nameOf(id)}, Presence: presence})
+		friends = append(friends, friendPresenceOut{User: personRef{ID: string(id), Name: seen.name}, Presence: seen.presence})
 	}
 	return list, friends, false
 }
@@ -156,7 +159,7 @@ func (l *lobby) enter(s *session) {
 		l.people[s.user.ID] = p
 	}
 	p.sessions = append(p.sessions, s)
-	s.presences = map[store.UserID]string{}
+	s.presences = map[store.UserID]sight{}
 }
 
 // leave forgets a session, and ends the ring for which it was needed.
@@ -379,10 +382,11 @@ func (l *lobby) publishOne(id store.UserID) {
 	}
 	if presence := l.presenceOf(id); presence != p.shown {
 		p.shown = presence
+		seen := sight{presence, l.nameOf(id)}
 		for friend := range p.relations.friends {
 			if f := l.people[friend]; f != nil {
 				for _, s := range f.sessions {
-					s.presences[id] = presence
+					s.presences[id] = seen
 					l.woken = append(l.woken, s)
 				}
 			}
