@@ -18,23 +18,28 @@ export const friends: Journey = {
     await call(w, a, b)
     await endings(w, a, b)
     await devices(w, a, b)
+    await busy(w, a, b)
     await blocked(w, a, b)
   },
 }
 
 async function befriend(w: World, a: Visitor, b: Visitor): Promise<void> {
-  for (const v of [a, b]) {
-    await v.page.bringToFront()
-    await v.at('person').click()
-    await v.at('add-friend').click()
-    if (v === a) await w.checks.reach('b is told that a asks', b.page.getByTestId('news').filter({ hasText: 'would like to be friends' }).waitFor())
-    await v.page.keyboard.press('Escape')
-  }
+  await ask(a)
+  await w.checks.reach('b is told that a asks', b.page.getByTestId('news').filter({ hasText: 'would like to be friends' }).waitFor())
+  await ask(b)
   for (const v of [a, b]) await w.checks.reach(`${v.look} has a friend now`, v.page.locator('.mark', { hasText: 'Friend' }).waitFor())
   await a.at('leave').click()
   await b.reaches((s) => s.phase !== 'call', 'left')
   await b.page.bringToFront()
   await b.at('back-home').or(b.at('cancel')).first().click()
+}
+
+/** Asks the partner for friendship, by the menu of the call. */
+async function ask(v: Visitor): Promise<void> {
+  await v.page.bringToFront()
+  await v.at('person').click()
+  await v.at('add-friend').click()
+  await v.page.keyboard.press('Escape')
 }
 
 /** Both become accounts and stay friends. */
@@ -44,6 +49,7 @@ async function accounts(w: World, a: Visitor, b: Visitor): Promise<void> {
     await people(v)
     await v.at('open-sign-up').click()
     const form = v.page.getByTestId('sign-up')
+    const complaints = v.complaints.length
     const tokens = await form.locator('input').evaluateAll((all) => all.map((el) => el.getAttribute('autocomplete')))
     w.checks.check(`${v.look}: a password manager knows the fields`, tokens.join() === 'username,new-password', tokens.join())
     await form.getByLabel('User name').fill('a!')
@@ -53,6 +59,8 @@ async function accounts(w: World, a: Visitor, b: Visitor): Promise<void> {
     await form.getByLabel('User name').fill(`journey.${v.look}`)
     await v.at('sign-up-go').click()
     await w.checks.reach(`${v.look}: a password that anybody would guess is refused beside the field`, form.locator('.field', { hasText: 'Password' }).locator('.wrong').waitFor())
+    // The browser reports the refusal on its console.
+    v.complaints.splice(complaints)
     await form.getByLabel('Password', { exact: true }).fill('three otters on a bike')
     await v.at('sign-up-go').click()
     await w.checks.reach(`${v.look}: ten recovery codes are shown`, until(() => v.page.getByTestId('codes').locator('code').count(), (n) => n === 10, 'codes'))
@@ -162,10 +170,37 @@ async function devices(w: World, a: Visitor, b: Visitor): Promise<void> {
   await c.leave()
 }
 
+/** Two friends ring the same one. */
+async function busy(w: World, a: Visitor, b: Visitor): Promise<void> {
+  const d = await w.arrive('yellow')
+  await people(b)
+  await b.at('back-home').click()
+  await b.go('news')
+  await d.go('news')
+  await d.sees('green')
+  await ask(d)
+  await ask(b)
+  await w.checks.reach('b has one more friend', d.page.locator('.mark', { hasText: 'Friend' }).waitFor())
+  await d.at('leave').click()
+  await b.page.bringToFront()
+  await b.reaches((s) => s.phase !== 'call', 'left')
+  await b.at('back-home').or(b.at('cancel')).first().click()
+  await ring(a, b)
+  await people(d)
+  await d.at('call-friend').first().click()
+  await w.checks.reach('who rings second hears that b is busy', note(d, 'busy'))
+  await b.page.bringToFront()
+  await b.page.waitForTimeout(900)
+  await b.page.keyboard.press('Escape')
+  await w.checks.reach('declined by key: a is told', note(a, 'declined'))
+  await d.leave()
+}
+
 async function blocked(w: World, a: Visitor, b: Visitor): Promise<void> {
   await people(b)
-  await b.at('friend').getByRole('button', { name: 'More about' }).click()
-  await b.at('friend').getByRole('button', { name: 'Block' }).click()
+  const row = b.at('friend').filter({ hasText: (await a.state()).user?.name ?? '?' })
+  await row.getByRole('button', { name: 'More about' }).click()
+  await row.getByRole('button', { name: 'Block' }).click()
   await w.checks.reach('b has blocked a', b.at('blocked').waitFor())
   await people(a)
   await w.checks.reach('a has no such friend any more', a.page.getByTestId('friend').waitFor({ state: 'detached' }))
