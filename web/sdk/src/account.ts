@@ -130,7 +130,7 @@ export class Account {
   async logInByPasskey(device?: string): Promise<UserInfo> {
     const { ceremony, public_key } = await this.call('POST /sessions/passkey/options')
     const credential = await this.#authenticator.get(public_key)
-    return this.#signed(await this.call('POST /sessions/passkey', { ceremony, credential, ...labelled(device) })).user
+    return this.#signed(await this.call('POST /sessions/passkey', { ceremony, credential, ...on(device) })).user
   }
 
   friends = async (): Promise<FriendInfo[]> => (await this.call('GET /friends')).friends
@@ -154,7 +154,8 @@ export class Account {
   async #enrol(body: { username?: string; name?: string; invite?: string; password?: string }, device: string | undefined): Promise<PasskeyInfo> {
     const { ceremony, public_key } = await this.call('POST /passkeys/options', body)
     const credential = await this.#authenticator.create(public_key)
-    const reply = await this.call('POST /passkeys', { ceremony, credential, ...labelled(device) })
+    const label = device === undefined ? {} : { label: device }
+    const reply = await this.call('POST /passkeys', { ceremony, credential, ...label, ...on(device) })
     if (body.username !== undefined || reply.token !== undefined) this.#signed(reply)
     return reply.passkey
   }
@@ -165,7 +166,7 @@ export function createAccount(options: AccountOptions): Account {
   return new Account(options)
 }
 
-function labelled(device: string | undefined): { device?: string; label?: string } {
+function on(device: string | undefined): { device?: string } {
   return device === undefined ? {} : { device }
 }
 

@@ -158,7 +158,7 @@ describe('queue and call', () => {
     const { model } = run(fresh(), ...inCall, from({ type: 'peer.state', audio: false, video: true, connection: 'reconnecting' }))
     expect(model.view.call).toMatchObject({ peer: { name: 'Brave Fox' }, topics: ['news'], peerAudio: false, peerVideo: true, peerConnection: 'reconnecting' })
     const left = run(model, gone('left')).model
-    expect(left.view.left).toEqual({ reason: 'left', name: 'Brave Fox' })
+    expect(left.view.left).toEqual({ reason: 'left', name: 'Brave Fox', rung: false })
   })
 
   test('switching the camera off tells the partner once', () => {
@@ -361,7 +361,7 @@ describe('welcome brings both sides together', () => {
 
   test('the reason of an end that was missed is shown', () => {
     const { model } = run(fresh(), ...offline(...inCall), back({ phase: 'idle', ended: { call: 'c1', reason: 'next' } }))
-    expect(model.view.left).toEqual({ reason: 'next', name: 'Brave Fox' })
+    expect(model.view.left).toEqual({ reason: 'next', name: 'Brave Fox', rung: false })
   })
 
   test('lines that the server knows are taken over, the others go out again', () => {

@@ -56,9 +56,8 @@ describe('ringing', () => {
   })
 
   test.each(['timeout', 'cancelled'] as const)('%s of a ring that came in is a missed call', (reason) => {
-    const { model, effects } = after(online, rung, ends(reason))
-    expect(model.view).toMatchObject({ ring: undefined, news: { kind: 'missed', name: 'Calm Fox' } })
-    expect(effects).toContainEqual({ type: 'load', lists: ['missed'] })
+    const { model } = after(online, rung, ends(reason))
+    expect(model.view).toMatchObject({ ring: undefined, missed: [{ ...fox, at: now }], news: { kind: 'missed', name: 'Calm Fox' } })
   })
 
   test('one that was answered elsewhere is not', () => {

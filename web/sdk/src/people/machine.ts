@@ -100,7 +100,7 @@ export function reducePeople(m: PeopleModel, a: PeopleAction, now: number): Peop
     case 'cancel':
       return giveUp(m)
     case 'timer':
-      return m.view.ring ? ended(m, m.view.ring.answered ? 'failed' : 'timeout') : stay(m)
+      return m.view.ring ? ended(m, m.view.ring.answered ? 'failed' : 'timeout', now) : stay(m)
     case 'ask':
       return ask(m)
     case 'asked':
@@ -138,11 +138,11 @@ function onMessage(m: PeopleModel, msg: PeopleServerMessage, now: number): Peopl
     case 'ring':
       return rings(m, msg, now)
     case 'ring.end':
-      return view.ring?.id === msg.ring || (view.ring?.way === 'out' && view.ring.id === undefined) ? ended(m, msg.reason) : stay(m)
+      return view.ring?.id === msg.ring || (view.ring?.way === 'out' && view.ring.id === undefined) ? ended(m, msg.reason, now) : stay(m)
     case 'ok':
       return msg.re === `${peopleId}ask` && view.tie ? asked(m, view.tie.call, 'asked') : stay(m)
     case 'error':
-      return refused(m, msg)
+      return refused(m, msg, now)
   }
 }
 
@@ -155,7 +155,7 @@ function online(m: PeopleModel, user: string): PeopleStep {
 /** After `welcome`: the ring that the server knows of, or none. */
 function restored(m: PeopleModel, info: RingInfo | undefined, now: number): PeopleStep {
   if (info) return rings(m, info, now)
-  return m.view.ring ? ended(m, m.view.ring.way === 'in' ? 'cancelled' : 'failed') : stay(m)
+  return m.view.ring ? ended(m, m.view.ring.way === 'in' ? 'cancelled' : 'failed', now) : stay(m)
 }
 
 function call(m: PeopleModel, c: Pick<CallInfo, 'id' | 'peer' | 'rung'> | undefined): PeopleStep {
@@ -218,13 +218,14 @@ function giveUp(m: PeopleModel): PeopleStep {
   return show(m, { ring: undefined }, ...told, { type: 'expect', on: false }, { type: 'timer', ms: undefined })
 }
 
-function ended(m: PeopleModel, reason: Rung['reason']): PeopleStep {
+function ended(m: PeopleModel, reason: Rung['reason'], now: number): PeopleStep {
   const { ring: r } = m.view
   if (!r) return stay(m)
   const missed = r.way === 'in' && (reason === 'timeout' || reason === 'cancelled')
-  const load: PeopleEffect[] = missed ? [{ type: 'load', lists: ['missed'] }] : []
+  // The server writes it down in its own time.
+  const calls = missed ? [{ ...r.friend, at: now }, ...(m.view.missed ?? [])] : m.view.missed
   const news = missed ? ({ kind: 'missed', name: r.friend.name } as const) : m.view.news
-  return show(m, { ring: undefined, rung: { way: r.way, friend: r.friend, reason }, news }, { type: 'expect', on: false }, { type: 'timer', ms: undefined }, ...load)
+  return show(m, { ring: undefined, rung: { way: r.way, friend: r.friend, reason }, news, missed: calls }, { type: 'expect', on: false }, { type: 'timer', ms: undefined })
 }
 
 function ask(m: PeopleModel): PeopleStep {
@@ -242,19 +243,19 @@ function asked(m: PeopleModel, of: string, state: 'asked' | 'friends'): PeopleSt
   return show(m, { tie, partners, asked: view.asked.includes(of) ? view.asked : [...view.asked, of] })
 }
 
-function refused(m: PeopleModel, e: { re: string; code: string; message: string; retry: ClientError['retry']; retry_after_ms?: number }): PeopleStep {
+function refused(m: PeopleModel, e: { re: string; code: string; message: string; retry: ClientError['retry']; retry_after_ms?: number }, now: number): PeopleStep {
   const error: ClientError = { code: e.code, message: e.message, retry: e.retry, retryAfterMs: e.retry_after_ms }
   const what = e.re.slice(peopleId.length)
   const { tie } = m.view
   if (what === 'ask') return show(m, { error, tie: tie && { ...tie, asked: false } })
   if (what === 'ring') {
-    const { model, effects } = ended(m, 'failed')
+    const { model, effects } = ended(m, 'failed', now)
     return { model: { ...model, view: { ...model.view, error } }, effects }
   }
   // Too late: the ring is over, which is told apart.
   if (what === 'decline' || what === 'cancel') return stay(m)
   if (what === 'accept') {
-    const { model, effects } = ended(m, 'cancelled')
+    const { model, effects } = ended(m, 'cancelled', now)
     return { model, effects }
   }
   return show(m, { error })
