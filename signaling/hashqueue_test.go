@@ -28,6 +28,15 @@ type hashers struct {
 	done []string   // in which order
 }
 
+// line is what the queue holds.
+type line struct{ running, waiting, addresses, order int }
+
+func (q *hashQueue) line() line {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return line{q.running, q.waiting, len(q.lines), len(q.order)}
+}
+
 func (h *hashers) hash(ctx context.Context, addr netip.Prefix, name string) {
 	h.work.Go(func() {
 		fail := h.do(ctx, addr, func() {
@@ -66,8 +75,8 @@ func TestHashFlood(t *testing.T) {
 		if h.peak.Load() != 2 || time.Since(began) > 10*time.Second {
 			t.Errorf("%d at once, all done after %v", h.peak.Load(), time.Since(began))
 		}
-		if h.running != 0 || h.waiting != 0 || len(h.lines) != 0 || len(h.order) != 0 {
-			t.Errorf("left: %d running, %d waiting, %d lines, %d in order", h.running, h.waiting, len(h.lines), len(h.order))
+		if left := h.line(); left != (line{}) {
+			t.Errorf("left: %+v", left)
 		}
 	})
 }
@@ -79,13 +88,13 @@ func TestHashFloodOfMany(t *testing.T) {
 		for i := range 10 * maxHashOfOne {
 			h.hash(t.Context(), addrOf(i%10), fmt.Sprint("flood ", i))
 		}
-		if h.waiting != h.hashQueue.most {
-			t.Fatalf("%d wait, want %d", h.waiting, h.hashQueue.most)
+		if n := h.line().waiting; n != h.most {
+			t.Fatalf("%d wait, want %d", n, h.most)
 		}
 		before := h.refused.Load()
 		h.hash(t.Context(), addrOf(99), "person")
-		if h.waiting != h.hashQueue.most || h.refused.Load() != before+1 {
-			t.Errorf("%d wait, %d more were refused", h.waiting, h.refused.Load()-before)
+		if n := h.line().waiting; n != h.most || h.refused.Load() != before+1 {
+			t.Errorf("%d wait, %d more were refused", n, h.refused.Load()-before)
 		}
 		h.work.Wait()
 		if at := slices.Index(h.done, "person"); at < 0 || at > 14 {
@@ -101,8 +110,8 @@ func TestHashLineIsBounded(t *testing.T) {
 		for i := range 1000 {
 			h.hash(t.Context(), addrOf(i), "x")
 		}
-		if h.waiting != h.hashQueue.most || int(h.refused.Load()) != 1000-2-h.hashQueue.most {
-			t.Errorf("%d wait, %d refused", h.waiting, h.refused.Load())
+		if n := h.line().waiting; n != h.most || int(h.refused.Load()) != 1000-2-h.most {
+			t.Errorf("%d wait, %d refused", n, h.refused.Load())
 		}
 		h.work.Wait()
 	})
@@ -119,12 +128,12 @@ func TestHashGivenUp(t *testing.T) {
 		h.hash(ctx, addrOf(3), "gone too")
 		cancel()
 		synctest.Wait()
-		if h.waiting != 1 || len(h.order) != 1 || h.refused.Load() != 2 {
-			t.Errorf("%d wait in %d lines, %d gave up", h.waiting, len(h.order), h.refused.Load())
+		if l := h.line(); l != (line{running: 1, waiting: 1, addresses: 1, order: 1}) || h.refused.Load() != 2 {
+			t.Errorf("%+v, %d gave up", l, h.refused.Load())
 		}
 		h.work.Wait()
-		if !slices.Equal(h.done, []string{"first", "last"}) || h.running != 0 {
-			t.Errorf("done %v, %d running", h.done, h.running)
+		if !slices.Equal(h.done, []string{"first", "last"}) || h.line() != (line{}) {
+			t.Errorf("done %v, left %+v", h.done, h.line())
 		}
 	})
 }
@@ -149,7 +158,7 @@ func TestHashRace(t *testing.T) {
 		})
 	}
 	work.Wait()
-	if q.running != 0 || q.waiting != 0 || len(q.lines) != 0 || len(q.order) != 0 || most.Load() != 0 || ran.Load() == 0 {
-		t.Errorf("left %+v, %d at once, %d ran", q, most.Load(), ran.Load())
+	if left := q.line(); left != (line{}) || most.Load() != 0 || ran.Load() == 0 {
+		t.Errorf("left %+v, %d at once, %d ran", left, most.Load(), ran.Load())
 	}
 }

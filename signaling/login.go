@@ -40,9 +40,9 @@ func newGatekeeper(cost Hashing) *gatekeeper {
 	g := &gatekeeper{
 		cost:      cost,
 		dummy:     phc{Hashing: cost, salt: make([]byte, saltSize), key: make([]byte, keySize)},
-		queue:     newHashQueue(runtime.NumCPU()),
-		accounts:  newThrottle(freeGuesses, firstWait, longestWait, guessMemory),
-		addresses: newThrottle(freeOfAddress, firstWait, longestAddress, addressMemory),
+		queue:     newHashQueue(runtime.GOMAXPROCS(0)),
+		accounts:  newThrottle(freeGuesses, longestWait, guessMemory),
+		addresses: newThrottle(freeOfAddress, longestAddress, addressMemory),
 	}
 	rand.Read(g.dummy.salt) // never fails, see hash
 	rand.Read(g.dummy.key)

@@ -8,14 +8,14 @@ import (
 // maxThrottled is how many keys a throttle remembers at most: some 100 bytes each.
 const maxThrottled = 1 << 15
 
-// throttle makes whoever fails wait longer each time: nothing for the first few, then base, then twice that, up to cap.
+// throttle makes whoever fails wait longer each time: nothing for the first few, then firstWait, then twice that, up to cap.
 // An attempt counts as failed from its begin on, so that many at once are no way around; succeed takes it back. What
 // is as old as forget is forgotten. All methods take the time, and are safe for concurrent use.
 type throttle struct {
-	free      int // attempts without a wait
-	base, cap time.Duration
-	forget    time.Duration
-	limit     int // of keys
+	free   int           // attempts without a wait
+	cap    time.Duration // the longest wait
+	forget time.Duration
+	limit  int // of keys
 
 	mu    sync.Mutex // guards byKey
 	byKey map[string]failures
@@ -27,8 +27,8 @@ type failures struct {
 	last  time.Time
 }
 
-func newThrottle(free int, base, most, forget time.Duration) *throttle {
-	return &throttle{free: free, base: base, cap: most, forget: forget, limit: maxThrottled, byKey: map[string]failures{}}
+func newThrottle(free int, most, forget time.Duration) *throttle {
+	return &throttle{free: free, cap: most, forget: forget, limit: maxThrottled, byKey: map[string]failures{}}
 }
 
 // begin counts an attempt, or returns how long the key has to wait before its next.
@@ -75,7 +75,7 @@ func (t *throttle) wait(f failures, now time.Time) time.Duration {
 	}
 	pause := t.cap
 	if over < 32 { // more doublings than any cap needs, and none that overflows
-		pause = min(t.base<<over, t.cap)
+		pause = min(firstWait<<over, t.cap)
 	}
 	return max(f.last.Add(pause).Sub(now), 0)
 }

@@ -8,7 +8,7 @@ import (
 
 func TestThrottle(t *testing.T) {
 	now := time.UnixMilli(1_000_000)
-	th := newThrottle(3, time.Second, time.Minute, time.Hour)
+	th := newThrottle(3, time.Minute, time.Hour)
 	for i := range 3 {
 		if wait := th.begin("a", now); wait != 0 {
 			t.Fatalf("attempt %d waits %v", i, wait)
@@ -41,7 +41,7 @@ func TestThrottle(t *testing.T) {
 // TestThrottleSucceeds: the right password takes its own attempt back, or all of them.
 func TestThrottleSucceeds(t *testing.T) {
 	now := time.UnixMilli(1_000_000)
-	th := newThrottle(3, time.Second, time.Minute, time.Hour)
+	th := newThrottle(3, time.Minute, time.Hour)
 	for range 10 {
 		if wait := th.begin("a", now); wait != 0 {
 			t.Fatalf("waits %v although all was right", wait)
@@ -64,7 +64,7 @@ func TestThrottleSucceeds(t *testing.T) {
 
 // TestThrottleForgets keeps the memory bounded under a flood of names, and remembers who is at it.
 func TestThrottleForgets(t *testing.T) {
-	th := newThrottle(3, time.Second, time.Minute, time.Hour)
+	th := newThrottle(3, time.Minute, time.Hour)
 	now := time.UnixMilli(1_000_000)
 	for i := range 3 * maxThrottled {
 		if wait := th.begin(fmt.Sprint("key", i), now); wait != 0 {
@@ -87,7 +87,7 @@ func TestThrottleForgets(t *testing.T) {
 func FuzzThrottle(f *testing.F) {
 	f.Add([]byte{0, 1, 2, 3, 250, 0, 0})
 	f.Fuzz(func(t *testing.T, steps []byte) {
-		th := newThrottle(2, time.Second, 10*time.Second, time.Minute)
+		th := newThrottle(2, 10*time.Second, time.Minute)
 		now := time.UnixMilli(1_000_000)
 		allowed, since := 0, now
 		for _, step := range steps {

@@ -28,6 +28,7 @@ type cli struct {
 
 	Serve   struct{}    `cmd:"" default:"withargs" help:"Run the server (also the default)."`
 	Doctor  doctorFlags `cmd:"" help:"Examine the server on this machine, or the one at a URL, and say what to change."`
+	Admin   adminFlags  `cmd:"" help:"Manage accounts and invitations, also while the server runs."`
 	Version struct{}    `cmd:"" help:"Print the version and stop."`
 }
 
@@ -92,6 +93,8 @@ type command struct {
 	done    bool // help was printed: nothing is left to do
 	version bool
 	doctor  *doctorFlags // examine a server instead of running one
+	admin   *adminFlags  // manage accounts instead of running a server, by
+	request adminRequest // this
 	serve   settings
 }
 
@@ -129,6 +132,10 @@ func parse(args []string, stdout, stderr io.Writer) (command, error) {
 	out.serve.strays = strays(os.Environ(), parser.Model.Flags)
 	if strings.HasPrefix(k.Command(), "doctor") {
 		out.doctor = &c.Doctor
+	}
+	if strings.HasPrefix(k.Command(), "admin") {
+		out.admin, out.request = &c.Admin, c.Admin.request(k.Command())
+		return out, nil // of the settings only the folder matters
 	}
 	// Against a URL the settings of this machine do not matter.
 	if !out.version && (out.doctor == nil || out.doctor.URL == "") {

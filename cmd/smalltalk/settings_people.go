@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
 	"smalltalk/signaling"
@@ -28,7 +29,7 @@ func (s *settings) checkPeople() error {
 	if s.PasswordMemory < minPasswordMemory || s.PasswordMemory > maxPasswordMemory {
 		return fmt.Errorf("--password-memory %d is out of range: %d to %d MiB", s.PasswordMemory, minPasswordMemory, maxPasswordMemory)
 	}
-	if !(s.AddressLimit >= 0 && s.AddressLimit <= maxAddressLimit) { // also what is no number
+	if s.AddressLimit < 0 || s.AddressLimit > maxAddressLimit || math.IsNaN(s.AddressLimit) {
 		return fmt.Errorf("--address-limit %v is out of range: 0 to %d", s.AddressLimit, maxAddressLimit)
 	}
 	return nil
