@@ -68,7 +68,7 @@ export function keep(of: () => Storage): Keep {
 }
 
 const TAB = { mode: 'st.mode', off: 'st.off' }
-const EVER = { picked: 'st.topics', own: 'st.own', langs: 'st.langs', widening: 'st.widen', letters: 'st.letters', auto: 'st.auto', data: 'st.data' }
+const EVER = { picked: 'st.topics', own: 'st.own', langs: 'st.langs', widening: 'st.widen', letters: 'st.letters', auto: 'st.auto', data: 'st.data', friends: 'st.friends' }
 
 const USES: readonly string[] = ['normal', 'low', 'audio'] satisfies DataUse[]
 
@@ -130,6 +130,15 @@ export class Model {
 
   get screen(): Screen {
     return screenOf(this.client.state, this.ui.get().route)
+  }
+
+  /** Somebody here has friends, who may ring before anything is touched. */
+  get friended(): boolean {
+    return this.#ever.get(EVER.friends) === 'yes'
+  }
+
+  set friended(yes: boolean) {
+    this.#ever.set(EVER.friends, yes ? 'yes' : '')
   }
 
   /** Picks or unpicks a topic. */

@@ -78,7 +78,9 @@ export class Social {
 
   /** Rings while somebody is called, and gives the devices back that were made ready for nothing. */
   #follow(): void {
-    const { ring } = this.people.state
+    const { ring, friends } = this.people.state
+    const friended = this.model.client.state.user?.guest === false || (friends?.length ?? 0) > 0
+    if (friends && friended !== this.model.friended) this.model.friended = friended
     this.bell.sound(ring && !ring.answered ? ring.way : undefined)
     if (this.#ringing && !ring && this.model.client.state.phase === 'idle' && this.model.ui.get().route !== 'preview') this.model.local.close()
     this.#ringing = ring !== undefined
@@ -98,8 +100,10 @@ export function socialOf(model: Model): Social {
 
 /** What to call this device in the list of devices, such as "Firefox on Linux". */
 export function deviceName(agent = navigator.userAgent): string {
-  const browser = (/Edg|Firefox|OPR|Chrome|Safari/.exec(agent)?.[0] ?? 'Browser').replace('Edg', 'Edge').replace('OPR', 'Opera')
-  const system = /Android|iPhone|iPad|Windows|Mac OS|CrOS|Linux/.exec(agent)?.[0]?.replace('Mac OS', 'macOS')
+  // Most name others too, whom they want to be taken for.
+  const first = (...of: RegExp[]) => of.map((r) => r.exec(agent)?.[0]).find(Boolean)
+  const browser = first(/Edg|OPR/, /Firefox|Chrome|Safari/)?.replace('Edg', 'Edge').replace('OPR', 'Opera') ?? 'Browser'
+  const system = first(/Android|iPhone|iPad/, /Windows|Mac OS|CrOS|Linux/)?.replace('Mac OS', 'macOS')
   return system ? `${browser} on ${system}` : browser
 }
 
