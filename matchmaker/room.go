@@ -52,7 +52,7 @@ func (r *Room) Leave(reason string) {
 	if !r.call.ended {
 		m.end(r.call, reason, r.Self().Session)
 		skipper := store.UserID("")
-		if reason == reasonNext {
+		if reason == reasonNext || reason == reasonLeft {
 			skipper = r.Self().User
 		}
 		m.line.parted(m.advance(), r.Self().User, r.Partner().User, skipper)
