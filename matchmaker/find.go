@@ -159,7 +159,7 @@ func (m *Matcher) meet(e effect, newcomer Ticket) {
 			{Session: a.Session, User: a.User, Node: m.node},
 			{Session: b.Session, User: b.User, Node: m.node},
 		},
-		Topics:  sharedTopics(a, b, now),
+		Topics:  m.sharedTopics(a, b, now),
 		Langs:   common(a.Langs, b.Langs),
 		Created: now.UTC(),
 	})
@@ -181,11 +181,17 @@ func (m *Matcher) meet(e effect, newcomer Ticket) {
 	}
 }
 
-// sharedTopics returns what both picked, and if that is nothing, all that one of them picked if only the other takes anything.
-func sharedTopics(a, b Ticket, now time.Time) []store.Category {
+// sharedTopics returns what both picked, and if that is nothing, what one of them picked of the server's own topics if only the other takes
+// anything: words of one's own are not for somebody who has not said them too.
+func (m *Matcher) sharedTopics(a, b Ticket, now time.Time) []store.Category {
 	if both := common(a.Topics, b.Topics); len(both) > 0 {
 		return both
 	}
+	return common(oneSided(a, b, now), m.topics)
+}
+
+// oneSided returns what one of two has picked who takes no more than that, if the other takes anything.
+func oneSided(a, b Ticket, now time.Time) []store.Category {
 	anyA := len(a.Topics) == 0 || a.WidenedAt(now)&WidenTopics != 0
 	anyB := len(b.Topics) == 0 || b.WidenedAt(now)&WidenTopics != 0
 	switch {

@@ -140,7 +140,7 @@ func (l *line) enter(now time.Duration, a asking) uint32 {
 	l.named.alloc() // the same number, as both give theirs back together
 	*l.waiters.at(i) = waiter{
 		since: now - a.waited, joined: now, seq: l.seq, print: a.print,
-		widenAfter: a.WidenAfter, widened: a.Widened, strict: a.Strict, private: a.Private,
+		widenFrom: now - a.widens, widenAfter: a.WidenAfter, widened: a.Widened, strict: a.Strict, private: a.Private,
 	}
 	*l.named.at(i) = named{session: a.Session, user: a.User}
 	if len(a.blocks) > 0 || a.Partner != "" {

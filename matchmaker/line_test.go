@@ -77,6 +77,9 @@ func (d *duel) asking(e []byte) asking {
 		a.Private = e[9]%16 == 0 && a.Partner != u
 	}
 	a.waited = time.Second / 4 * time.Duration(max(0, int(e[11])-170))
+	if a.widens = a.waited; e[11]%2 == 0 { // the place is kept from before a call
+		a.widens /= 3
+	}
 	return a
 }
 

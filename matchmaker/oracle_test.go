@@ -22,6 +22,7 @@ type oraclePerson struct {
 	t             Ticket
 	until         time.Duration // of the wish for a partner; never
 	since, joined time.Duration
+	widenFrom     time.Duration
 	seq           int
 	ready         time.Duration
 	look          time.Duration // 0 if there is nothing to look at again
@@ -40,7 +41,7 @@ func (p *oraclePerson) older(q *oraclePerson) bool {
 }
 
 func (p *oraclePerson) wide(now time.Duration, what Widening, after time.Duration) bool {
-	return p.t.Widened&what != 0 || !p.t.Strict && p.t.WidenAfter > 0 && now >= p.since+after
+	return p.t.Widened&what != 0 || !p.t.Strict && p.t.WidenAfter > 0 && now >= p.widenFrom+after
 }
 
 func (p *oraclePerson) anyTopic(now time.Duration) bool {
@@ -225,7 +226,7 @@ func (o *oracle) arrive(now time.Duration, p *oraclePerson) []effect {
 
 func (o *oracle) join(now time.Duration, a asking) []effect {
 	o.seq++
-	p := &oraclePerson{t: a.Ticket, until: never, since: now - a.waited, joined: now, seq: o.seq, acted: now}
+	p := &oraclePerson{t: a.Ticket, until: never, since: now - a.waited, widenFrom: now - a.widens, joined: now, seq: o.seq, acted: now}
 	if a.wish != never {
 		p.until = now + a.wish
 	}
@@ -278,11 +279,11 @@ func (o *oracle) due(p *oraclePerson) time.Duration {
 	case !p.arrived:
 		times = append(times, p.ready)
 	default:
-		if p.t.WidenAfter > 0 && !p.t.Strict && p.t.Widened&WidenTopics == 0 && p.since+p.t.WidenAfter > p.acted {
-			times = append(times, p.since+p.t.WidenAfter)
+		if p.t.WidenAfter > 0 && !p.t.Strict && p.t.Widened&WidenTopics == 0 && p.widenFrom+p.t.WidenAfter > p.acted {
+			times = append(times, p.widenFrom+p.t.WidenAfter)
 		}
-		if p.t.WidenAfter > 0 && !p.t.Strict && p.t.Widened&WidenLangs == 0 && p.since+2*p.t.WidenAfter > p.acted {
-			times = append(times, p.since+2*p.t.WidenAfter)
+		if p.t.WidenAfter > 0 && !p.t.Strict && p.t.Widened&WidenLangs == 0 && p.widenFrom+2*p.t.WidenAfter > p.acted {
+			times = append(times, p.widenFrom+2*p.t.WidenAfter)
 		}
 		if p.look > 0 {
 			times = append(times, p.look)

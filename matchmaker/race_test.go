@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"smalltalk/store"
 )
@@ -114,4 +115,27 @@ func TestCancelAtTheMomentOfTheMatch(t *testing.T) {
 	if got := onDisk(t, db); len(got) != 0 {
 		t.Errorf("on disk: %v", got)
 	}
+}
+
+// Who leaves one call after the other is as fickle as who presses Next.
+func TestEndlessLeaverWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := open(t, Config{})
+		for i := range 40 {
+			b := find(t, m, ticket(fmt.Sprint("b", i), "x"))
+			a := find(t, m, ticket("a", "x"))
+			sleep(100 * time.Millisecond)
+			if a.partner() == "" {
+				a.stop()
+				b.stop()
+				if i < 20 {
+					t.Errorf("made to wait after %d", i)
+				}
+				return
+			}
+			a.room.Leave("left")
+			<-b.done
+		}
+		t.Error("never made to wait")
+	})
 }

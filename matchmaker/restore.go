@@ -71,14 +71,14 @@ func (f *request) record() store.Ticket {
 	t := f.ticket
 	return store.Ticket{
 		Session: t.Session, User: t.User, Topics: t.Topics, Langs: t.Langs,
-		Strict: t.Strict, WidenAfter: t.WidenAfter, Widened: uint8(t.Widened), Since: t.Since, Joined: f.joined,
+		Strict: t.Strict, WidenAfter: t.WidenAfter, WidenFrom: t.WidenFrom, Widened: uint8(t.Widened), Since: t.Since, Joined: f.joined,
 	}
 }
 
 func ticketOf(r store.Ticket) Ticket {
 	return Ticket{
 		Session: r.Session, User: r.User, Topics: r.Topics, Langs: r.Langs,
-		Strict: r.Strict, WidenAfter: r.WidenAfter, Widened: Widening(r.Widened), Since: r.Since,
+		Strict: r.Strict, WidenAfter: r.WidenAfter, WidenFrom: r.WidenFrom, Widened: Widening(r.Widened), Since: r.Since,
 	}
 }
 
@@ -122,9 +122,6 @@ func (m *Matcher) dropPlace(s store.SessionID, u store.UserID) {
 			delete(m.places, f.ticket.Session)
 			delete(m.placeOf, f.ticket.User)
 		}
-	}
-	if len(m.places) == 0 {
-		m.line.hold(m.now())
 	}
 }
 

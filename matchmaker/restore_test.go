@@ -121,7 +121,7 @@ func TestMatchingHolds(t *testing.T) {
 		at   time.Duration // when the new one meets somebody
 		want string
 	}{
-		"in time":  {back: 2 * time.Second, at: 2 * time.Second, want: "a"},
+		"in time":  {back: 2 * time.Second, at: 3 * time.Second, want: "a"},
 		"too late": {back: 3500 * time.Millisecond, at: 3 * time.Second, want: "b"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -43,7 +43,7 @@ func (r *Room) Record() store.Room {
 func (r *Room) Done() <-chan struct{} { return r.call.done }
 
 // Leave ends the room for both. Only the first call of either member does something, and its reason counts. Who leaves for the reason
-// "next" more than 20 times in a minute will wait a second longer for each further time, up to 30 s. After the
+// "next" or "left" more than 20 times in a minute will wait a second longer for each further time, up to 30 s. After the
 // matcher is closed it ends the room for this process only: the store keeps it, and a restarted server resumes it.
 func (r *Room) Leave(reason string) {
 	m := r.call.m
@@ -52,7 +52,7 @@ func (r *Room) Leave(reason string) {
 	if !r.call.ended {
 		m.end(r.call, reason, r.Self().Session)
 		skipper := store.UserID("")
-		if reason == reasonNext {
+		if reason == reasonNext || reason == reasonLeft {
 			skipper = r.Self().User
 		}
 		m.line.parted(m.advance(), r.Self().User, r.Partner().User, skipper)

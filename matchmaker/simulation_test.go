@@ -175,6 +175,7 @@ func (s *simulation) join(p *simPerson) {
 	p.wait++
 	a := ask(p.t, time.Time{})
 	a.waited = s.now - p.since
+	a.widens = a.waited
 	p.estimate = s.l.estimate(s.now, p.t, p.t.Widened)
 	s.effects(s.l.tick(s.now))
 	e, ok := s.l.join(s.now, a)

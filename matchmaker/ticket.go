@@ -37,6 +37,9 @@ type Ticket struct {
 	// never, a day is the most. It has no effect if Strict.
 	WidenAfter time.Duration
 
+	// WidenFrom is when the wait began that WidenAfter counts. Zero is Since; it is later for one who kept the place over a call.
+	WidenFrom time.Time
+
 	// Widened is what the person asked to widen at once, also if Strict.
 	Widened Widening
 
@@ -67,13 +70,14 @@ const (
 )
 
 // WidenedAt returns what the ticket no longer insists on at that moment: what its person asked for, and what the wait since
-// t.Since has brought.
+// t.WidenFrom has brought.
 func (t Ticket) WidenedAt(now time.Time) Widening {
 	w := t.Widened
-	if t.Strict || t.WidenAfter <= 0 || t.Since.IsZero() {
+	from := t.widenFrom()
+	if t.Strict || t.WidenAfter <= 0 || from.IsZero() {
 		return w
 	}
-	waited := now.Sub(t.Since)
+	waited := now.Sub(from)
 	if waited >= t.WidenAfter {
 		w |= WidenTopics
 	}
@@ -81,6 +85,13 @@ func (t Ticket) WidenedAt(now time.Time) Widening {
 		w |= WidenLangs
 	}
 	return w
+}
+
+func (t Ticket) widenFrom() time.Time {
+	if t.WidenFrom.After(t.Since) {
+		return t.WidenFrom
+	}
+	return t.Since
 }
 
 // normal checks a ticket and returns a copy whose lists are sorted and whose place is no later than now.

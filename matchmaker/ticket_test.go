@@ -117,7 +117,7 @@ func TestWidenedAt(t *testing.T) {
 // Cancelling and asking again with the same Since, as a client does who widens, keeps the place.
 func TestWideningOnRequestKeepsThePlace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := open(t, Config{})
+		m := open(t, Config{Topics: []store.Category{"x", "y"}})
 		tk := ticket("a", "x/de")
 		tk.Since = time.Now()
 		a := find(t, m, tk)

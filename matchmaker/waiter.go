@@ -13,6 +13,7 @@ type asking struct {
 	print  uint64        // of User
 	blocks []uint64      // prints of Blocks, sorted
 	waited time.Duration // since Since
+	widens time.Duration // since WidenFrom
 	wish   time.Duration // until PartnerUntil, or never
 }
 
@@ -38,6 +39,7 @@ func ask(t Ticket, now time.Time) asking {
 // keep sets the place in line.
 func (a *asking) keep(since, now time.Time) {
 	a.Since, a.waited = since, min(max(0, now.Sub(since)), longestWait)
+	a.widens = min(max(0, now.Sub(a.widenFrom())), longestWait)
 }
 
 // fingerprint stands for a user where only inequality must be sure: two people with the same one, one pair in 2^64, would avoid those
@@ -56,6 +58,7 @@ type waiter struct {
 	joined     time.Duration // when this wait began; later than since for one who kept his place
 	seq        uint64        // order of arrival, decides between the same since
 	print      uint64
+	widenFrom  time.Duration // since, or later for one who kept his place
 	widenAfter time.Duration
 	ready      time.Duration // not to be matched before
 	look       time.Duration // when to look again at those passed over for having been met just before; 0 if there are none
@@ -124,10 +127,10 @@ func (w *waiter) langsOnly() bool { return w.strict && w.langCount > 0 && !w.any
 func (w *waiter) widen(now time.Duration) bool {
 	old := w.widened
 	if !w.strict && w.widenAfter > 0 {
-		if now >= w.since+w.widenAfter {
+		if now >= w.widenFrom+w.widenAfter {
 			w.widened |= WidenTopics
 		}
-		if now >= w.since+2*w.widenAfter {
+		if now >= w.widenFrom+2*w.widenAfter {
 			w.widened |= WidenLangs
 		}
 	}
@@ -140,9 +143,9 @@ func (w *waiter) widens() time.Duration {
 	case w.strict || w.widenAfter == 0:
 		return never
 	case w.widened&WidenTopics == 0:
-		return w.since + w.widenAfter
+		return w.widenFrom + w.widenAfter
 	case w.widened&WidenLangs == 0:
-		return w.since + 2*w.widenAfter
+		return w.widenFrom + 2*w.widenAfter
 	default:
 		return never
 	}

@@ -55,7 +55,7 @@ var beforeHello = map[string]struct {
 	"unknown token":    {websocket.MessageText, `{"type":"hello","versions":[1],"token":"abc"}`, refusal{"unauthorized", 4401}},
 	"forged resume":    {websocket.MessageText, `{"type":"hello","versions":[1],"guest":{},"resume":"e30.AAAA"}`, refusal{"unauthorized", 4401}},
 	"name too long":    {websocket.MessageText, `{"type":"hello","versions":[1],"guest":{"name":"` + strings.Repeat("n", 25) + `"}}`, refusal{"bad_message", 4400}},
-	"pair too long":    {websocket.MessageText, `{"type":"hello","versions":[1],"guest":{},"pair":"` + strings.Repeat("A", 2049) + `"}`, refusal{"bad_message", 4400}},
+	"pair too long":    {websocket.MessageText, `{"type":"hello","versions":[1],"guest":{},"pair":"` + strings.Repeat("A", 4097) + `"}`, refusal{"bad_message", 4400}},
 	"pair no string":   {websocket.MessageText, `{"type":"hello","versions":[1],"guest":{},"pair":{}}`, refusal{"bad_message", 4400}},
 	"name turned":      {websocket.MessageText, `{"type":"hello","versions":[1],"guest":{"name":"a\u202eb"}}`, refusal{"bad_message", 4400}},
 	"name of controls": {websocket.MessageText, `{"type":"hello","versions":[1],"guest":{"name":"a\u0000b"}}`, refusal{"bad_message", 4400}},
@@ -91,7 +91,7 @@ var afterHello = map[string]struct {
 	"widen before":    {websocket.MessageText, `{"type":"queue.join","topics":"any","widen_after_ms":-1000}`, refusal{"bad_message", 0}},
 	"widen a part":    {websocket.MessageText, `{"type":"queue.join","topics":"any","widen_after_ms":1000.5}`, refusal{"bad_message", 0}},
 	"widen for ever":  {websocket.MessageText, `{"type":"queue.join","topics":"any","widen_after_ms":1e30}`, refusal{"bad_message", 0}},
-	"ticket too long": {websocket.MessageText, `{"type":"queue.join","topics":"any","ticket":"` + strings.Repeat("A", 2049) + `"}`, refusal{"bad_message", 0}},
+	"ticket too long": {websocket.MessageText, `{"type":"queue.join","topics":"any","ticket":"` + strings.Repeat("A", 4097) + `"}`, refusal{"bad_message", 0}},
 	"widen no line":   {websocket.MessageText, `{"type":"queue.widen","topics":true}`, refusal{"not_queued", 0}},
 	"widen nothing":   {websocket.MessageText, `{"type":"queue.widen"}`, refusal{"bad_message", 0}},
 	"widen by no":     {websocket.MessageText, `{"type":"queue.widen","topics":false,"langs":false}`, refusal{"bad_message", 0}},
@@ -376,6 +376,7 @@ func TestDeafClient(t *testing.T) {
 		for i := range 400 {
 			b.send(message{"type": "chat", "id": "c", "cid": fmt.Sprint(i), "text": strings.Repeat("x", 2000)})
 			b.want("ok")
+			synctest.Wait() // the partner's session has taken it
 		}
 		if end := b.want("call.end"); end.str("reason") != "lost" {
 			t.Errorf("call.end %v", end)

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/text/language"
 )
 
 // Limits of what a client may send. A message beyond one is refused, never cut.
@@ -16,7 +18,7 @@ const (
 	maxTopics   = 8
 	maxLangs    = 3
 	maxLang     = 35   // longest language tag of RFC 5646 section 4.4.1
-	maxToken    = 2048 // characters of a token, a resume token or a ticket
+	maxToken    = 4096 // characters of a token, a resume token or a ticket
 	maxName     = 24   // runes of a display name
 	maxChatText = 2000 // runes of a chat message
 
@@ -193,8 +195,8 @@ func (m *queueJoinMsg) check() *failure {
 		return badMessage("langs must name at most 3 languages.")
 	}
 	for _, lang := range m.Langs {
-		if !isLang(lang) {
-			return badMessage("langs must hold language tags such as \"en\".")
+		if !isLang(lang) || !isLanguage(baseLang(lang)) {
+			return badMessage("langs must hold tags of languages, such as \"en\".")
 		}
 	}
 	if m.WidenAfterMS != 0 && (m.WidenAfterMS < minWiden || m.WidenAfterMS > maxWiden) {
@@ -335,6 +337,12 @@ var invisible = []*unicode.RangeTable{unicode.Cf, unicode.Other_Default_Ignorabl
 func showsByItself(r rune) bool { return !unicode.IsSpace(r) && !unicode.IsMark(r) }
 
 func short(s string, limit int) bool { return utf8.RuneCountInString(s) <= limit }
+
+// isLanguage says if there is such a language (ISO 639). A line of people whose languages are made up would be slow to look through.
+func isLanguage(base string) bool {
+	_, err := language.ParseBase(base)
+	return err == nil
+}
 
 // isLang says if s has the form of a language tag: letters, digits and inner hyphens. It
 // does not look it up.

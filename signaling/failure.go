@@ -167,7 +167,7 @@ var (
 		Code: codeNotInCall, Message: "It is too late to ask this partner back.", Retry: retryNever,
 	}
 	errPeerAway = &failure{
-		Code: codeNotInCall, Message: "Your partner is reconnecting. Try again in a moment.",
+		Code: codeNotInCall, Message: "Your partner cannot be reached just now. Try again in a moment.",
 		Retry: retryLater, RetryAfterMS: 1000,
 	}
 	errMediaGone = &failure{

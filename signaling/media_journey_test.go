@@ -326,7 +326,7 @@ func TestQueueCount(t *testing.T) {
 			t.Errorf("queue.state %v", q)
 		}
 		send(b, "de")
-		for q := a.want("queue.state"); q.num("waiting") != 2; q = a.want("queue.state") {
+		for q := a.want("queue.state"); q.num("waiting") != 4; q = a.want("queue.state") {
 		}
 		c := e.join("c")
 		send(c, "en-US")

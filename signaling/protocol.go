@@ -210,7 +210,7 @@ type (
 		Phase   string   `json:"phase"`
 		Ticket  string   `json:"ticket"`
 		Since   int64    `json:"since"`
-		Waiting int      `json:"waiting"`
+		Waiting int      `json:"waiting,omitempty"`
 		Topics  topicSet `json:"topics"`
 		Langs   []string `json:"langs"`
 		Strict  bool     `json:"strict,omitempty"`

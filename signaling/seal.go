@@ -20,7 +20,8 @@ const pairTTL = resumeTTL
 type pairClaims struct {
 	Room    store.Room      `json:"r"`
 	Self    store.SessionID `json:"s"`
-	Expires int64           `json:"e"` // Unix milliseconds
+	Wait    *ticketClaims   `json:"w,omitempty"` // what its owner had looked for, nil in older tokens
+	Expires int64           `json:"e"`           // Unix milliseconds
 }
 
 // names says if the token is of this member of its call.

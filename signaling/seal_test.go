@@ -166,7 +166,7 @@ func TestOlderTicket(t *testing.T) {
 	if err != nil || claims.Since != 5 || claims.Widened != 0 {
 		t.Fatalf("%+v %v", claims, err)
 	}
-	if !claims.fits(matchmaker.Ticket{User: "u", Topics: []store.Category{"gaming"}, Langs: []string{"en"}}, 0) {
+	if !claims.fits(matchmaker.Ticket{User: "u", Topics: []store.Category{"gaming"}, Langs: []string{"en"}}) {
 		t.Errorf("%+v does not fit", claims)
 	}
 }

@@ -135,6 +135,7 @@ type Server struct {
 	sealer  *sealer
 	words   *vocabulary
 	hub     *hub
+	voids   *voids
 	counts  *countCache
 	origins map[string]bool
 
@@ -205,6 +206,7 @@ func New(cfg Config) (*Server, error) {
 		cfg: cfg, log: cfg.Logger, signer: sign, sealer: seal,
 		words:   newVocabulary(cfg.Topics, cfg.FreeTopics),
 		hub:     newHub(cfg.MaxSessions),
+		voids:   newVoids(),
 		counts:  &countCache{matcher: cfg.Matcher, topics: cfg.Topics},
 		csrf:    http.NewCrossOriginProtection(),
 		origins: map[string]bool{},

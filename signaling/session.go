@@ -213,9 +213,11 @@ func (s *session) restoreCall(pair string, now time.Time) bool {
 		return false
 	}
 	s.enterRoom(room)
-	// The settings went with the former process; what the two share is the best guess at them.
-	s.ticket = matchmaker.Ticket{
-		Session: s.id, User: s.user.ID, Topics: room.Topics(), Langs: room.Langs(), Since: now,
+	if claims, err := s.srv.sealer.openPair(pair, now); err == nil && claims.Room.ID == room.ID() && claims.Wait != nil && claims.Wait.User == s.user.ID {
+		s.ticket = claims.Wait.wait(s.id)
+	} else { // what the two share is the best guess
+		s.guessed = true
+		s.ticket = matchmaker.Ticket{Session: s.id, User: s.user.ID, Topics: room.Topics(), Langs: room.Langs(), Since: now}
 	}
 	s.mediaLost = true // until the client has made a new connection
 	return true
@@ -252,7 +254,7 @@ func (s *session) restoreWait(now time.Time) bool {
 		}
 	}
 	t.Partner, t.PartnerUntil = "", time.Time{} // to be asked for again
-	s.ticket, s.widenAfter = t, t.WidenAfter
+	s.ticket = t
 	s.phase = phaseQueued
 	return true
 }
@@ -261,6 +263,7 @@ func (s *session) restoreWait(now time.Time) bool {
 func (s *session) finish() {
 	s.leaveLine()
 	s.srv.lobby.leave(s)
+	s.srv.voids.keep(s.user.ID, s.voidBefore, time.Now())
 	s.srv.hub.remove(s)
 	close(s.released)
 	s.stopTimers()

@@ -137,7 +137,12 @@ func (s *session) callInfo(pair string) *callInfo {
 // sealPair makes the token with which the client can prove its call. It is empty if it cannot be made, which matters only
 // if the server loses its own record.
 func (s *session) sealPair(now time.Time) string {
-	token, err := s.srv.sealer.pair(pairClaims{Room: s.room.Record(), Self: s.id, Expires: now.Add(pairTTL).UnixMilli()})
+	claims := pairClaims{Room: s.room.Record(), Self: s.id, Expires: now.Add(pairTTL).UnixMilli()}
+	if !s.guessed {
+		wait := s.ticketClaims(now)
+		claims.Wait = &wait
+	}
+	token, err := s.srv.sealer.pair(claims)
 	if err != nil {
 		s.log.Error("seal a pair token", "err", err)
 	}
@@ -157,7 +162,7 @@ func (s *session) handleNext(id string, m *callNextMsg, now time.Time) *failure 
 	s.room.Leave(endNext)
 	s.closeCall(id, true)
 	s.voidBefore = now // who skips goes to the end of the line
-	s.ticket.Since, s.ticket.Widened, s.ticket.WidenAfter = now, 0, s.widenAfter
+	s.ticket.Since, s.ticket.Widened, s.ticket.WidenFrom = now, 0, time.Time{}
 	s.joinLine("", now)
 	return nil
 }

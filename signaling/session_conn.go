@@ -165,7 +165,9 @@ func (s *session) welcome(a attachment, resumed bool, now time.Time) bool {
 	case phaseQueued:
 		state.Ticket = s.signTicket(now)
 	case phaseCall:
-		state.Ticket = s.signTicket(now) // a reloaded page has forgotten it, and may be left by its partner
+		if !s.guessed { // a client may know better
+			state.Ticket = s.signTicket(now) // a reloaded page has forgotten it, and may be left by its partner
+		}
 		state.Call = s.callInfo(s.sealPair(now))
 		state.Call.PeerState = s.theirs
 		state.Chat = s.lines

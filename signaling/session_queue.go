@@ -17,7 +17,7 @@ const oldestPlace = 12 * time.Hour
 // queue is the session's place in line.
 type queue struct {
 	ticket     matchmaker.Ticket // settings of the last queue.join
-	widenAfter time.Duration     // as the client said it; in ticket it counts from Since, which may be before a call
+	guessed    bool              // ticket is no more than what is known of a call that a former process began
 	found      chan found        // nil when no Find runs
 	stop       context.CancelCauseFunc
 	shownWait  queueView // what the client was told last
@@ -66,10 +66,10 @@ func (s *session) handleQueueJoin(id string, m *queueJoinMsg, now time.Time) *fa
 		return errInCall
 	}
 	slices.Sort(topics)
-	s.widenAfter = time.Duration(m.WidenAfterMS) * time.Millisecond
+	s.guessed = false
 	s.ticket = matchmaker.Ticket{
 		Session: s.id, User: s.user.ID, Topics: slices.Compact(topics), Langs: baseLangs(m.Langs), Since: now,
-		Strict: m.Strict, WidenAfter: s.widenAfter,
+		Strict: m.Strict, WidenAfter: time.Duration(m.WidenAfterMS) * time.Millisecond,
 	}
 	if m.Ticket != "" {
 		s.useTicket(m.Ticket, now)
@@ -82,17 +82,22 @@ func (s *session) handleQueueJoin(id string, m *queueJoinMsg, now time.Time) *fa
 func baseLangs(tags []string) []string {
 	langs := make([]string, len(tags))
 	for i, tag := range tags {
-		langs[i], _, _ = strings.Cut(strings.ToLower(tag), "-")
+		langs[i] = baseLang(tag)
 	}
 	slices.Sort(langs)
 	return slices.Compact(langs)
+}
+
+func baseLang(tag string) string {
+	base, _, _ := strings.Cut(strings.ToLower(tag), "-")
+	return base
 }
 
 // useTicket restores the place in line that the ticket stands for. A ticket that is no good
 // costs the place, not the search.
 func (s *session) useTicket(token string, now time.Time) {
 	claims, err := s.srv.signer.openTicket(token, now)
-	if err != nil || claims.Issued < s.voidBefore.UnixMilli() || !claims.fits(s.ticket, s.widenAfter) {
+	if err != nil || claims.Issued < later(s.voidBefore, s.srv.voids.of(s.user.ID)).UnixMilli() || !claims.fits(s.ticket) {
 		s.send(&noticeMsg{
 			head{Type: "notice"}, "info", "ticket_expired", "Your place in line has expired; you start at its end.",
 		})
@@ -103,10 +108,7 @@ func (s *session) useTicket(token string, now time.Time) {
 	if !since.Before(now) {
 		return
 	}
-	s.ticket.Since = since
-	if s.widenAfter > 0 {
-		s.ticket.WidenAfter += now.Sub(since) // the call in between was no waiting
-	}
+	s.ticket.Since, s.ticket.WidenFrom = since, now // the call in between was no waiting
 }
 
 func later(a, b time.Time) time.Time {
@@ -119,15 +121,35 @@ func later(a, b time.Time) time.Time {
 // signTicket makes the token for the place in line. It is empty if it cannot be made, which
 // costs the client no more than the place.
 func (s *session) signTicket(now time.Time) string {
-	token, err := s.srv.signer.ticket(ticketClaims{
-		User: s.user.ID, Topics: s.ticket.Topics, Langs: s.ticket.Langs,
-		Strict: s.ticket.Strict, Widen: s.widenAfter.Milliseconds(), Widened: s.ticket.Widened,
-		Since: s.ticket.Since.UnixMilli(), Issued: now.UnixMilli(), Expires: now.Add(ticketTTL).UnixMilli(),
-	})
+	token, err := s.srv.signer.ticket(s.ticketClaims(now))
 	if err != nil {
 		s.log.Error("sign a ticket", "err", err)
 	}
 	return token
+}
+
+func (s *session) ticketClaims(now time.Time) ticketClaims {
+	c := ticketClaims{
+		User: s.user.ID, Topics: s.ticket.Topics, Langs: s.ticket.Langs,
+		Strict: s.ticket.Strict, Widen: s.ticket.WidenAfter.Milliseconds(), Widened: s.ticket.Widened,
+		Since: s.ticket.Since.UnixMilli(), Issued: now.UnixMilli(), Expires: now.Add(ticketTTL).UnixMilli(),
+	}
+	if from := s.ticket.WidenFrom; !from.IsZero() {
+		c.From = from.UnixMilli()
+	}
+	return c
+}
+
+// wait is what the claims say of a person who waited before a call, for the time after it.
+func (c *ticketClaims) wait(s store.SessionID) matchmaker.Ticket {
+	t := matchmaker.Ticket{
+		Session: s, User: c.User, Topics: c.Topics, Langs: c.Langs, Strict: c.Strict,
+		WidenAfter: time.Duration(c.Widen) * time.Millisecond, Widened: c.Widened, Since: time.UnixMilli(c.Since),
+	}
+	if c.From != 0 {
+		t.WidenFrom = time.UnixMilli(c.From)
+	}
+	return t
 }
 
 // joinLine starts to wait with the settings in s.ticket.

@@ -17,6 +17,7 @@ type undo struct {
 	until  time.Time
 	asked  bool // this side wants the partner back
 	wanted bool // the partner wants this side back
+	passed bool // the partner has been told, once, that he is wanted back
 }
 
 // mayUndo says if the partner of that call can be asked back.
@@ -61,8 +62,8 @@ func (s *session) handleUndo(id string, m *callUndoMsg, now time.Time) *failure 
 	}
 	s.asked = true
 	s.ok(id) // before the match, if the partner has asked already
-	if partner := s.srv.hub.session(s.member.Session); partner != nil && partner.user.ID == s.member.User {
-		partner.receive(mail{undo: s.parted})
+	if partner := s.srv.hub.session(s.member.Session); !s.passed && partner != nil && partner.user.ID == s.member.User {
+		s.passed = partner.receive(mail{undo: s.parted})
 	}
 	s.resumeFind()
 	return nil

@@ -45,15 +45,16 @@ type ticketClaims struct {
 	Widen  int64            `json:"w,omitempty"` // milliseconds until topics widen by themselves
 	// Widened is what the person has asked to widen; it goes with the place.
 	Widened matchmaker.Widening `json:"d,omitempty"`
-	Since   int64               `json:"s"` // Unix milliseconds
+	Since   int64               `json:"s"`           // Unix milliseconds
+	From    int64               `json:"f,omitempty"` // when the wait began that Widen counts, in a pair token; zero is Since
 	Issued  int64               `json:"i"`
 	Expires int64               `json:"e"`
 }
 
-// fits says if the place in line is for the user and the settings of the ticket, whose topics widen by themselves after so long.
-func (c *ticketClaims) fits(t matchmaker.Ticket, widen time.Duration) bool {
+// fits says if the place in line is for the user and the settings of the ticket.
+func (c *ticketClaims) fits(t matchmaker.Ticket) bool {
 	return c.User == t.User && slices.Equal(c.Topics, t.Topics) && slices.Equal(c.Langs, t.Langs) &&
-		c.Strict == t.Strict && c.Widen == widen.Milliseconds()
+		c.Strict == t.Strict && c.Widen == t.WidenAfter.Milliseconds()
 }
 
 // signer makes and checks the tokens that clients hold for the server. Each purpose has its

@@ -76,16 +76,24 @@ func rounded(people int) int {
 	return 0
 }
 
-// waitingFor is how many people wait on these topics (none means any), oneself included.
-// Somebody who waits on two of them may be counted twice, but never beyond all who wait.
+// waitingFor is how many people wait on these topics (none means any), oneself included and rounded as all numbers
+// are; 1 is nobody else, and 0 that it is not told because one of the topics is not the server's own. Somebody who waits on
+// two of them may be counted twice, but never beyond all who wait.
 func (n counts) waitingFor(topics []store.Category) int {
 	sum := n.waiting
 	if len(topics) > 0 {
 		sum = 0
 		for _, topic := range topics {
-			sum += n.byTopic[topic]
+			waiting, listed := n.byTopic[topic]
+			if !listed {
+				return 0
+			}
+			sum += waiting
 		}
 		sum = min(sum, n.waiting)
 	}
-	return max(sum, 1) // the reading may be from just before one's own wait
+	if sum <= 1 { // the reading may be from just before one's own wait
+		return 1
+	}
+	return rounded(sum)
 }

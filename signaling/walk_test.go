@@ -149,6 +149,7 @@ type walker struct {
 	over  string // the call that ended last, if its partner may be asked back
 	asked bool   // who was asked back
 	gone  bool   // left the line; a match may cross that
+	lost  bool   // a connection was lost, and with it maybe the end of a call
 	n     int64
 	lines int
 }
@@ -248,6 +249,9 @@ func (w *walker) take(m message) {
 			w.phase = "queued"
 		}
 	case "call.undo":
+		if w.over == "" && w.lost {
+			w.over, w.lost = m.str("call"), false
+		}
 		if m.str("call") != w.over || m.num("undo_ms") <= 0 || m.num("undo_ms") > 10_000 {
 			w.t.Errorf("%s: %v after %q", w.c.name, m, w.over)
 		}
@@ -345,7 +349,7 @@ func (w *walker) dropAndResume() {
 // adopt takes the snapshot for the truth, as far as it can be.
 func (w *walker) adopt(state message) {
 	was := w.call
-	w.phase, w.call = state.str("phase"), ""
+	w.phase, w.call, w.lost = state.str("phase"), "", true
 	if ended := state.sub("ended"); ended != nil {
 		w.over, w.asked = "", false
 		if ended.num("undo_ms") > 0 {

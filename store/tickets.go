@@ -18,6 +18,7 @@ type Ticket struct {
 	Langs      []string      `json:"langs,omitempty"`
 	Strict     bool          `json:"strict,omitempty"`
 	WidenAfter time.Duration `json:"widen_after,omitempty"` // nanoseconds
+	WidenFrom  time.Time     `json:"widen_from,omitzero"`   // when the wait began that WidenAfter counts; zero is Since
 	Widened    uint8         `json:"widened,omitempty"`     // what the person asked to widen, as a set of bits
 	Since      time.Time     `json:"since"`                 // the place in line; kept in UTC
 	Joined     time.Time     `json:"joined"`                // when this wait began, later than Since for one who kept his place; kept in UTC

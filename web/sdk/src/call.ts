@@ -108,7 +108,7 @@ export function leave(m: Model): Step {
 export function queued(m: Model, q: Message<'queue.state'>): Step {
   if (m.view.phase === 'idle' || m.view.phase === 'call') return stay(m)
   const { topics = m.settings?.topics ?? 'any', langs = [], strict = false, widened = [] } = q
-  const queue: QueueInfo = { topics, langs, strict, since: q.since, waiting: q.waiting, etaMs: q.eta_ms, widened }
+  const queue: QueueInfo = { topics, langs, strict, since: q.since, waiting: q.waiting ?? 0, etaMs: q.eta_ms, widened }
   return both(m, { phase: 'queued', queue, left: undefined }, { ticket: q.ticket })
 }
 

@@ -151,7 +151,7 @@ export type ServerMessage =
       langs?: string[]
       strict?: boolean
       since: number
-      waiting: number
+      waiting?: number
       eta_ms?: number
       widened?: Side[]
     }
@@ -176,7 +176,7 @@ const shapes: { readonly [T in ServerMessage['type']]: Shape } = {
   welcome: { session: 'string', resume: 'string', user: 'object', ping_ms: 'number', topics: 'array', resumed: 'boolean', media: 'string', state: 'object' },
   'rtc.answer': { sdp: 'string', gen: 'number' },
   'rtc.state': { state: 'string' },
-  'queue.state': { ticket: 'string', since: 'number', waiting: 'number' },
+  'queue.state': { ticket: 'string', since: 'number' },
   match: { call: 'string', peer: 'object', topics: 'array' },
   'call.end': { call: 'string', reason: 'string', requeued: 'boolean' },
   'call.undo': { call: 'string', undo_ms: 'number' },

@@ -24,5 +24,5 @@ function foldCase(text: string): string {
  */
 export function foldTopic(text: string): string | undefined {
   const folded = foldCase(text.normalize('NFKC')).normalize('NFKC').replace(/\s+/g, ' ').trim()
-  return folded === '' || bytes(folded) > maxBytes || unseen.test(folded) ? undefined : folded
+  return folded === '' || folded === 'any' || bytes(folded) > maxBytes || unseen.test(folded) ? undefined : folded
 }

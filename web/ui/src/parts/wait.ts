@@ -13,7 +13,8 @@ export function aboutLine(names: readonly string[], langs: readonly string[], wi
 
 /** How many wait; nothing while that is not known. */
 export function manyLine(waiting: number, waited: number): string {
-  if (waiting > 1) return `${waiting} people are waiting`
+  if (waiting > 4) return `${waiting} people are waiting`
+  if (waiting > 1) return 'A few people are waiting'
   if (waited > QUIET_MS) return 'It is quiet here right now. Stay, and you meet whoever comes next.'
   return waiting === 1 ? 'You are the first in line' : '\u00a0'
 }
