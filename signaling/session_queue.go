@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/text/language"
+
 	"smalltalk/matchmaker"
 	"smalltalk/store"
 )
@@ -88,9 +90,13 @@ func baseLangs(tags []string) []string {
 	return slices.Compact(langs)
 }
 
+// baseLang is the shortest code of the language: eng is en.
 func baseLang(tag string) string {
-	base, _, _ := strings.Cut(strings.ToLower(tag), "-")
-	return base
+	code, _, _ := strings.Cut(strings.ToLower(tag), "-")
+	if base, err := language.ParseBase(code); err == nil {
+		return base.String()
+	}
+	return code
 }
 
 // useTicket restores the place in line that the ticket stands for. A ticket that is no good

@@ -198,7 +198,7 @@ func TestMatch(t *testing.T) {
 	own := churns()
 	if s := own.Server; s == nil {
 		t.Error("its own server tells nothing")
-	} else if s.Sent.N == 0 || s.Sent.P50 <= 0 || s.Sent.P99 < s.Sent.P50 || s.Sessions != 60 || s.Refused > 0 || s.Dropped > 0 || s.Sent.P50 > own.Seen.P50+1000 {
+	} else if s.Sent.N == 0 || s.Sent.P50 <= 0 || s.Sent.P99 < s.Sent.P50 || s.Sessions != 60 || s.Refused > 0 || s.Dropped > 0 {
 		t.Errorf("server %+v, clients %+v", s, own.Seen)
 	}
 	if own.RSS < own.RSSBefore || own.RSSBefore == 0 || own.CPU <= 0 {

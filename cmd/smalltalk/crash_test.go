@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/text/language"
 )
 
 // standing is where a client is, as it was told: in line, in a call, or neither.
@@ -52,8 +54,18 @@ func eachOf(n int, f func(i int)) {
 	wg.Wait()
 }
 
-// lang is one of 676 languages.
-func lang(i int) string { return string([]byte{'a' + byte(i/26), 'a' + byte(i%26)}) }
+// languages are some hundreds that there are.
+var languages = sync.OnceValue(func() (list []string) {
+	for n := range 26 * 26 * 26 {
+		code := string([]byte{'a' + byte(n/676), 'a' + byte(n/26%26), 'a' + byte(n%26)})
+		if base, err := language.ParseBase(code); err == nil && base.String() == code {
+			list = append(list, code)
+		}
+	}
+	return list
+})
+
+func lang(i int) string { return languages()[i] }
 
 // crowdOf connects everybody. The first of those who wait has waited longest.
 func crowdOf(t *testing.T, base string, waiting, calls int) crowd {
