@@ -307,6 +307,7 @@ export interface Ticket {
   topics?: string[]
   user: string
   widen_after?: number
+  widen_from?: string
   widened?: number
 }
 
