@@ -17,7 +17,7 @@ export const search: Journey = {
 const apartMs = 2_500
 
 async function waits(v: Visitor): Promise<void> {
-  await v.reaches((s) => s.phase === 'queued' && (s.queue?.waiting ?? 0) > 0, 'waiting')
+  await v.reaches((s) => s.phase === 'queued' && s.rtc === 'connected', 'waiting')
 }
 
 async function apart(w: World, what: string, ...people: Visitor[]): Promise<void> {
