@@ -18,9 +18,15 @@ const overMs = 13_000
 
 const bar = (v: Visitor) => v.at('again')
 
+/** Nobody presses Next on a face in less time than a double click takes. */
+async function tooSoon(v: Visitor): Promise<void> {
+  await v.page.waitForTimeout(600)
+}
+
 /** By mouse after Next; the other one answers with one key. */
 async function bothAsk(w: World, a: Visitor, b: Visitor): Promise<void> {
   const [before, name] = [(await a.state()).call?.id, (await b.state()).user?.name ?? '']
+  await tooSoon(a)
   await a.page.bringToFront()
   await a.at('next').click()
   await w.checks.reach('after Next the last partner can be asked back', bar(a).getByText(`Get ${name} back?`).waitFor())
@@ -57,8 +63,7 @@ async function theOtherFirst(w: World, a: Visitor, b: Visitor): Promise<void> {
 }
 
 async function oneAsks(w: World, a: Visitor, b: Visitor): Promise<void> {
-  // Nobody presses Next on a face in less time than a double click takes.
-  await b.page.waitForTimeout(600)
+  await tooSoon(b)
   const began = Date.now()
   await b.page.bringToFront()
   await b.at('next').click()
