@@ -125,7 +125,10 @@ rewire: $(NODE_MODULES) build ## Twenty times Next among Chromium, Firefox and l
 netlab: $(NODE_MODULES) build ## Two browsers behind NATs, firewalls and a proxy (root, Linux); table and JSON in web/e2e/out
 	@.ci/need chromium firefox ip nft conntrack sysctl openssl
 	SMALLTALK_BIN=$(CURDIR)/bin/smalltalk npm run netlab --prefix web/e2e
-	SMALLTALK_MEDIA_PLANE=pion SMALLTALK_BIN=$(CURDIR)/bin/smalltalk npm run netlab --prefix web/e2e
+
+.PHONY: netlab-pion
+netlab-pion: ## The same on the media plane by way of the library
+	SMALLTALK_MEDIA_PLANE=pion $(MAKE) netlab
 
 # make quality QUALITY='--only loss5,cut-down --seconds 30 --calls 1'
 .PHONY: quality
