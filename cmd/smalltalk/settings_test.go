@@ -165,6 +165,7 @@ func TestBadSettings(t *testing.T) {
 		{"clients are no number", []string{"--max-clients", "many"}, "--max-clients"},
 		{"bitrate", []string{"--max-bitrate", "5"}, "--max-bitrate"},
 		{"plane", []string{"--media-plane", "slow"}, "--media-plane"},
+		{"meeting again", []string{"--meet-again", "1h"}, "--meet-again"},
 		{"grace", []string{"--grace", "1h"}, "--grace"},
 		{"grace without unit", []string{"--grace", "30"}, "--grace"},
 		{"origin without scheme", []string{"--origin", "chat.example.org"}, "--origin"},
