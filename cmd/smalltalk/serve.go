@@ -152,7 +152,7 @@ func newServer(s settings, media sfu.Config, log *slog.Logger) (_ *server, err e
 	for i, t := range s.topics {
 		categories[i] = t.ID
 	}
-	srv.matcher, err = matchmaker.New(matchmaker.Config{DB: srv.db, Topics: categories, FreeTopics: s.FreeTopics, Grace: s.Grace, Logger: log})
+	srv.matcher, err = matchmaker.New(matchmaker.Config{DB: srv.db, Topics: categories, FreeTopics: s.FreeTopics, RecentAfter: s.MeetAgain, Grace: s.Grace, Logger: log})
 	if err != nil {
 		return nil, fmt.Errorf("start matching: %w", err)
 	}

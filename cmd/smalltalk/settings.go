@@ -57,6 +57,7 @@ type settings struct {
 	MaxClients     int           `default:"2000" help:"How many people may be connected at once."`
 	MaxBitrate     int           `default:"2500" help:"Highest bitrate that a client is asked to send, in kbit/s; 30 % more where it protects its video with parity."`
 	MediaPlane     string        `default:"auto" enum:"auto,fast,pion" help:"How media is forwarded: fast (packets never enter the WebRTC library), pion (by way of it), or auto: fast where it works."`
+	MeetAgain      time.Duration `default:"15s" help:"How long two who have just met wait beside each other, with nobody else coming, until they meet again."`
 	Grace          time.Duration `default:"30s" help:"How long a call or a place in line is held for somebody whose connection was lost."`
 	LogLevel       logLevel      `default:"info" help:"debug, info, warn or error."`
 	AddressLimit   float64       `default:"1" placeholder:"FACTOR" help:"How much one address may do, times the defaults: guests, accounts, connections, requests. More where many people share one address, 0 for no limits."`
@@ -164,6 +165,9 @@ func (s *settings) check() error {
 	}
 	if s.MaxBitrate < 100 || s.MaxBitrate > 50_000 {
 		return fmt.Errorf("--max-bitrate %d is out of range: 100 to 50000 kbit/s", s.MaxBitrate)
+	}
+	if s.MeetAgain < time.Millisecond || s.MeetAgain > 10*time.Minute {
+		return fmt.Errorf("--meet-again %v is out of range: 1ms to 10m", s.MeetAgain)
 	}
 	if s.Grace < time.Second || s.Grace > 10*time.Minute {
 		return fmt.Errorf("--grace %v is out of range: 1s to 10m", s.Grace)

@@ -170,6 +170,7 @@ func TestBadSettings(t *testing.T) {
 		{"too little memory for a password", []string{"--password-memory", "18"}, "--password-memory"},
 		{"too much memory for a password", []string{"--password-memory", "1025"}, "--password-memory"},
 		{"plane", []string{"--media-plane", "slow"}, "--media-plane"},
+		{"meeting again", []string{"--meet-again", "1h"}, "--meet-again"},
 		{"grace", []string{"--grace", "1h"}, "--grace"},
 		{"grace without unit", []string{"--grace", "30"}, "--grace"},
 		{"origin without scheme", []string{"--origin", "chat.example.org"}, "--origin"},

@@ -29,7 +29,7 @@ const apart = { most: 80, more: 40 }
 async function play(plane: string, bin: string, cast: Cast, checks: Checks): Promise<Toured[]> {
   process.env['SMALLTALK_MEDIA_PLANE'] = plane
   checks.begin(plane)
-  const server = await Server.start(bin)
+  const server = await Server.start(bin, { flags: ['--meet-again', '1ms'] }) // each meets each other one twice
   const toured: Toured[] = []
   try {
     for (const tour of [everybody, codecs]) toured.push(await travel(tour, cast, server.url, checks))
