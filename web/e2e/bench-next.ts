@@ -31,8 +31,10 @@ const patience = 5_000
 const dwellMs = 1_000
 /** How many switches are watched for the bitrate, for how long each, and how long a trickle has been sent before. */
 const climbs = { switches: 4, watchMs: 10_000, waitMs: 5_000 }
-/** The longest that the bitrate may take to rise, and the most that who waits may send, sound and picture with their headers; medians. */
-/** The picture alone is told to take 70 kbit/s while somebody waits. */
+/**
+ * The longest that the bitrate may take to rise, and the most that who waits may send, sound and picture with their headers; medians. The
+ * picture alone is told to take 70 kbit/s.
+ */
 const most = { riseMs: 3_000, waitingKbps: 130 }
 /** An encoder takes a moment to slow down; what is sent while waiting is measured after that. */
 const slowMs = 2_000
