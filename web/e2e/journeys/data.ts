@@ -11,7 +11,7 @@ export const data: Journey = {
     await a.reaches((s) => s.rtc === 'connected', 'connected')
     await settle(a)
     const waiting = await rate(a)
-    w.checks.check('who waits sends at most 130 kb/s', waiting > 0 && waiting <= 130, `${waiting} kb/s`)
+    w.checks.check('who waits sends at most 100 kb/s', waiting > 0 && waiting <= 100, `${waiting} kb/s`)
     await b.go('sports')
     await shown(w, 'the two see each other', a)
     await until(() => rate(a, 1_000), (kbps) => kbps > 500, 'a to send all of the picture')

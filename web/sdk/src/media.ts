@@ -15,7 +15,7 @@ interface Both<T> {
 const bounds: Readonly<Record<Pace, Bounds>> = {
   full: { active: true },
   low: { active: true, maxBitrate: 230_000 },
-  warm: { active: true, maxBitrate: 70_000, maxFramerate: 15, keepSize: true },
+  warm: { active: true, maxBitrate: 50_000, maxFramerate: 15, keepSize: true },
   off: { active: false },
 }
 

@@ -30,10 +30,10 @@ function adapt(sender: object): (b: Bounds) => void {
 test('a bound is set in the same moment, and of those that come meanwhile only the last', async () => {
   const s = new FakeSender()
   const bound = adapt(s)
-  bound({ active: true, maxBitrate: 70_000, maxFramerate: 15, keepSize: true })
+  bound({ active: true, maxBitrate: 50_000, maxFramerate: 15, keepSize: true })
   bound({ active: false })
   bound({ active: true, maxBitrate: 230_000 })
-  expect(s.told).toEqual([{ degradationPreference: 'maintain-resolution', encodings: [{ active: true, maxBitrate: 70_000, maxFramerate: 15, rid: 'r' }] }])
+  expect(s.told).toEqual([{ degradationPreference: 'maintain-resolution', encodings: [{ active: true, maxBitrate: 50_000, maxFramerate: 15, rid: 'r' }] }])
   s.parameters = s.told[0] ?? {}
   s.finish.pop()?.()
   await new Promise((resolve) => setTimeout(resolve, 0))
