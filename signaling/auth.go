@@ -111,6 +111,7 @@ type credentials struct {
 	noOrigin bool
 	addr     netip.Prefix
 	host     string // under which the client reached us
+	label    string // of the device
 }
 
 // userBySecret finds the user of a token.
@@ -130,48 +131,71 @@ func (s *Server) userBySecret(secret string, now time.Time) (store.User, *failur
 	}
 }
 
-// identify says who the client of a hello is. A new guest's token is returned beside.
-func (s *Server) identify(hello *helloMsg, cred credentials) (user store.User, token string, fail *failure) {
+// identity is who the client of a hello is, and by which token.
+type identity struct {
+	user   store.User
+	secret string
+	device store.DeviceID
+	fresh  bool // a new guest's, who is to be given the token
+}
+
+// identify says who the client of a hello is.
+func (s *Server) identify(hello *helloMsg, cred credentials) (identity, *failure) {
 	now := time.Now()
+	who, fail := s.findOrMake(hello, cred, now)
+	if fail != nil {
+		return identity{}, fail
+	}
+	if who.user.Guest && s.cfg.Access != AccessOpen {
+		return identity{}, errNoGuests
+	}
+	device, err := s.cfg.DB.Device(who.secret, now)
+	if err != nil {
+		return identity{}, s.tokenFailure(err)
+	}
+	who.device = device.ID
+	return who, nil
+}
+
+func (s *Server) findOrMake(hello *helloMsg, cred credentials, now time.Time) (identity, *failure) {
 	if hello.Token != "" {
-		user, fail = s.userBySecret(hello.Token, now)
-		return user, "", fail
+		user, fail := s.userBySecret(hello.Token, now)
+		return identity{user: user, secret: hello.Token}, fail
 	}
 	fresh := hello.Guest != nil && hello.Guest.Fresh
 	if cred.cookie != "" && !cred.noOrigin && !fresh {
-		user, fail = s.userBySecret(cred.cookie, now)
+		user, fail := s.userBySecret(cred.cookie, now)
 		if fail == nil || hello.Guest == nil {
-			return user, "", fail
+			return identity{user: user, secret: cred.cookie}, fail
 		}
 	}
 	if hello.Guest == nil {
 		if cred.noOrigin && cred.cookie != "" {
-			return store.User{}, "", unauthorized("A cookie needs an Origin.")
+			return identity{}, unauthorized("A cookie needs an Origin.")
 		}
-		return store.User{}, "", unauthorized("You are not signed in.")
+		return identity{}, unauthorized("You are not signed in.")
 	}
 	// A guest who would be turned away next is not made.
 	if hello.Resume != "" {
-		return store.User{}, "", errNotYours
+		return identity{}, errNotYours
 	}
 	if s.hub.full() {
-		return store.User{}, "", errFull
+		return identity{}, errFull
 	}
-	return s.newGuest(hello.Guest.Name, cred.addr, now)
+	user, token, fail := s.newGuest(hello.Guest.Name, cred.addr, cred.label, now)
+	return identity{user: user, secret: token, fresh: true}, fail
 }
 
 // newGuest makes a guest and a token for it. The name has passed checkName.
-func (s *Server) newGuest(name string, addr netip.Prefix, now time.Time) (store.User, string, *failure) {
-	if s.cfg.GuestsOff {
-		return store.User{}, "", &failure{
-			Code: codeUnauthorized, Message: "This server needs an account.", Retry: retryNever,
-		}
+func (s *Server) newGuest(name string, addr netip.Prefix, label string, now time.Time) (store.User, string, *failure) {
+	if s.cfg.Access != AccessOpen {
+		return store.User{}, "", errNoGuests
 	}
 	if fail := s.guests.take(addr, now); fail != nil {
 		return store.User{}, "", fail
 	}
 	user := store.User{ID: store.NewUserID(), Name: guestName(name), Guest: true, Created: now}
-	token, err := s.storeGuest(user, now)
+	token, err := s.storeGuest(user, store.TokenSpec{TTL: guestTTL, Label: label}, now)
 	if err != nil {
 		if s.guestless.due(now) {
 			s.log.Error("make a guest (said once a minute at most)", "err", err)
@@ -182,11 +206,11 @@ func (s *Server) newGuest(name string, addr netip.Prefix, now time.Time) (store.
 	return user, token, nil
 }
 
-func (s *Server) storeGuest(user store.User, now time.Time) (string, error) {
+func (s *Server) storeGuest(user store.User, spec store.TokenSpec, now time.Time) (string, error) {
 	if err := s.cfg.DB.CreateUser(user); err != nil {
 		return "", fmt.Errorf("store the user: %w", err)
 	}
-	token, err := s.cfg.DB.CreateToken(user.ID, now, guestTTL)
+	token, err := s.cfg.DB.CreateToken(user.ID, now, spec)
 	if err != nil {
 		return "", fmt.Errorf("store the token: %w", err)
 	}

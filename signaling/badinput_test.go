@@ -249,6 +249,7 @@ func (e *env) on(t *testing.T) *env {
 var unlimited = signaling.Limits{
 	Messages: signaling.Limit{Burst: -1}, Offers: signaling.Limit{Burst: -1}, Queue: signaling.Limit{Burst: -1},
 	Chat: signaling.Limit{Burst: -1}, Guests: signaling.Limit{Burst: -1}, Connects: signaling.Limit{Burst: -1}, Open: -1,
+	Friends: signaling.Limit{Burst: -1}, Rings: signaling.Limit{Burst: -1}, Blocks: signaling.Limit{Burst: -1},
 }
 
 func TestNoHello(t *testing.T) {

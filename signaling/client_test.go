@@ -194,7 +194,7 @@ func (c *client) wantAny(types ...string) message {
 				return m
 			}
 			switch m.str("type") {
-			case "queue.state", "peer.state", "rtc.state", "topics", "ok", "pong", "chat.typing", "call.undo":
+			case "queue.state", "peer.state", "rtc.state", "topics", "ok", "pong", "chat.typing", "call.undo", "friend.presence":
 			default:
 				c.t.Fatalf("%s: got %v while waiting for %s", c.name, m, typ)
 			}

@@ -61,6 +61,18 @@ func newMessage(typ string) clientMessage {
 		return &typingMsg{}
 	case "topics.watch":
 		return &topicsWatchMsg{}
+	case "friend.request":
+		return &friendRequestMsg{}
+	case "block":
+		return &blockMsg{}
+	case "ring":
+		return &ringMsg{}
+	case "ring.accept":
+		return &ringAcceptMsg{}
+	case "ring.decline":
+		return &ringDeclineMsg{}
+	case "ring.cancel":
+		return &ringCancelMsg{}
 	case "ping":
 		return &pingMsg{}
 	case "pong":
@@ -264,6 +276,33 @@ func (m *typingMsg) check() *failure { return nil }
 
 func (m *topicsWatchMsg) check() *failure { return nil }
 
+func (m *personMsg) check() *failure {
+	if (m.Call == "") == (m.User == "") || !short(m.Call, maxID) || !short(m.User, maxID) {
+		return badMessage("Name the person by either call or user.")
+	}
+	return nil
+}
+
+func (m *ringMsg) check() *failure {
+	if m.User == "" || !short(m.User, maxID) {
+		return badMessage("user is missing or too long.")
+	}
+	return nil
+}
+
+func (m *ringAcceptMsg) check() *failure { return checkRing(m.Ring) }
+
+func (m *ringDeclineMsg) check() *failure { return checkRing(m.Ring) }
+
+func (m *ringCancelMsg) check() *failure { return checkRing(m.Ring) }
+
+func checkRing(ring string) *failure {
+	if ring == "" || !short(ring, maxID) {
+		return badMessage("ring is missing or too long.")
+	}
+	return nil
+}
+
 func (m *pingMsg) check() *failure { return nil }
 
 func (m *pongMsg) check() *failure { return nil }
@@ -273,6 +312,11 @@ func checkName(name string) *failure {
 	if !short(strings.TrimSpace(name), maxName) {
 		return badMessage("The name is longer than 24 characters.")
 	}
+	return checkShown(name)
+}
+
+// checkShown accepts what can be seen, or is empty.
+func checkShown(name string) *failure {
 	for _, r := range name {
 		if !unicode.IsGraphic(r) || r == utf8.RuneError || unicode.In(r, invisible...) || r == blankBraille {
 			return badMessage("The name has a character that cannot be shown.")

@@ -29,6 +29,7 @@ type env struct {
 	web     *httptest.Server
 	http    *http.Client
 	down    bool
+	spec    spec          // what is promised of HTTP
 	pipes   *pipeListener // nil over TCP
 }
 
@@ -72,6 +73,7 @@ func start(t *testing.T, o options) *env {
 	if e.srv, err = signaling.New(cfg); err != nil {
 		t.Fatal(err)
 	}
+	e.spec = readSpec(t, served(t, e.srv))
 	e.listen(o)
 	t.Cleanup(e.stop)
 	return e
@@ -150,6 +152,9 @@ func (e *env) do(method, path, body string, header ...string) (int, message, *ht
 	b, err := io.ReadAll(resp.Body)
 	if err != nil {
 		e.t.Fatal(err)
+	}
+	if err := e.spec.checkReply(method, path, resp.StatusCode, resp.Header.Get("Content-Type"), b); err != nil {
+		e.t.Errorf("%s %s: %v: %s", method, path, err, b)
 	}
 	m := message{}
 	if strings.HasPrefix(resp.Header.Get("Content-Type"), "application/json") {

@@ -27,6 +27,21 @@ const (
 	codeNotFound           = "not_found"
 	codeStorageFailing     = "storage_failing"
 	codeInternal           = "internal"
+	codeBadUsername        = "bad_username"
+	codeUsernameTaken      = "username_taken"
+	codeBadPassword        = "bad_password"
+	codeWrongLogin         = "wrong_login"
+	codeConfirm            = "confirm_required"
+	codeAccountRequired    = "account_required"
+	codeHasAccount         = "has_account"
+	codeInvite             = "invite_required"
+	codePasskey            = "passkey_rejected"
+	codeLimit              = "limit_reached"
+	codeLastWayIn          = "last_way_in"
+	codeBlocked            = "blocked"
+	codeBusy               = "busy"
+	codeNotRinging         = "not_ringing"
+	codeAlreadyRinging     = "already_ringing"
 )
 
 // What a client may do about an error.
@@ -64,6 +79,14 @@ func badMessage(text string) *failure {
 	return &failure{Code: codeBadMessage, Message: text, Retry: retryNever}
 }
 
+func badUsername(text string) *failure {
+	return &failure{Code: codeBadUsername, Message: text, Retry: retryNever}
+}
+
+func badPassword(text string) *failure {
+	return &failure{Code: codeBadPassword, Message: text, Retry: retryNever}
+}
+
 func unauthorized(text string) *failure {
 	return &failure{Code: codeUnauthorized, Message: text, Retry: retryReauth}
 }
@@ -95,12 +118,47 @@ var (
 	errSignedOut = &failure{
 		Code: codeUnauthorized, Message: "You have signed out.", Retry: retryReauth,
 	}
+	errBusy = &failure{
+		Code: codeBusy, Message: "Too many people are logging in. Try again in a moment.",
+		Retry: retryLater, RetryAfterMS: hashRetry.Milliseconds(),
+	}
+	// errCancelled is for a client that has gone; nobody reads it.
+	errCancelled     = &failure{Code: codeBusy, Message: "The request was given up.", Retry: retrySame}
+	errUsernameTaken = &failure{
+		Code: codeUsernameTaken, Message: "Somebody has this user name, or one that looks like it.", Retry: retryNever,
+	}
+	errWrongLogin = &failure{
+		Code: codeWrongLogin, Message: "This user name and password do not go together.", Retry: retryNever,
+	}
+	errWrongRecovery = &failure{
+		Code: codeWrongLogin, Message: "This user name and recovery code do not go together.", Retry: retryNever,
+	}
+	errConfirm = &failure{
+		Code: codeConfirm, Message: "Confirm this with your password, or by logging in with a passkey just before.", Retry: retryNever,
+	}
+	errWrongPassword   = &failure{Code: codeConfirm, Message: "That is not your password.", Retry: retryNever}
+	errAccountRequired = &failure{Code: codeAccountRequired, Message: "This takes an account.", Retry: retryNever}
+	errHasAccount      = &failure{Code: codeHasAccount, Message: "You have an account already. Log out first.", Retry: retryNever}
+	errInvite          = &failure{Code: codeInvite, Message: "Signing up here takes an invitation that is still good.", Retry: retryNever}
+	errPasskey         = &failure{Code: codePasskey, Message: "This passkey was not accepted.", Retry: retrySame}
+	errNoGuests        = &failure{Code: codeUnauthorized, Message: "This server needs an account.", Retry: retryNever}
+	errTooMany         = &failure{Code: codeLimit, Message: "There are as many of these as there may be.", Retry: retryNever}
+	errLastWayIn       = &failure{Code: codeLastWayIn, Message: "Without this you could not log in any more. Set a password first.", Retry: retryNever}
+	errNoPasskeys      = &failure{Code: codePasskey, Message: "Passkeys take a domain name; this address has none.", Retry: retryNever}
+	errNotFound        = &failure{Code: codeNotFound, Message: "There is nothing here.", Retry: retryNever}
+
 	errNotYours = unauthorized("This session cannot be resumed.")
 	errTooLarge = &failure{
 		Code: codeTooLarge, Message: "That message is larger than 64 KiB.", Retry: retryNever,
 	}
-	errNotQueued    = &failure{Code: codeNotQueued, Message: "You are not waiting.", Retry: retryNever}
-	errInCall       = &failure{Code: codeAlreadyQueued, Message: "You are in a call; leave it first.", Retry: retryNever}
+	errNotQueued = &failure{Code: codeNotQueued, Message: "You are not waiting.", Retry: retryNever}
+	errInCall    = &failure{Code: codeAlreadyQueued, Message: "You are in a call; leave it first.", Retry: retryNever}
+	errElsewhere = &failure{
+		Code: codeAlreadyQueued, Message: "You are waiting or talking on another device.", Retry: retryLater, RetryAfterMS: 1000,
+	}
+	errConnecting   = &failure{Code: codeAlreadyQueued, Message: "You are being connected with a friend.", Retry: retryNever}
+	errNotRinging   = &failure{Code: codeNotRinging, Message: "Nobody rings, or somebody was quicker.", Retry: retryNever}
+	errRinging      = &failure{Code: codeAlreadyRinging, Message: "You are ringing somebody, or somebody rings you.", Retry: retryNever}
 	errUnknownTopic = &failure{Code: codeUnknownTopic, Message: "There is no such topic.", Retry: retryNever}
 	errNotInCall    = &failure{
 		Code: codeNotInCall, Message: "You are not in this call.", Retry: retryNever,
@@ -159,17 +217,21 @@ func mediaFailure(err error) *failure {
 // status is the HTTP status that fits the failure.
 func (f *failure) status() int {
 	switch f.Code {
-	case codeBadMessage, codeUnsupportedVersion:
+	case codeBadMessage, codeUnsupportedVersion, codeBadUsername, codeBadPassword, codePasskey:
 		return http.StatusBadRequest
-	case codeUnauthorized:
+	case codeUnauthorized, codeWrongLogin:
 		return http.StatusUnauthorized
+	case codeConfirm, codeAccountRequired, codeInvite, codeBlocked:
+		return http.StatusForbidden
+	case codeUsernameTaken, codeHasAccount, codeLimit, codeLastWayIn:
+		return http.StatusConflict
 	case codeRateLimited:
 		return http.StatusTooManyRequests
 	case codeTooLarge:
 		return http.StatusRequestEntityTooLarge
 	case codeNotFound:
 		return http.StatusNotFound
-	case codeServerFull, codeDraining, codeStorageFailing:
+	case codeServerFull, codeDraining, codeBusy, codeStorageFailing:
 		return http.StatusServiceUnavailable
 	default:
 		return http.StatusInternalServerError

@@ -23,20 +23,26 @@ var goldenClient = map[string]clientMessage{
 		Client: clientInfo{Name: "@smalltalk/client", Version: "1.0.0", Platform: "browser"},
 		Guest:  &guestHello{Name: "Sunny Otter", Fresh: true},
 	},
-	"rtc.offer":    &offerMsg{SDP: "v=0\r\n", Gen: 2, Restart: true},
-	"queue.join":   &queueJoinMsg{Topics: topicSet{"gaming", "music"}, Langs: []string{"en", "de"}, Strict: true, WidenAfterMS: 10000, Ticket: "eyJ1Ijoi.c2lnbmF0dXJl"},
-	"queue.widen":  &queueWidenMsg{Topics: true, Langs: true},
-	"queue.leave":  &queueLeaveMsg{},
-	"call.next":    &callNextMsg{Call: "wxhgq5nmv2tqfbh3ov2kxkyhpe", Reason: "bored"},
-	"call.leave":   &callLeaveMsg{Call: "wxhgq5nmv2tqfbh3ov2kxkyhpe"},
-	"call.undo":    &callUndoMsg{Call: "wxhgq5nmv2tqfbh3ov2kxkyhpe"},
-	"peer.state":   &peerStateMsg{Audio: true, Video: false},
-	"media.want":   &mediaWantMsg{Audio: pointer(true), Video: pointer(false), MaxKbps: pointer(300)},
-	"chat":         &chatMsg{CID: "c-17", Text: "Hello there", Call: "wxhgq5nmv2tqfbh3ov2kxkyhpe"},
-	"chat.typing":  &typingMsg{On: true},
-	"topics.watch": &topicsWatchMsg{On: true},
-	"ping":         &pingMsg{T: 1767225600000},
-	"pong":         &pongMsg{T: 1767225600000},
+	"rtc.offer":      &offerMsg{SDP: "v=0\r\n", Gen: 2, Restart: true},
+	"queue.join":     &queueJoinMsg{Topics: topicSet{"gaming", "music"}, Langs: []string{"en", "de"}, Strict: true, WidenAfterMS: 10000, Ticket: "eyJ1Ijoi.c2lnbmF0dXJl"},
+	"queue.widen":    &queueWidenMsg{Topics: true, Langs: true},
+	"queue.leave":    &queueLeaveMsg{},
+	"call.next":      &callNextMsg{Call: "wxhgq5nmv2tqfbh3ov2kxkyhpe", Reason: "bored"},
+	"call.leave":     &callLeaveMsg{Call: "wxhgq5nmv2tqfbh3ov2kxkyhpe"},
+	"call.undo":      &callUndoMsg{Call: "wxhgq5nmv2tqfbh3ov2kxkyhpe"},
+	"peer.state":     &peerStateMsg{Audio: true, Video: false},
+	"media.want":     &mediaWantMsg{Audio: pointer(true), Video: pointer(false), MaxKbps: pointer(300)},
+	"chat":           &chatMsg{CID: "c-17", Text: "Hello there", Call: "wxhgq5nmv2tqfbh3ov2kxkyhpe"},
+	"chat.typing":    &typingMsg{On: true},
+	"friend.request": &friendRequestMsg{personMsg{Call: "wxhgq5nmv2tqfbh3ov2kxkyhpe"}},
+	"block":          &blockMsg{personMsg{User: "tq7vdk3ymx5vsrkrljbkpih2m4"}},
+	"ring":           &ringMsg{User: "tq7vdk3ymx5vsrkrljbkpih2m4"},
+	"ring.accept":    &ringAcceptMsg{Ring: "k5wq7d5cpu5yq6zbfjrb7tvzk3"},
+	"ring.decline":   &ringDeclineMsg{Ring: "k5wq7d5cpu5yq6zbfjrb7tvzk3"},
+	"ring.cancel":    &ringCancelMsg{Ring: "k5wq7d5cpu5yq6zbfjrb7tvzk3"},
+	"topics.watch":   &topicsWatchMsg{On: true},
+	"ping":           &pingMsg{T: 1767225600000},
+	"pong":           &pongMsg{T: 1767225600000},
 }
 
 func pointer[T any](v T) *T { return &v }
@@ -54,6 +60,8 @@ var (
 // goldenServer is one example of each message of the server.
 func goldenServer() map[string]serverMessage {
 	resumed := goldenCall
+	heron := personRef{"tq7vdk3ymx5vsrkrljbkpih2m4", "Calm Heron"}
+	ring := ringInfo{Ring: "k5wq7d5cpu5yq6zbfjrb7tvzk3", From: &heron, Expires: 1767225640000}
 	resumed.PeerState = &mediaState{Audio: true, Video: true, Watching: true, Connection: connectionOK}
 	h := func(typ, re string) head { return head{Type: typ, N: 7, Re: re} }
 	return map[string]serverMessage{
@@ -68,6 +76,7 @@ func goldenServer() map[string]serverMessage {
 				Phase: phaseCall, Ticket: "eyJ1Ijoi.c2lnbmF0dXJl", Call: &resumed,
 				Chat:  []chatLine{{From: fromMe, CID: "c-16", Text: "Hi", At: 1767225600500}},
 				Ended: &callEnded{Call: "bq2lk4w7n5d6zjmxq3wfhy2vru", Reason: endNext, UndoMS: 4000},
+				Ring:  &ring,
 			},
 		},
 		"rtc.answer": &answerMsg{h("rtc.answer", "2"), "v=0\r\n", 2},
@@ -77,18 +86,24 @@ func goldenServer() map[string]serverMessage {
 			Topics: topicSet{"gaming", "music"}, Langs: []string{"de", "en"}, Strict: true, ETAMS: 8000,
 			Widened: []string{widenedTopics, widenedLangs},
 		},
-		"match":       &matchMsg{h("match", ""), goldenCall},
-		"call.end":    &callEndMsg{h("call.end", "4"), callEnded{goldenCall.Call, endNext, 10000}, true},
-		"call.undo":   &callUndoOut{h("call.undo", ""), goldenCall.Call, 8000},
-		"peer.state":  &peerStateOut{h("peer.state", ""), mediaState{Audio: true, Video: false, Watching: true, Connection: connectionReconnecting}},
-		"chat":        &chatOut{h("chat", ""), chatLine{From: goldenCall.Peer.ID, CID: "q3zk5d7mwy2hx6ta", Text: "Hello there", At: 1767225601000}},
-		"chat.typing": &typingOut{h("chat.typing", ""), true},
-		"topics":      &topicsMsg{h("topics", "5"), goldenTopics},
-		"notice":      &noticeMsg{h("notice", ""), "info", "ticket_expired", "Your place in line has expired; you start at its end."},
-		"drain":       &drainMsg{h("drain", ""), 0, 250},
-		"pong":        &pingOut{h("pong", "6"), 1767225600000},
-		"ok":          &okMsg{h("ok", "7")},
-		"error":       &errorMsg{h("error", "8"), failure{codeRateLimited, "That was too often. Please wait a moment.", retryLater, 1500}},
+		"match":           &matchMsg{h("match", ""), goldenCall},
+		"call.end":        &callEndMsg{h("call.end", "4"), callEnded{goldenCall.Call, endNext, 10000}, true},
+		"call.undo":       &callUndoOut{h("call.undo", ""), goldenCall.Call, 8000},
+		"peer.state":      &peerStateOut{h("peer.state", ""), mediaState{Audio: true, Video: false, Watching: true, Connection: connectionReconnecting}},
+		"chat":            &chatOut{h("chat", ""), chatLine{From: goldenCall.Peer.ID, CID: "q3zk5d7mwy2hx6ta", Text: "Hello there", At: 1767225601000}},
+		"chat.typing":     &typingOut{h("chat.typing", ""), true},
+		"friend.request":  &friendRequestOut{h("friend.request", ""), friendNews{heron, goldenCall.Call}},
+		"friend.added":    &friendAddedOut{h("friend.added", ""), friendNews{heron, goldenCall.Call}, presenceInCall},
+		"friend.removed":  &friendRemovedOut{h("friend.removed", ""), personRef{ID: heron.ID}},
+		"friend.presence": &friendPresenceOut{h("friend.presence", ""), heron, presenceOnline},
+		"ring":            &ringOut{h("ring", ""), ring},
+		"ring.end":        &ringEndOut{h("ring.end", ""), ring.Ring, ringElsewhere},
+		"topics":          &topicsMsg{h("topics", "5"), goldenTopics},
+		"notice":          &noticeMsg{h("notice", ""), "info", "ticket_expired", "Your place in line has expired; you start at its end."},
+		"drain":           &drainMsg{h("drain", ""), 0, 250},
+		"pong":            &pingOut{h("pong", "6"), 1767225600000},
+		"ok":              &okMsg{h("ok", "7")},
+		"error":           &errorMsg{h("error", "8"), failure{codeRateLimited, "That was too often. Please wait a moment.", retryLater, 1500}},
 	}
 }
 
@@ -234,7 +249,7 @@ func TestProtocolDocument(t *testing.T) {
 	for _, code := range []string{
 		codeBadMessage, codeUnsupportedVersion, codeUnauthorized, codeRateLimited, codeReplaced, codeNotInCall, codeNotQueued,
 		codeAlreadyQueued, codeUnknownTopic, codeTooLarge, codeSDPRejected, codeMediaFailed, codeServerFull, codeDraining,
-		codeNotFound, codeInternal,
+		codeNotFound, codeInternal, codeNotRinging, codeAlreadyRinging,
 	} {
 		if !strings.Contains(string(doc), "| `"+code+"` |") {
 			t.Errorf("PROTOCOL.md does not list the error %s", code)

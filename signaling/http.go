@@ -20,14 +20,13 @@ func (s *Server) routes() *echo.Echo {
 	e := echo.New()
 	e.HTTPErrorHandler = s.httpError
 	e.Use(secured, s.sameSite, jsonBody)
-	api := e.Group("/api/v1")
-	api.GET("/ws", s.handleWS)
-	api.POST("/guests", s.handleGuests)
-	api.GET("/users/me", s.handleMe)
-	api.DELETE("/sessions", s.handleSignOut)
-	api.GET("/topics", s.handleTopics)
-	api.GET("/healthz", s.handleHealth)
-	api.GET("/readyz", s.handleReady)
+	for _, r := range s.table() {
+		handler := r.handler
+		if r.limited {
+			handler = s.limitRequests(handler)
+		}
+		e.Add(r.method, apiPrefix+r.path, handler)
+	}
 	return e
 }
 
@@ -79,6 +78,16 @@ func secured(next echo.HandlerFunc) echo.HandlerFunc {
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("X-Content-Type-Options", "nosniff")
+		return next(c)
+	}
+}
+
+// limitRequests bounds how often an address may ask for anything.
+func (s *Server) limitRequests(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if fail := s.requests.take(clientAddr(c.Request()), time.Now()); fail != nil {
+			return fail
+		}
 		return next(c)
 	}
 }
@@ -146,12 +155,6 @@ func readJSON(c echo.Context, v any) *failure {
 	return nil
 }
 
-// guestReply is the answer of POST /guests.
-type guestReply struct {
-	User  userInfo `json:"user"`
-	Token string   `json:"token,omitempty"`
-}
-
 // handleGuests starts a guest. For a browser that has a valid cookie it gives that user again,
 // so that a repeated request makes no second one.
 func (s *Server) handleGuests(c echo.Context) error {
@@ -165,75 +168,24 @@ func (s *Server) handleGuests(c echo.Context) error {
 	}
 	now := time.Now()
 	// A page must never get a token to read, so a native client's request does not look at cookies.
-	native := r.Header.Get(nativeHeader) == "native"
-	if secret := cookieSecret(r); !native && secret != "" {
+	if secret := cookieSecret(r); !keepsToken(r) && secret != "" {
 		if user, fail := s.userBySecret(secret, now); fail == nil {
-			return c.JSON(http.StatusOK, guestReply{User: infoOf(user)})
+			return c.JSON(http.StatusOK, signedInReply{User: infoOf(user)})
 		}
 	}
-	user, token, fail := s.newGuest(body.Name, clientAddr(r), now)
+	user, token, fail := s.newGuest(body.Name, clientAddr(r), deviceLabel(r, ""), now)
 	if fail != nil {
 		return fail
 	}
-	reply := guestReply{User: infoOf(user)}
-	if native {
-		reply.Token = token
-	} else {
-		c.SetCookie(sessionCookie(r, token, guestTTL))
-	}
-	return c.JSON(http.StatusCreated, reply)
-}
-
-// secretOf is the token a request signs in with.
-func secretOf(r *http.Request) string {
-	if secret := bearerSecret(r); secret != "" {
-		return secret
-	}
-	return cookieSecret(r)
-}
-
-func (s *Server) handleMe(c echo.Context) error {
-	user, fail := s.userBySecret(secretOf(c.Request()), time.Now())
-	if fail != nil {
-		return fail
-	}
-	return c.JSON(http.StatusOK, infoOf(user))
-}
-
-// handleSignOut forgets the token and ends the session that runs on it.
-func (s *Server) handleSignOut(c echo.Context) error {
-	r := c.Request()
-	secret := secretOf(r)
-	user, fail := s.userBySecret(secret, time.Now())
-	if fail != nil && fail.Code == codeInternal {
-		return fail
-	}
-	if fail == nil {
-		if err := s.cfg.DB.DeleteToken(secret); err != nil {
-			s.log.Error("delete a token", "err", err)
-			return errInternal
-		}
-		if live := s.hub.userSession(user.ID); live != nil {
-			live.evict(errSignedOut)
-		}
-	}
-	c.SetCookie(sessionCookie(r, "", -time.Second))
-	return c.NoContent(http.StatusNoContent)
+	return c.JSON(http.StatusCreated, signedInReply{User: infoOf(user), Token: hand(c, token, guestTTL)})
 }
 
 func (s *Server) handleTopics(c echo.Context) error {
-	return c.JSON(http.StatusOK, map[string][]topicInfo{"topics": s.counts.get(time.Now()).topics})
+	return c.JSON(http.StatusOK, topicsReply{s.counts.get(time.Now()).topics})
 }
 
 func (s *Server) handleHealth(c echo.Context) error {
-	return c.JSON(http.StatusOK, map[string]string{"status": "ok"})
-}
-
-// readiness is the answer of GET /readyz.
-type readiness struct {
-	Status  string `json:"status"`
-	Code    string `json:"code,omitempty"`
-	Message string `json:"message,omitempty"`
+	return c.JSON(http.StatusOK, statusReply{"ok"})
 }
 
 // handleReady says whether the server takes people. One that cannot write to its disk is ready all the same, and says that it is not
@@ -244,10 +196,10 @@ func (s *Server) handleReady(c echo.Context) error {
 		return errDraining
 	}
 	if s.cfg.DB.Writable() == nil {
-		return c.JSON(http.StatusOK, readiness{Status: "ready"})
+		return c.JSON(http.StatusOK, readyReply{Status: "ready"})
 	}
 	if strict, err := strconv.ParseBool(c.QueryParam("strict")); err == nil && strict {
 		return errStorageFailing
 	}
-	return c.JSON(http.StatusOK, readiness{"degraded", errStorageFailing.Code, errStorageFailing.Message})
+	return c.JSON(http.StatusOK, readyReply{"degraded", errStorageFailing.Code, errStorageFailing.Message})
 }

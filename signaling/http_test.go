@@ -162,7 +162,7 @@ func TestBadHTTP(t *testing.T) {
 }
 
 func TestGuestsOff(t *testing.T) {
-	e := start(t, options{config: func(c *signaling.Config) { c.GuestsOff = true }})
+	e := start(t, options{config: func(c *signaling.Config) { c.Access = signaling.AccessGuestsOff }})
 	if status, m, _ := e.do(http.MethodPost, "/api/v1/guests", `{}`, "Content-Type", jsonType); status != 401 || m.str("code") != "unauthorized" || m.str("retry") != "never" {
 		t.Errorf("%d %v", status, m)
 	}

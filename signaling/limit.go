@@ -27,6 +27,12 @@ type Limits struct {
 	Chat     Limit // chat of a session: 10, then 5 a second
 	Guests   Limit // new guests of an address: 30, then one each 2 s
 	Connects Limit // WebSockets opened by an address: 60, then 2 a second
+	Requests Limit // HTTP requests of an address, WebSockets and looks at the server's health aside: 300, then 20 a second
+	SignUps  Limit // accounts made, and user names looked at for that, of an address: 30, then one a minute
+	Friends  Limit // friend requests of a person: 30, then one in 30 minutes
+	Rings    Limit // rings of a person: 10, then one in 6 s
+	Blocks   Limit // blocks of a person over the WebSocket: 30, then one in 10 s
+	Exports  Limit // exports of a person's data: 5, then one in 10 minutes
 	// Open is how many WebSockets an address may have open at once: 200, because whole
 	// campuses and mobile networks share one address. Negative means no limit.
 	Open int
@@ -42,8 +48,35 @@ func (l Limits) withDefaults() Limits {
 	l.Chat = l.Chat.or(10, time.Second/5)
 	l.Guests = l.Guests.or(30, 2*time.Second)
 	l.Connects = l.Connects.or(60, time.Second/2)
+	l.Requests = l.Requests.or(300, time.Second/20)
+	l.SignUps = l.SignUps.or(30, time.Minute)
+	l.Friends = l.Friends.or(30, 30*time.Minute)
+	l.Rings = l.Rings.or(10, 6*time.Second)
+	l.Blocks = l.Blocks.or(30, 10*time.Second)
+	l.Exports = l.Exports.or(5, 10*time.Minute)
 	if l.Open == 0 {
 		l.Open = 200
+	}
+	return l
+}
+
+// OfAddresses returns the limits with those of addresses times a factor: more where many people share one. 0 means no
+// such limits.
+func (l Limits) OfAddresses(factor float64) Limits {
+	l = l.withDefaults()
+	for _, limit := range []*Limit{&l.Guests, &l.Connects, &l.Requests, &l.SignUps} {
+		if factor <= 0 {
+			limit.Burst = -1
+		} else if limit.Burst > 0 {
+			limit.Burst = max(int(float64(limit.Burst)*factor), 1)
+			limit.Every = time.Duration(float64(limit.Every) / factor)
+		}
+	}
+	switch {
+	case factor <= 0:
+		l.Open = -1
+	case l.Open > 0:
+		l.Open = max(int(float64(l.Open)*factor), 1)
 	}
 	return l
 }
@@ -80,43 +113,53 @@ func take(b *rate.Limiter, now time.Time) *failure {
 // sweepAt is how many addresses a limiter remembers before it forgets those at rest.
 const sweepAt = 4096
 
-// addrLimiter keeps one bucket per address. Safe for concurrent use.
-type addrLimiter struct {
+// limiter keeps one bucket per address or person. Safe for concurrent use.
+type limiter[K comparable] struct {
 	limit Limit
 
 	mu      sync.Mutex // guards what follows
-	buckets map[netip.Prefix]*rate.Limiter
+	buckets map[K]*rate.Limiter
 }
 
-func newAddrLimiter(limit Limit) *addrLimiter {
-	return &addrLimiter{limit: limit, buckets: map[netip.Prefix]*rate.Limiter{}}
+func newLimiter[K comparable](limit Limit) *limiter[K] {
+	return &limiter[K]{limit: limit, buckets: map[K]*rate.Limiter{}}
 }
 
-// take uses one token of the address.
-func (l *addrLimiter) take(addr netip.Prefix, now time.Time) *failure {
-	if !addr.IsValid() {
-		return nil
-	}
+// take uses one token of the key.
+func (l *limiter[K]) take(key K, now time.Time) *failure {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	b, ok := l.buckets[addr]
+	b, ok := l.buckets[key]
 	if !ok {
 		if len(l.buckets) >= sweepAt {
 			l.sweep(now)
 		}
 		b = l.limit.bucket()
-		l.buckets[addr] = b
+		l.buckets[key] = b
 	}
 	return take(b, now)
 }
 
-// sweep forgets the addresses whose bucket is full again: they are as good as new.
-func (l *addrLimiter) sweep(now time.Time) {
-	for addr, b := range l.buckets {
+// sweep forgets the keys whose bucket is full again: they are as good as new.
+func (l *limiter[K]) sweep(now time.Time) {
+	for key, b := range l.buckets {
 		if b == nil || b.TokensAt(now) >= float64(b.Burst()) {
-			delete(l.buckets, addr)
+			delete(l.buckets, key)
 		}
 	}
+}
+
+// addrLimiter is a limiter by address, for all but this machine itself.
+type addrLimiter struct{ *limiter[netip.Prefix] }
+
+func newAddrLimiter(limit Limit) addrLimiter { return addrLimiter{newLimiter[netip.Prefix](limit)} }
+
+// take uses one token of the address.
+func (l addrLimiter) take(addr netip.Prefix, now time.Time) *failure {
+	if !addr.IsValid() {
+		return nil
+	}
+	return l.limiter.take(addr, now)
 }
 
 // addrCounter counts what an address has open. Safe for concurrent use.

@@ -73,6 +73,25 @@ type (
 	topicsWatchMsg struct {
 		On bool `json:"on"`
 	}
+	// personMsg names somebody by the call that the two have, or had, or by an id that one has been given.
+	personMsg struct {
+		Call string `json:"call,omitempty"`
+		User string `json:"user,omitempty"`
+	}
+	friendRequestMsg struct{ personMsg }
+	blockMsg         struct{ personMsg }
+	ringMsg          struct {
+		User string `json:"user"`
+	}
+	ringAcceptMsg struct {
+		Ring string `json:"ring"`
+	}
+	ringDeclineMsg struct {
+		Ring string `json:"ring"`
+	}
+	ringCancelMsg struct {
+		Ring string `json:"ring"`
+	}
 	pingMsg struct {
 		T int64 `json:"t"`
 	}
@@ -131,6 +150,19 @@ type (
 		Call   *callInfo  `json:"call,omitempty"`
 		Chat   []chatLine `json:"chat,omitempty"`
 		Ended  *callEnded `json:"ended,omitempty"`
+		Ring   *ringInfo  `json:"ring,omitempty"`
+	}
+	// ringInfo has To for who rings and From for who is rung.
+	ringInfo struct {
+		Ring    string     `json:"ring"`
+		From    *personRef `json:"from,omitempty"`
+		To      *personRef `json:"to,omitempty"`
+		Expires int64      `json:"expires"`
+	}
+	// personRef is somebody whose id the client may know.
+	personRef struct {
+		ID   string `json:"id"`
+		Name string `json:"name,omitempty"`
 	}
 	callInfo struct {
 		Call      string      `json:"call"`
@@ -211,6 +243,38 @@ type (
 		head
 		On bool `json:"on"`
 	}
+	// friendNews has the call if the two are in one.
+	friendNews struct {
+		User personRef `json:"user"`
+		Call string    `json:"call,omitempty"`
+	}
+	friendRequestOut struct {
+		head
+		friendNews
+	}
+	friendAddedOut struct {
+		head
+		friendNews
+		Presence string `json:"presence"`
+	}
+	friendRemovedOut struct {
+		head
+		User personRef `json:"user"`
+	}
+	friendPresenceOut struct {
+		head
+		User     personRef `json:"user"`
+		Presence string    `json:"presence"`
+	}
+	ringOut struct {
+		head
+		ringInfo
+	}
+	ringEndOut struct {
+		head
+		Ring   string `json:"ring"`
+		Reason string `json:"reason"`
+	}
 	topicsMsg struct {
 		head
 		Topics []topicInfo `json:"topics"`
@@ -241,9 +305,20 @@ type (
 
 // Values of welcome.state.phase.
 const (
-	phaseIdle   = "idle"
-	phaseQueued = "queued"
-	phaseCall   = "call"
+	phaseIdle    = "idle"
+	phaseQueued  = "queued"
+	phaseCall    = "call"
+	phaseRinging = "ringing" // on the wire only: idle, and there is a ring
+)
+
+// Values of ring.end.reason.
+const (
+	ringBusy      = "busy"
+	ringTimeout   = "timeout"
+	ringDeclined  = "declined"
+	ringCancelled = "cancelled"
+	ringElsewhere = "answered_elsewhere"
+	ringOffline   = "offline"
 )
 
 // Values of call.end.reason.

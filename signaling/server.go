@@ -76,6 +76,16 @@ type ICEServer struct {
 	Credential string   `json:"credential,omitempty"`
 }
 
+// Access says who gets in.
+type Access string
+
+// Who gets in.
+const (
+	AccessOpen      Access = "open"       // everybody, with an account or as a guest
+	AccessGuestsOff Access = "guests-off" // whoever makes an account
+	AccessInvite    Access = "invite"     // whoever makes an account with an invitation
+)
+
 // Config is what a Server needs. DB, Matcher and NewPeer are required.
 type Config struct {
 	DB      *store.DB
@@ -96,8 +106,10 @@ type Config struct {
 	// Origins are web origins ("https://example.org") that may use the API besides our own host. A server on a
 	// loopback address that is reached over plain HTTP under another name than localhost needs that one, too.
 	Origins []string
-	// GuestsOff refuses people without an account.
-	GuestsOff bool
+	// Access says who gets in; AccessOpen if empty.
+	Access Access
+	// Hashing is the cost of a password's hash.
+	Hashing Hashing
 	// Grace is how long a lost client keeps its call and place; 30 s if zero.
 	Grace time.Duration
 	// Ping is how often a silent WebSocket is tried; one that is dead is dropped after two. 10 s if zero.
@@ -127,8 +139,22 @@ type Server struct {
 	counts  *countCache
 	origins map[string]bool
 
-	guests   *addrLimiter
-	connects *addrLimiter
+	gate       *gatekeeper
+	proofs     *proofs
+	ceremonies *ceremonies
+	people     people
+	lobby      *lobby
+	keeper     keeper
+	described  func() ([]byte, error) // the OpenAPI file
+
+	guests   addrLimiter
+	connects addrLimiter
+	requests addrLimiter
+	signUps  addrLimiter
+	asks     *limiter[store.UserID] // friend requests
+	rings    *limiter[store.UserID]
+	shuns    *limiter[store.UserID] // blocks
+	exports  *limiter[store.UserID]
 	open     *addrCounter
 	foreign  remind // of refused origins
 
@@ -161,6 +187,13 @@ func New(cfg Config) (*Server, error) {
 		cfg.Logger = slog.Default()
 	}
 	cfg.Limits = cfg.Limits.withDefaults()
+	switch cfg.Access {
+	case "":
+		cfg.Access = AccessOpen
+	case AccessOpen, AccessGuestsOff, AccessInvite:
+	default:
+		return nil, fmt.Errorf("signaling: there is no access %q", cfg.Access)
+	}
 	sign, err := newSigner(cfg.DB)
 	if err != nil {
 		return nil, fmt.Errorf("signaling: %w", err)
@@ -171,14 +204,22 @@ func New(cfg Config) (*Server, error) {
 	}
 	s := &Server{
 		cfg: cfg, log: cfg.Logger, signer: sign, sealer: seal,
-		words:    newVocabulary(cfg.Topics, cfg.FreeTopics),
-		hub:      newHub(cfg.MaxSessions),
-		voids:    newVoids(),
-		counts:   &countCache{matcher: cfg.Matcher, topics: cfg.Topics},
-		csrf:     http.NewCrossOriginProtection(),
-		origins:  map[string]bool{},
+		words:   newVocabulary(cfg.Topics, cfg.FreeTopics),
+		hub:     newHub(cfg.MaxSessions),
+		voids:   newVoids(),
+		counts:  &countCache{matcher: cfg.Matcher, topics: cfg.Topics},
+		csrf:    http.NewCrossOriginProtection(),
+		origins: map[string]bool{},
+		gate:    newGatekeeper(cfg.Hashing.withDefaults()),
+		proofs:  newProofs(), ceremonies: newCeremonies(),
 		guests:   newAddrLimiter(cfg.Limits.Guests),
 		connects: newAddrLimiter(cfg.Limits.Connects),
+		requests: newAddrLimiter(cfg.Limits.Requests),
+		signUps:  newAddrLimiter(cfg.Limits.SignUps),
+		asks:     newLimiter[store.UserID](cfg.Limits.Friends),
+		rings:    newLimiter[store.UserID](cfg.Limits.Rings),
+		shuns:    newLimiter[store.UserID](cfg.Limits.Blocks),
+		exports:  newLimiter[store.UserID](cfg.Limits.Exports),
 		open:     newAddrCounter(cfg.Limits.Open),
 		stop:     make(chan struct{}),
 	}
@@ -189,6 +230,9 @@ func New(cfg Config) (*Server, error) {
 		}
 		s.origins[origin] = true
 	}
+	s.lobby = newLobby(s.stop, s.spawn, s.keepMissed)
+	s.people = s.peopleHooks()
+	s.described = sync.OnceValues(s.openAPI)
 	s.echo = s.routes()
 	return s, nil
 }
@@ -227,7 +271,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 }
 
-// begin counts one WebSocket handler, or says that the server is stopping.
+// begin counts one WebSocket handler or other work, or says that the server is stopping.
 func (s *Server) begin() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -236,6 +280,17 @@ func (s *Server) begin() bool {
 	}
 	s.work.Add(1)
 	return true
+}
+
+// spawn runs f in a goroutine that Shutdown waits for, unless the server is stopping.
+func (s *Server) spawn(f func()) {
+	if !s.begin() {
+		return
+	}
+	go func() {
+		defer s.work.Done()
+		f()
+	}()
 }
 
 func (s *Server) stopping() bool {
@@ -251,6 +306,7 @@ func (s *Server) stopping() bool {
 type counters struct {
 	connections                                        atomic.Int64
 	guests, matches, messages, refused, dropped, chats atomic.Uint64
+	accounts                                           atomic.Uint64
 	matchSent                                          latencies
 }
 
@@ -259,6 +315,7 @@ type Stats struct {
 	Connections int    // WebSockets open now
 	Sessions    int    // sessions now, those in their grace time included
 	Guests      uint64 // guests made
+	Accounts    uint64 // accounts made
 	Matches     uint64 // match messages, two for each call
 	Messages    uint64 // messages received
 	Refused     uint64 // messages answered with an error
@@ -274,6 +331,7 @@ func (s *Server) Stats() Stats {
 		Connections: int(s.stats.connections.Load()),
 		Sessions:    s.hub.len(),
 		Guests:      s.stats.guests.Load(),
+		Accounts:    s.stats.accounts.Load(),
 		Matches:     s.stats.matches.Load(),
 		Messages:    s.stats.messages.Load(),
 		Refused:     s.stats.refused.Load(),

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -19,12 +20,15 @@ const mailbox = 64
 
 // session is one client's conversation with the server. It outlives a lost WebSocket for the
 // grace time. All fields below the channels belong to run; other goroutines use takeOver,
-// evict and post, and wait on released.
+// evict, tell and post, and wait on released.
 type session struct {
 	srv  *Server
 	id   store.SessionID
 	user store.User
 	log  *slog.Logger
+
+	device store.DeviceID             // whose token this is; the hub's mu guards it
+	known  atomic.Pointer[store.User] // the user as he is now, while user is as he was at the begin; anybody may read it
 
 	attaching chan attachment
 	evicted   chan *failure
@@ -44,9 +48,14 @@ type session struct {
 	queue
 	call
 	undo
+	dialing
+	errands
 	watch
+	lobbied
+	noted noted         // what the lobby was told last
+	woken chan struct{} // capacity 1: the lobby has news
 
-	work sync.WaitGroup // short goroutines: one in Find, one in Answer, those that close Peers
+	work sync.WaitGroup // short goroutines: one in Find, one in Answer, one that waits for the disk, those that close Peers
 }
 
 // resumption says which resume tokens are good. A token is used up when the client has
@@ -76,6 +85,7 @@ type attachment struct {
 	host   string // under which the client reached us
 	re     string // id of the hello
 	token  string // of a new guest
+	device store.DeviceID
 	seq    uint64 // of the resume token
 	pair   string // of the running call
 	result chan<- *failure
@@ -94,8 +104,11 @@ func newSession(srv *Server, user store.User) *session {
 			messages: limits.Messages.bucket(), offers: limits.Offers.bucket(),
 			joins: limits.Queue.bucket(), chats: limits.Chat.bucket(),
 		},
-		media: media{answered: make(chan answered, 1), wants: wantsAll},
+		media:   media{answered: make(chan answered, 1), wants: wantsAll},
+		errands: errands{returned: make(chan func(), 1)},
+		woken:   make(chan struct{}, 1),
 	}
+	s.tell(user)
 	s.name()
 	return s
 }
@@ -131,6 +144,9 @@ func (s *session) evict(why *failure) {
 	}
 }
 
+// tell lets the session know of another name or of an account. The partner of a call that runs keeps the name it was told.
+func (s *session) tell(user store.User) { s.known.Store(&user) }
+
 // run is the session: it alone reads and changes its state.
 func (s *session) run(first attachment) {
 	s.log.Info("session begins", "guest", s.user.Guest)
@@ -155,6 +171,15 @@ func (s *session) run(first attachment) {
 			s.handlePeerDone()
 		case now := <-s.ticks():
 			s.handleTick(now)
+		case <-s.woken:
+			s.handleNews()
+		case <-timerC(s.moreNews):
+			s.moreNews = nil
+			s.handleNews()
+		case done := <-s.returned:
+			s.handleReturned(done)
+		case <-timerC(s.redial):
+			s.handleRedial(time.Now())
 		case <-timerC(s.grace):
 			s.end(endLost)
 		case <-timerC(s.typing):
@@ -165,6 +190,7 @@ func (s *session) run(first attachment) {
 			s.handleStop()
 		}
 		s.setTick()
+		s.tellLobby()
 	}
 	s.finish()
 }
@@ -174,12 +200,16 @@ func (s *session) begin(first attachment) {
 	now := time.Now()
 	resumed := s.restore && (s.restoreCall(first.pair, now) || s.restoreWait(now))
 	s.attach(first, resumed)
+	s.tellLobby()
 }
 
 // restoreCall goes back into the call in which the session was.
 func (s *session) restoreCall(pair string, now time.Time) bool {
 	room := s.formerRoom(pair, now)
 	if room == nil {
+		return false
+	}
+	if s.shuns(room) {
 		return false
 	}
 	s.enterRoom(room)
@@ -232,9 +262,11 @@ func (s *session) restoreWait(now time.Time) bool {
 // finish leaves nothing behind: the partner is free first, then the name, then the media.
 func (s *session) finish() {
 	s.leaveLine()
+	s.srv.lobby.leave(s)
 	s.srv.voids.keep(s.user.ID, s.voidBefore, time.Now())
 	s.srv.hub.remove(s)
 	close(s.released)
+	s.stopTimers()
 	if s.tick != nil {
 		s.tick.Stop()
 	}
@@ -245,6 +277,7 @@ func (s *session) finish() {
 		s.closePeer(s.peer)
 	}
 	s.work.Wait()
+	s.finishErrands()
 	if end := s.srv.cfg.EndICEServers; end != nil {
 		end(s.id)
 	}

@@ -28,10 +28,16 @@ type call struct {
 	told      *mediaState  // what the partner was told last
 	untold    bool         // the partner was not there to be told
 	theirs    *mediaState  // what the partner told
-	past      []string     // IDs of ended calls
+	past      []pastCall   // the last ones that ended
 	ended     *callEnded   // ended while the WebSocket was lost
 
 	chatting
+}
+
+// pastCall is a call that has ended.
+type pastCall struct {
+	id   string
+	user store.UserID // the partner
 }
 
 // mail is what one side's session gives to the other's. It says nothing of the sender but
@@ -49,6 +55,7 @@ type mail struct {
 func (s *session) enterRoom(room *matchmaker.Room) {
 	s.phase = phaseCall
 	s.undo = undo{}
+	s.stopDialing()
 	s.call = call{room: room, mine: s.mine, past: s.past, startedAt: room.Created()}
 	s.peerName = s.srv.nameOf(room.Partner())
 }
@@ -57,7 +64,7 @@ func (s *session) enterRoom(room *matchmaker.Room) {
 // a restart the database is asked.
 func (s *Server) nameOf(m store.Member) string {
 	if live := s.hub.session(m.Session); live != nil && live.user.ID == m.User {
-		return live.user.Name // never changes during a session
+		return live.known.Load().Name
 	}
 	user, err := s.cfg.DB.User(m.User)
 	if err != nil {
@@ -66,10 +73,27 @@ func (s *Server) nameOf(m store.Member) string {
 	return user.Name
 }
 
+// shuns leaves a room that was made in the moment in which one of the two blocked the other.
+func (s *session) shuns(room *matchmaker.Room) bool {
+	if s.srv.lobby.mayMeet(s.user.ID, room.Partner().User) {
+		return false
+	}
+	room.Leave(endBlocked)
+	return true
+}
+
 // handleMatch begins a call: first the media, so that the picture is not later than the news.
 func (s *session) handleMatch(room *matchmaker.Room) {
+	if s.shuns(room) {
+		s.early = nil
+		s.resumeFind()
+		return
+	}
 	s.enterRoom(room)
 	s.srv.stats.matches.Add(1)
+	if room.Self() == room.Record().Members[0] { // one of the two does it for both
+		s.srv.keepMeeting(room)
+	}
 	pair := s.sealPair(time.Now())
 	var joinErr error
 	if s.peer != nil && !s.answering {
@@ -102,7 +126,10 @@ func (s *session) callInfo(pair string) *callInfo {
 	}
 	return &callInfo{
 		Call: s.callID(), Topics: topics, Langs: langs, StartedAt: s.startedAt.UnixMilli(),
-		Peer: peerInfo{ID: s.srv.signer.peerID(s.room.ID(), s.room.Partner().Session), Name: s.peerName},
+		Peer: peerInfo{
+			ID: s.srv.signer.peerID(s.room.ID(), s.room.Partner().Session), Name: s.peerName,
+			Friend: s.srv.lobby.friends(s.user.ID, s.room.Partner().User),
+		},
 		Pair: pair,
 	}
 }
@@ -157,12 +184,25 @@ func (s *session) notThisCall(id, call string) (done bool, fail *failure) {
 	switch {
 	case s.room != nil && call == s.callID():
 		return false, nil
-	case slices.Contains(s.past, call):
+	case s.partnerIn(call) != "":
 		s.ok(id)
 		return true, nil
 	default:
 		return true, errNotInCall
 	}
+}
+
+// partnerIn is whom the running call, or one that was there lately, is or was with; empty for any other.
+func (s *session) partnerIn(call string) store.UserID {
+	if s.room != nil && call == s.callID() {
+		return s.room.Partner().User
+	}
+	for _, past := range s.past {
+		if past.id == call {
+			return past.user
+		}
+	}
+	return ""
 }
 
 // handleRoomDone is the end of the call by the partner, or by the matcher.
@@ -199,7 +239,7 @@ func (s *session) closeCall(re string, requeued bool) {
 		s.ended = &ended
 	}
 	s.send(&callEndMsg{head{Type: "call.end", Re: re}, ended, requeued})
-	if s.past = append(s.past, ended.Call); len(s.past) > callsKept {
+	if s.past = append(s.past, pastCall{ended.Call, s.room.Partner().User}); len(s.past) > callsKept {
 		s.past = slices.Delete(s.past, 0, 1)
 	}
 	if s.typing != nil {

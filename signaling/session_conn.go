@@ -65,6 +65,18 @@ func (s *session) dispatch(id string, msg clientMessage, now time.Time) *failure
 		return s.handleChat(id, m, now)
 	case *typingMsg:
 		return s.handleTyping(id, m)
+	case *friendRequestMsg:
+		return s.handleFriendRequest(id, m, now)
+	case *blockMsg:
+		return s.handleBlock(id, m, now)
+	case *ringMsg:
+		return s.handleRing(id, m, now)
+	case *ringAcceptMsg:
+		return s.handleRingAccept(id, m, now)
+	case *ringDeclineMsg:
+		return s.handleRingDecline(id, m)
+	case *ringCancelMsg:
+		return s.handleRingCancel(id, m)
 	case *topicsWatchMsg:
 		return s.handleTopicsWatch(id, m, now)
 	case *pingMsg:
@@ -111,6 +123,7 @@ func (s *session) handleAttach(a attachment) {
 // attach makes the connection the session's own and tells the client where it is.
 func (s *session) attach(a attachment, resumed bool) {
 	s.conn = a.conn
+	s.srv.hub.place(s, a.device)
 	if s.grace != nil {
 		s.grace.Stop()
 		s.grace = nil
@@ -141,7 +154,10 @@ func (s *session) welcome(a attachment, resumed bool, now time.Time) bool {
 		s.log.Error("sign a resume token", "err", err)
 		return false
 	}
-	state := stateInfo{Phase: s.phase, Ended: s.ended}
+	state := stateInfo{Phase: s.phase, Ended: s.ended, Ring: s.srv.lobby.ringOf(s)}
+	if s.phase == phaseIdle && (state.Ring != nil || s.dial != nil) {
+		state.Phase = phaseRinging
+	}
 	if s.ended != nil {
 		s.ended.UndoMS = s.left(now)
 	}
@@ -158,7 +174,7 @@ func (s *session) welcome(a attachment, resumed bool, now time.Time) bool {
 	}
 	s.send(&welcomeMsg{
 		head: head{Type: "welcome", Re: a.re}, Version: protocolVersion,
-		Session: string(s.id), Resume: token, Token: a.token, User: infoOf(s.user),
+		Session: string(s.id), Resume: token, Token: a.token, User: infoOf(*s.known.Load()),
 		PingMS: s.srv.cfg.Ping.Milliseconds(), GraceMS: s.srv.cfg.Grace.Milliseconds(),
 		ICEServers: s.iceServers(a.host), Topics: s.srv.counts.get(now).topics, FreeTopics: s.srv.cfg.FreeTopics,
 		Resumed: resumed, Media: s.mediaVerdict(), State: state,

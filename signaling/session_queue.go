@@ -47,6 +47,9 @@ func (s *session) handleQueueJoin(id string, m *queueJoinMsg, now time.Time) *fa
 	case phaseCall:
 		return errInCall
 	}
+	if s.dial != nil {
+		return errConnecting
+	}
 	topics := make([]store.Category, 0, len(m.Topics))
 	for _, topic := range m.Topics {
 		id, ok := s.srv.words.topic(topic)
@@ -57,6 +60,9 @@ func (s *session) handleQueueJoin(id string, m *queueJoinMsg, now time.Time) *fa
 	}
 	if fail := take(s.joins, now); fail != nil {
 		return fail
+	}
+	if !s.srv.lobby.sit(s) {
+		return errElsewhere
 	}
 	if s.metMeanwhile() { // the partner who was asked back has come
 		return errInCall
@@ -159,11 +165,11 @@ func (s *session) joinLine(re string, now time.Time) {
 	s.sendQueueState(re, now)
 }
 
-// resumeFind looks for a partner if the session waits in line or for the last partner, nothing
+// resumeFind looks for a partner if the session waits in line, for the last partner or for a friend, nothing
 // looks yet, and a partner would meet somebody.
 func (s *session) resumeFind() {
 	now := time.Now()
-	waits := s.phase == phaseQueued || s.phase == phaseIdle && s.asking(now)
+	waits := s.phase == phaseQueued || s.phase == phaseIdle && s.asking(now) || s.dial != nil
 	if waits && s.found == nil && s.conn != nil && s.mediaReady() {
 		s.startFind(now)
 	}
@@ -172,7 +178,12 @@ func (s *session) resumeFind() {
 func (s *session) startFind(now time.Time) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	result, ticket := make(chan found, 1), s.ticket
-	s.wish(&ticket, s.phase == phaseQueued, now)
+	if s.dial != nil {
+		ticket = s.dialTicket(now)
+	} else {
+		s.wish(&ticket, s.phase == phaseQueued, now)
+	}
+	ticket.Blocks = s.srv.lobby.blocks(s.user.ID)
 	s.found, s.stop = result, cancel
 	s.work.Go(func() {
 		defer cancel(nil)
@@ -213,7 +224,7 @@ func (s *session) pauseFind() {
 func (s *session) metMeanwhile() bool {
 	early := s.early // stopFind forgets it
 	room := s.stopFind()
-	if room == nil {
+	if room == nil || s.shuns(room) {
 		return false
 	}
 	s.early = early
@@ -228,6 +239,10 @@ func (s *session) handleFound(f found) {
 		return
 	}
 	s.early = nil
+	if s.dial != nil {
+		s.handleDialFailed(f.err, time.Now())
+		return
+	}
 	if s.phase == phaseIdle { // it was for the last partner only, who has not come
 		s.asked = false
 		return
@@ -236,9 +251,7 @@ func (s *session) handleFound(f found) {
 	fail := errInternal
 	switch {
 	case errors.Is(f.err, matchmaker.ErrAlreadyWaiting), errors.Is(f.err, matchmaker.ErrInRoom):
-		fail = &failure{
-			Code: codeAlreadyQueued, Message: "You are waiting or talking elsewhere.", Retry: retryLater, RetryAfterMS: 1000,
-		}
+		fail = errElsewhere
 	case errors.Is(f.err, matchmaker.ErrUnknownTopic):
 		fail = errUnknownTopic
 	case errors.Is(f.err, matchmaker.ErrClosed):

@@ -47,7 +47,7 @@ func (s *session) parts(room *matchmaker.Room, reason string, now time.Time) {
 }
 
 func (s *session) handleUndo(id string, m *callUndoMsg, now time.Time) *failure {
-	if s.phase == phaseCall || !s.mayUndo(store.RoomID(m.Call), now) {
+	if s.phase == phaseCall || s.dial != nil || !s.mayUndo(store.RoomID(m.Call), now) {
 		return errTooLate
 	}
 	if fail := take(s.joins, now); fail != nil {

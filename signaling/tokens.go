@@ -60,12 +60,12 @@ func (c *ticketClaims) fits(t matchmaker.Ticket) bool {
 // signer makes and checks the tokens that clients hold for the server. Each purpose has its
 // own key, so that one kind of token never passes for another. Safe for concurrent use.
 type signer struct {
-	resumeKey, ticketKey, peerKey []byte
+	resumeKey, ticketKey, peerKey, passkeyKey []byte
 }
 
 func newSigner(db *store.DB) (*signer, error) {
 	var s signer
-	for name, key := range map[string]*[]byte{"resume": &s.resumeKey, "ticket": &s.ticketKey, "peer": &s.peerKey} {
+	for name, key := range map[string]*[]byte{"resume": &s.resumeKey, "ticket": &s.ticketKey, "peer": &s.peerKey, "passkey": &s.passkeyKey} {
 		secret, err := db.Secret(name)
 		if err != nil {
 			return nil, fmt.Errorf("read the %s key: %w", name, err)
@@ -94,6 +94,19 @@ func (s *signer) openTicket(token string, now time.Time) (ticketClaims, error) {
 	}
 	if now.UnixMilli() >= c.Expires {
 		return ticketClaims{}, errBadToken
+	}
+	return c, nil
+}
+
+func (s *signer) ceremony(c ceremony) (string, error) { return sign(s.passkeyKey, c) }
+
+func (s *signer) openCeremony(token string, now time.Time) (ceremony, error) {
+	var c ceremony
+	if err := open(s.passkeyKey, token, &c); err != nil {
+		return ceremony{}, err
+	}
+	if now.UnixMilli() >= c.Expires {
+		return ceremony{}, errBadToken
 	}
 	return c, nil
 }

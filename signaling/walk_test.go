@@ -17,12 +17,12 @@ const (
 	walkSteps = 20
 )
 
-// TestRandomWalk lets 200 clients find, widen, cancel, talk, press Next, leave, ask back, drop and resume at
+// TestRandomWalk lets 200 clients find, widen, cancel, talk, press Next, leave, ask back, make friends, block, drop and resume at
 // random, and holds what each of them sees against the model of a walker.
 func TestRandomWalk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := start(t, options{pipes: true, config: func(c *signaling.Config) { c.Limits = unlimited }})
-		book := &callBook{t: t, seen: map[string]map[string]string{}, asked: map[string]map[string]bool{}}
+		book := &callBook{t: t, seen: map[string]map[string]string{}, asked: map[string]map[string]bool{}, blocked: map[[2]string]string{}}
 		var all sync.WaitGroup
 		for i := range walkers {
 			all.Go(func() {
@@ -47,6 +47,9 @@ func TestRandomWalk(t *testing.T) {
 		if book.undone == 0 {
 			t.Error("nobody who asked back was asked back too")
 		}
+		if len(book.blocked) == 0 {
+			t.Error("nobody has blocked anybody")
+		}
 	})
 }
 
@@ -58,6 +61,27 @@ type callBook struct {
 
 	asked  map[string]map[string]bool // call that has ended -> walkers who asked for its partner back
 	undone int                        // calls of two who both asked
+
+	blocked map[[2]string]string // who knows that the block is made, and whom -> their last call
+}
+
+// block notes that somebody has been told that the partner of a call is blocked.
+func (b *callBook) block(call, me, partner string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.blocked[[2]string{me, partner}] = call
+}
+
+// apart says if one of the two has blocked the other, in another call than this one.
+func (b *callBook) apart(call, me, partner string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, pair := range [][2]string{{me, partner}, {partner, me}} {
+		if last, ok := b.blocked[pair]; ok && last != call {
+			return true
+		}
+	}
+	return false
 }
 
 // ask notes who wants the partner of that call back.
@@ -119,6 +143,7 @@ type walker struct {
 	c    *client
 
 	phase string // idle, queued, call
+	peer  string // name of the partner
 	call  string
 	next  string // the call in which Next was pressed last
 	over  string // the call that ended last, if its partner may be asked back
@@ -181,6 +206,10 @@ func (w *walker) act() {
 		w.c.send(message{"type": "call.next", "call": w.call})
 	case w.phase == "call" && dice < 55:
 		w.c.send(message{"type": "call.leave", "call": w.call})
+	case w.phase == "call" && dice < 59:
+		w.c.send(message{"type": "block", "id": "block " + w.call + " " + w.peer, "call": w.call})
+	case w.phase == "call" && dice < 65:
+		w.c.send(message{"type": "friend.request", "call": w.call})
 	case w.phase == "call" && dice < 85:
 		w.lines++
 		w.c.send(message{"type": "chat", "cid": fmt.Sprint(w.lines), "text": w.call + " " + w.c.name, "call": w.call})
@@ -213,6 +242,9 @@ func (w *walker) take(m message) {
 		}
 		w.ended(m)
 		w.call, w.phase = "", "idle"
+		if m["requeued"] == true && m.str("reason") == "blocked" {
+			w.t.Errorf("%s: %v", w.c.name, m)
+		}
 		if m["requeued"] == true {
 			w.phase = "queued"
 		}
@@ -242,7 +274,12 @@ func (w *walker) take(m message) {
 		default:
 			w.t.Errorf("%s: %v", w.c.name, m)
 		}
-	case "peer.state", "rtc.state", "ok", "rtc.answer":
+	case "ok":
+		if blocked, found := strings.CutPrefix(m.str("re"), "block "); found {
+			call, partner, _ := strings.Cut(blocked, " ")
+			w.book.block(call, w.c.name, partner)
+		}
+	case "peer.state", "rtc.state", "rtc.answer", "friend.request", "friend.added", "friend.removed", "friend.presence":
 	default:
 		w.t.Errorf("%s: unexpected %v", w.c.name, m)
 	}
@@ -253,6 +290,10 @@ func (w *walker) met(m message) {
 		w.t.Errorf("%s: match %q while in %q", w.c.name, m.str("call"), w.call)
 	}
 	partner := m.sub("peer").str("name")
+	w.peer = partner
+	if w.book.apart(m.str("call"), w.c.name, partner) {
+		w.t.Errorf("%s: met %s, and one has blocked the other", w.c.name, partner)
+	}
 	gaveUp := w.phase == "idle"
 	if gaveUp && !w.gone && !w.book.mayMeetIdle(w.over, w.c.name, partner) {
 		w.t.Errorf("%s: match with %s while not in line, after %q", w.c.name, partner, w.over)
@@ -317,6 +358,7 @@ func (w *walker) adopt(state message) {
 	}
 	if w.phase == "call" {
 		w.call = state.sub("call").str("call")
+		w.peer = state.sub("call").sub("peer").str("name")
 		w.over, w.asked, w.gone = "", false, false
 		w.book.note(w.call, w.c.name, state.sub("call").sub("peer").str("name"))
 	}

@@ -2,6 +2,7 @@ package signaling
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -42,7 +43,7 @@ func (s *Server) handleWS(c echo.Context) error {
 	}
 	s.stats.connections.Add(1)
 	defer s.stats.connections.Add(-1)
-	s.converse(conn, credentials{cookie: cookieSecret(r), noOrigin: !hasOrigin, addr: addr, host: r.Host})
+	s.converse(conn, credentials{cookie: cookieSecret(r), noOrigin: !hasOrigin, addr: addr, host: r.Host, label: deviceLabel(r, "")})
 	return nil
 }
 
@@ -83,11 +84,32 @@ func (s *Server) handshake(c *conn, cred credentials) (re string, fail *failure)
 			Code: codeUnsupportedVersion, Message: "The server speaks version 1 of the protocol.", Retry: retryNever,
 		}
 	}
-	user, token, fail := s.identify(hello, cred)
+	who, fail := s.identify(hello, cred)
 	if fail != nil {
 		return re, fail
 	}
-	return re, s.admit(attachment{conn: c, host: cred.host, re: re, token: token, pair: hello.Pair}, user, hello.Resume)
+	a := attachment{conn: c, host: cred.host, re: re, device: who.device, pair: hello.Pair}
+	if who.fresh {
+		a.token = who.secret
+	}
+	if fail := s.admit(a, who.user, hello.Resume); fail != nil {
+		return re, fail
+	}
+	s.work.Go(func() { s.noteUse(who) })
+	return re, nil
+}
+
+// noteUse notes that the token is in use, and ends the session if the token was ended while the session began: whoever
+// did that could not see the session yet.
+func (s *Server) noteUse(who identity) {
+	err := s.cfg.DB.Touch(who.secret, time.Now())
+	switch {
+	case err == nil:
+	case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrExpired):
+		s.endDevices(who.user.ID, func(id store.DeviceID) bool { return id == who.device })
+	default:
+		s.log.Error("note the use of a token", "err", err)
+	}
 }
 
 func (s *Server) awaitHello(c *conn) (*helloMsg, string, *failure) {
@@ -115,9 +137,10 @@ func (s *Server) awaitHello(c *conn) (*helloMsg, string, *failure) {
 }
 
 // admit gives the connection to the session that the resume token names, or to a new one,
-// which replaces any other session of the user.
+// which replaces an older one of the user on the same device.
 func (s *Server) admit(a attachment, user store.User, resume string) *failure {
 	fresh := newSession(s, user)
+	fresh.device = a.device
 	var named *session
 	if resume != "" {
 		claims, err := s.signer.openResume(resume)
@@ -131,15 +154,26 @@ func (s *Server) admit(a attachment, user store.User, resume string) *failure {
 			fresh.recreate(claims)
 		}
 	}
+	entered := false
 	for {
 		if named != nil {
 			if attached, fail := named.takeOver(a); attached || fail != nil {
+				if entered {
+					s.lobby.leave(fresh)
+				}
+				return fail
+			}
+		}
+		if !entered {
+			entered = true
+			if fail := s.enter(fresh); fail != nil {
 				return fail
 			}
 		}
 		old, ok := s.hub.claim(fresh)
 		switch {
 		case !ok:
+			s.lobby.leave(fresh)
 			return errFull
 		case old != nil && old.id == fresh.id: // another connection was quicker to recreate it
 			named = old

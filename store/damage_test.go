@@ -45,10 +45,11 @@ func filled(t *testing.T) (file []byte, now, before contents) {
 		tickets = append(tickets, testTicket())
 	}
 	err = errors.Join(db.Write(Changes{PutRooms: rooms, PutTickets: tickets}), db.Write(Changes{DeleteRooms: del}),
-		db.CreateUser(User{ID: "anna", Name: "Anna", Created: time.Unix(1, 0)}))
+		db.CreateUser(User{ID: anna, Name: "Anna", Created: time.Unix(1, 0)}))
 	if err != nil {
 		t.Fatal(err)
 	}
+	(&world{db: db, now: start}).fill(t)
 	before, err = read(db)
 	if err == nil {
 		err = db.DeleteRoom("room0001")
@@ -66,19 +67,27 @@ func filled(t *testing.T) (file []byte, now, before contents) {
 	return file, now, before
 }
 
+// anna is somebody's ID.
+const anna UserID = "annaannaannaannaannaannaan"
+
 type contents struct {
 	rooms   []Room
 	tickets []Ticket
 	user    User
 	secret  []byte
+	person  Export
 }
 
 func read(db *DB) (c contents, err error) {
-	var errs [4]error
+	var errs [6]error
 	c.rooms, errs[0] = db.Rooms()
 	c.tickets, errs[1] = db.Tickets()
-	c.user, errs[2] = db.User("anna")
+	c.user, errs[2] = db.User(anna)
 	c.secret, errs[3] = db.Secret("resume")
+	paula, err := db.AccountByName("folded-paula")
+	if errs[4] = err; err == nil {
+		c.person, errs[5] = db.Export(paula.User)
+	}
 	return c, errors.Join(errs[:]...)
 }
 
@@ -221,7 +230,8 @@ func TestRecordDamage(t *testing.T) {
 
 // A record under another's key is damage that no checksum of its own can show.
 func TestRecordsUnderWrongKeys(t *testing.T) {
-	db := openTemp(t)
+	db := mustOpen(t, filepath.Join(t.TempDir(), "test.db"))
+	defer db.Close() // not sound, by purpose
 	u, r := testUser(t, db), testRoom()
 	if err := db.PutRoom(r); err != nil {
 		t.Fatal(err)

@@ -22,4 +22,28 @@ var (
 
 	// ErrTaken says that a record with this key exists already.
 	ErrTaken = errors.New("already taken")
+
+	// ErrLookAlike says that a username can be mistaken for one that is in use.
+	ErrLookAlike = errors.New("looks like a name that is taken")
+
+	// ErrTooMany says that there are as many as there may be.
+	ErrTooMany = errors.New("too many")
+
+	// ErrBlocked says that one of the two has blocked the other. The other must not be able to tell.
+	ErrBlocked = errors.New("blocked")
+
+	// ErrSelf says that somebody wants with oneself what takes two.
+	ErrSelf = errors.New("the same person")
+
+	// ErrGuest says that only an account can have this.
+	ErrGuest = errors.New("a guest has no account")
+
+	// ErrChanged says that the record is not what the caller took it for.
+	ErrChanged = errors.New("changed meanwhile")
+
+	// ErrInvite says that an invitation is unknown, used up or too old.
+	ErrInvite = errors.New("the invitation is not valid")
+
+	// ErrLastWayIn says that without this nobody could get into the account any more.
+	ErrLastWayIn = errors.New("the last way into the account")
 )

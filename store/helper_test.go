@@ -43,6 +43,9 @@ func closeSound(t *testing.T, db *DB) {
 	if err := db.Check(); err != nil {
 		t.Error(err)
 	}
+	for _, err := range inconsistencies(db) {
+		t.Error(err)
+	}
 	if err := db.Close(); err != nil {
 		t.Error(err)
 	}

@@ -17,6 +17,12 @@ type RoomID string
 // Category is the stored form of a topic that people pick.
 type Category string
 
+// DeviceID names a token without proving anything, so that a person can tell the tokens apart and end one.
+type DeviceID string
+
+// idSize is how long an ID is.
+const idSize = 26
+
 // NewUserID returns an ID that nobody has: 128 random bits in 26 characters of a-z and 2-7.
 func NewUserID() UserID { return UserID(newID()) }
 
@@ -25,6 +31,8 @@ func NewSessionID() SessionID { return SessionID(newID()) }
 
 // NewRoomID returns an ID that nobody has: 128 random bits in 26 characters of a-z and 2-7.
 func NewRoomID() RoomID { return RoomID(newID()) }
+
+func newDeviceID() DeviceID { return DeviceID(newID()) }
 
 // idEncoding is base32 in lower case, which is safe in URLs and file names and survives being read aloud.
 var idEncoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)

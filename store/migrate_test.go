@@ -48,6 +48,14 @@ type version1Contents struct {
 // check compares a database with what should be in it.
 func (want version1Contents) check(t *testing.T, db *DB) {
 	t.Helper()
+	want.compare(t, db)
+	if len(want.Users) != 60 || len(want.Tokens) != 30 || len(want.Secrets) != 3 || len(want.Rooms) != 19 {
+		t.Error("testdata/version1.json is not whole")
+	}
+}
+
+func (want version1Contents) compare(t *testing.T, db *DB) {
+	t.Helper()
 	for _, u := range want.Users {
 		if got, err := db.User(u.ID); err != nil || !reflect.DeepEqual(got, u) {
 			t.Errorf("user %+v, %v, want %+v", got, err, u)
@@ -65,9 +73,6 @@ func (want version1Contents) check(t *testing.T, db *DB) {
 	}
 	if got, err := db.Rooms(); err != nil || !reflect.DeepEqual(got, want.Rooms) {
 		t.Errorf("rooms %+v, %v", got, err)
-	}
-	if len(want.Users) != 60 || len(want.Tokens) != 30 || len(want.Secrets) != 3 || len(want.Rooms) != 19 {
-		t.Error("testdata/version1.json is not whole")
 	}
 }
 
@@ -100,6 +105,93 @@ func TestMigrateFromVersion1(t *testing.T) {
 	want.check(t, again)
 	if got, err := again.Tickets(); err != nil || len(got) != 1 || !reflect.DeepEqual(got[0], ticket) {
 		t.Errorf("tickets %v, %v", got, err)
+	}
+}
+
+// version2Contents is what is in testdata/version2.db. Tokens are good until the year 2226, but for those that were ended.
+type version2Contents struct {
+	version1Contents
+	Ended   []string `json:"ended"`
+	Tickets []Ticket `json:"tickets"`
+}
+
+func TestMigrateFromVersion2(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "old.db")
+	var want version2Contents
+	file, err := os.ReadFile("testdata/version2.db")
+	known, jsonErr := os.ReadFile("testdata/version2.json")
+	if err := errors.Join(err, jsonErr, os.WriteFile(path, file, 0o600), json.Unmarshal(known, &want)); err != nil {
+		t.Fatal(err)
+	}
+	if v, err := Examine(path); v != 2 || err != nil {
+		t.Errorf("examined: version %d, %v", v, err)
+	}
+	db := openAt(t, path)
+	if v, err := Examine(path + ".v2"); v != 2 || err != nil {
+		t.Errorf("the copy has version %d, %v", v, err)
+	}
+	if len(want.Users) != 50 || len(want.Tokens) != 49 || len(want.Ended) != 8 || len(want.Secrets) != 3 || len(want.Rooms) != 19 || len(want.Tickets) != 19 {
+		t.Fatal("testdata/version2.json is not whole")
+	}
+	want.compare(t, db)
+	if tickets, err := db.Tickets(); err != nil || !reflect.DeepEqual(tickets, want.Tickets) {
+		t.Errorf("tickets %+v, %v", tickets, err)
+	}
+	for _, secret := range want.Ended {
+		if _, err := db.UserByToken(secret, time.Now()); !errors.Is(err, ErrNotFound) {
+			t.Errorf("an ended token: %v", err)
+		}
+	}
+	perUser := map[UserID]int{}
+	for secret, id := range want.Tokens {
+		perUser[id]++
+		d, err := db.Device(secret, time.Now())
+		if err != nil || d.User != id || !d.Seen.Equal(d.Created) || d.Created.Year() != 2026 {
+			t.Errorf("device %+v, %v", d, err)
+		}
+		if err := db.Touch(secret, d.Created.Add(time.Hour)); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, u := range want.Users {
+		if list, err := db.Devices(u.ID, time.Now()); err != nil || len(list) != perUser[u.ID] {
+			t.Errorf("user %s: devices %+v, %v, want %d", u.ID, list, err, perUser[u.ID])
+		}
+		if _, err := db.Account(u.ID); u.Guest != errors.Is(err, ErrGuest) || err == nil {
+			t.Errorf("account of %+v: %v", u, err)
+		}
+	}
+	upgradeOldGuest(t, db, want.Users[1])
+	// In the year 2227 all guests with a token, the ended ones too, are forgotten, as the old program would have forgotten them.
+	if err := db.Sweep(t.Context(), time.Date(2227, 1, 1, 0, 0, 0, 0, time.UTC)); err != nil {
+		t.Error(err)
+	}
+	for i, u := range want.Users {
+		_, err := db.User(u.ID)
+		if stays := !u.Guest || i == 1 || i%2 == 1 && i%7 > 0; stays != (err == nil) {
+			t.Errorf("user %d, guest %v: %v", i, u.Guest, err)
+		}
+	}
+}
+
+// upgradeOldGuest makes an account of a guest of the old file, with a friend.
+func upgradeOldGuest(t *testing.T, db *DB, guest User) {
+	t.Helper()
+	if !guest.Guest {
+		t.Fatal("no guest")
+	}
+	u, _, err := db.SignUp(SignUp{User: guest.ID, Username: username("heron"), Password: "hash", Token: spec}, time.Now())
+	if err != nil || u.ID != guest.ID || u.Name != guest.Name {
+		t.Errorf("upgraded: %+v, %v", u, err)
+	}
+	friend := signUp(t, db, "fritz")
+	for _, pair := range [][2]UserID{{u.ID, friend.ID}, {friend.ID, u.ID}} {
+		if _, err := db.RequestFriend(pair[0], pair[1], time.Now()); err != nil {
+			t.Error(err)
+		}
+	}
+	if yes, err := db.AreFriends(u.ID, friend.ID); !yes || err != nil {
+		t.Errorf("friends: %v, %v", yes, err)
 	}
 }
 

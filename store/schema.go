@@ -8,7 +8,7 @@ import (
 )
 
 // schemaVersion is the layout of buckets and keys that this program writes.
-const schemaVersion = 2
+const schemaVersion = 3
 
 var (
 	metaBucket        = []byte("meta") // "schema" -> the version of the layout, 4 bytes big endian
@@ -18,6 +18,23 @@ var (
 	secretsBucket     = []byte("secrets")
 	roomsBucket       = []byte("rooms")
 	ticketsBucket     = []byte("tickets")
+
+	devicesBucket      = []byte("devices") // user + device -> the token's key in token_expiry
+	accountsBucket     = []byte("accounts")
+	usernamesBucket    = []byte("usernames") // folded -> user
+	skeletonsBucket    = []byte("skeletons") // skeleton -> user
+	emailsBucket       = []byte("emails")    // verified ones, folded -> user
+	passkeysBucket     = []byte("passkeys")  // user + credential
+	passkeyIDsBucket   = []byte("passkey_ids")
+	friendsBucket      = []byte("friends")              // user + friend, and friend + user
+	requestsBucket     = []byte("friend_requests")      // whom + who asks
+	requestsSentBucket = []byte("friend_requests_sent") // who asks + whom
+	blocksBucket       = []byte("blocks")               // user + whom
+	blockedByBucket    = []byte("blocked_by")           // whom + user, as long as there is a whom
+	partnersBucket     = []byte("partners")             // user + partner
+	partnerOfBucket    = []byte("partner_of")           // partner + user
+	missedBucket       = []byte("missed")               // who was called + time + who called
+	invitesBucket      = []byte("invites")              // SHA-256 of the code
 
 	schemaKey = []byte("schema")
 )
@@ -34,13 +51,30 @@ var layout = [...]struct {
 	{secretsBucket, 1},
 	{roomsBucket, 1},
 	{ticketsBucket, 2},
+	{devicesBucket, 3},
+	{accountsBucket, 3},
+	{usernamesBucket, 3},
+	{skeletonsBucket, 3},
+	{emailsBucket, 3},
+	{passkeysBucket, 3},
+	{passkeyIDsBucket, 3},
+	{friendsBucket, 3},
+	{requestsBucket, 3},
+	{requestsSentBucket, 3},
+	{blocksBucket, 3},
+	{blockedByBucket, 3},
+	{partnersBucket, 3},
+	{partnerOfBucket, 3},
+	{missedBucket, 3},
+	{invitesBucket, 3},
 }
 
 // migrations bring a file to the next schema version, each from the one that its place says: the first from 1 to 2. What a version
 // adds to the layout is there already when its migration runs; a version that does no more than that has nil. None is ever
 // changed once a release has it: files of every age must come the same way.
 var migrations = [schemaVersion - 1]func(*bbolt.Tx) error{
-	nil, // 2: people in line
+	nil,         // 2: people in line
+	listDevices, // 3: accounts and all that a person has; tokens are listed by their users
 }
 
 // makeLayout makes the buckets that a file of schema version have lacks of those that version want has.

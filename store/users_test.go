@@ -42,7 +42,7 @@ func TestUsers(t *testing.T) {
 	db := openTemp(t)
 	guest := testUser(t, db)
 	// A zone east of Greenwich must not change what is read back.
-	full := User{ID: "u2", Name: "Ünï ☃ <b>", Roles: []string{"moderator"}, Created: time.Now().Round(0).In(time.FixedZone("", 3600))}
+	full := User{ID: NewUserID(), Name: "Ünï ☃ <b>", Roles: []string{"moderator"}, Created: time.Now().Round(0).In(time.FixedZone("", 3600))}
 	if err := db.CreateUser(full); err != nil {
 		t.Fatal(err)
 	}
@@ -67,14 +67,14 @@ func TestTokens(t *testing.T) {
 	db := openTemp(t)
 	u := testUser(t, db)
 	now := time.Unix(1795000000, 0)
-	secret, err := db.CreateToken(u.ID, now, time.Hour)
+	secret, err := db.CreateToken(u.ID, now, TokenSpec{TTL: time.Hour})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !regexp.MustCompile(`^[A-Za-z0-9_-]{43}$`).MatchString(secret) {
 		t.Errorf("secret %q", secret)
 	}
-	other, err := db.CreateToken(u.ID, now, time.Hour)
+	other, err := db.CreateToken(u.ID, now, TokenSpec{TTL: time.Hour})
 	if err != nil || other == secret {
 		t.Errorf("second token %q, %v", other, err)
 	}
@@ -107,11 +107,11 @@ func TestTokens(t *testing.T) {
 	if _, err := db.UserByToken(other, now); err != nil {
 		t.Errorf("the other one: %v", err)
 	}
-	if _, err := db.CreateToken("nobody", now, time.Hour); !errors.Is(err, ErrNotFound) {
+	if _, err := db.CreateToken("nobody", now, TokenSpec{TTL: time.Hour}); !errors.Is(err, ErrNotFound) {
 		t.Errorf("token for nobody: %v", err)
 	}
 	for _, ttl := range []time.Duration{0, -1} {
-		if _, err := db.CreateToken(u.ID, now, ttl); err == nil {
+		if _, err := db.CreateToken(u.ID, now, TokenSpec{TTL: ttl}); err == nil {
 			t.Errorf("token with lifetime %v", ttl)
 		}
 	}
@@ -120,7 +120,7 @@ func TestTokens(t *testing.T) {
 func TestTokenSecretIsNotStored(t *testing.T) {
 	db := openTemp(t)
 	u := testUser(t, db)
-	secret, err := db.CreateToken(u.ID, time.Now(), time.Hour)
+	secret, err := db.CreateToken(u.ID, time.Now(), TokenSpec{TTL: time.Hour})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,19 +142,19 @@ func TestExpiredTokensAreRemoved(t *testing.T) {
 	db := openTemp(t)
 	u := testUser(t, db)
 	now := time.Unix(1795000000, 0)
-	keep, err := db.CreateToken(u.ID, now, 1000*time.Hour)
+	keep, err := db.CreateToken(u.ID, now, TokenSpec{TTL: 1000 * time.Hour})
 	if err != nil {
 		t.Fatal(err)
 	}
 	var gone string
 	for i := range 100 {
-		if gone, err = db.CreateToken(u.ID, now, time.Hour+time.Duration(i)); err != nil {
+		if gone, err = db.CreateToken(testUser(t, db).ID, now, TokenSpec{TTL: time.Hour + time.Duration(i)}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	later := now.Add(2 * time.Hour)
 	for i := range 4 {
-		if _, err := db.CreateToken(u.ID, later, time.Hour); err != nil {
+		if _, err := db.CreateToken(u.ID, later, TokenSpec{TTL: time.Hour}); err != nil {
 			t.Fatal(err)
 		}
 		want := 1 + max(0, 100-pruneLimit*(i+1)) + i + 1
@@ -184,7 +184,7 @@ func TestGuestsGoWithTheirTokens(t *testing.T) {
 	now := time.Unix(1795000000, 0)
 	token := func(id UserID, ttl time.Duration) string {
 		t.Helper()
-		secret, err := db.CreateToken(id, now, ttl)
+		secret, err := db.CreateToken(id, now, TokenSpec{TTL: ttl})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -259,7 +259,7 @@ func TestSecretsAndTokensSurviveReopening(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	secret, err := db.CreateToken(u.ID, time.Now(), time.Hour)
+	secret, err := db.CreateToken(u.ID, time.Now(), TokenSpec{TTL: time.Hour})
 	if err != nil {
 		t.Fatal(err)
 	}

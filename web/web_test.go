@@ -283,7 +283,7 @@ func wire(t *testing.T, h http.Handler, target string) int {
 }
 
 func TestEmbeddedBudget(t *testing.T) {
-	const firstLoad, everything = 30 << 10, 48 << 10
+	const firstLoad, everything = 30 << 10, 64 << 10
 	h := Handler()
 	first := wire(t, h, "/")
 	for _, ref := range reference.FindAllStringSubmatch(string(read(t, get(t, h, "GET", "/").Body)), -1) {

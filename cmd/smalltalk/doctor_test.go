@@ -117,7 +117,7 @@ func TestDoctorPlain(t *testing.T) {
 
 // TestDoctorWithoutGuests: where no guest is let in the ways cannot be tried.
 func TestDoctorWithoutGuests(t *testing.T) {
-	p := start(t, t.TempDir(), "--no-guests")
+	p := start(t, t.TempDir(), "--access", "guests-off")
 	r, code := doctorSays(t, p.base)
 	if f := r.of(t, "WebSocket"); code != exitOK || f.Verdict != isWarning {
 		t.Errorf("exit code %d: %+v", code, f)
@@ -174,7 +174,7 @@ func (d deaf) ReadFrom(b []byte) (int, net.Addr, error) {
 // which port to open; the others work.
 func TestDoctorUDPDropped(t *testing.T) {
 	cert, key := loopbackCertificate(t, x509.Certificate{})
-	s := settings{Listen: "localhost:0", Cert: cert, Key: key, Data: t.TempDir(), Guests: true, MaxClients: 10, MaxBitrate: 1000, Grace: time.Second}
+	s := settings{Listen: "localhost:0", Cert: cert, Key: key, Data: t.TempDir(), Access: "open", MaxClients: 10, MaxBitrate: 1000, Grace: time.Second}
 	var err error
 	if s.topics, err = parseTopics([]string{"General"}); err != nil {
 		t.Fatal(err)

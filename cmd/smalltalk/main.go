@@ -48,6 +48,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitOK
 	case cmd.doctor != nil:
 		return runDoctor(ctx, *cmd.doctor, cmd.serve, stdout, stderr)
+	case cmd.admin != nil:
+		return runAdmin(ctx, cmd.admin.JSON, cmd.request, cmd.serve.Data, stdout, stderr)
 	}
 	if err := serve(ctx, cmd.serve, stdout, stderr); err != nil {
 		fmt.Fprintf(stderr, "smalltalk: %v\n", err)

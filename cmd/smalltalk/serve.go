@@ -46,7 +46,8 @@ type server struct {
 	signal  *signaling.Server
 	conns   *httpConns // of http
 	http    *http.Server
-	gate    *gate // nil where the caller of run has listeners of its own
+	gate    *gate        // nil where the caller of run has listeners of its own
+	admin   *adminSocket // nil as gate, and where there can be none
 }
 
 // serve runs the server until ctx is cancelled, and stops it in order.
@@ -81,6 +82,7 @@ func serve(ctx context.Context, s settings, stdout, stderr io.Writer) error {
 		return err
 	}
 	srv.gate = gate
+	srv.openAdmin(s.Data)
 	logWaysIn(socks, offer, log)
 	fmt.Fprintln(stdout, invitation(ctx, address(s, socks.httpPort()), gate.certs))
 	return srv.run(ctx, []net.Listener{gate.http})
@@ -169,7 +171,7 @@ func newServer(s settings, media sfu.Config, log *slog.Logger) (_ *server, err e
 			return p, nil
 		},
 		ICEServers: iceServers(relay, media.TCPPort), EndICEServers: func(id store.SessionID) { relay.RevokeTURN(string(id)) },
-		Topics: s.topics, FreeTopics: s.FreeTopics, Origins: s.Origin, GuestsOff: !s.Guests, Grace: s.Grace, MaxSessions: s.MaxClients,
+		Topics: s.topics, FreeTopics: s.FreeTopics, Origins: s.Origin, Access: signaling.Access(s.Access), Hashing: s.hashing(), Limits: signaling.Limits{}.OfAddresses(s.AddressLimit), Grace: s.Grace, MaxSessions: s.MaxClients,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("start signaling: %w", err)
@@ -198,6 +200,15 @@ func (s *server) serveHTTP(c settings) {
 	}
 }
 
+// inUse says that another process has the database open. It is store.ErrLocked.
+type inUse struct{ path string }
+
+func (e inUse) Error() string {
+	return fmt.Sprintf("database %s is in use: is another Small Talk running on this data folder? Stop it, or choose another folder with --data", e.path)
+}
+
+func (inUse) Unwrap() error { return store.ErrLocked }
+
 // openStore opens the database in the data folder and says what to do when it
 // cannot.
 func openStore(folder string) (*store.DB, error) {
@@ -211,7 +222,7 @@ func openStore(folder string) (*store.DB, error) {
 	db, err := store.Open(path)
 	switch {
 	case errors.Is(err, store.ErrLocked):
-		return nil, fmt.Errorf("database %s is in use: is another Small Talk running on this data folder? Stop it, or choose another folder with --data", path)
+		return nil, inUse{path}
 	case errors.Is(err, store.ErrDamaged):
 		return nil, fmt.Errorf("%w: restore it from a backup, or move the file away to begin with an empty one", err)
 	case errors.Is(err, store.ErrNewerVersion):
@@ -267,6 +278,12 @@ func (s *server) run(ctx context.Context, listeners []net.Listener) error {
 			return nil
 		})
 	}
+	if s.admin != nil {
+		group.Go(func() error {
+			s.admin.serve(ctx)
+			return nil
+		})
+	}
 	for _, l := range listeners {
 		group.Go(func() error {
 			if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
@@ -275,6 +292,10 @@ func (s *server) run(ctx context.Context, listeners []net.Listener) error {
 			return nil
 		})
 	}
+	group.Go(func() error {
+		sweep(ctx, s.db, s.log)
+		return nil
+	})
 	group.Go(func() error {
 		<-ctx.Done()
 		s.log.Info("stopping")

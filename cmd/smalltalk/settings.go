@@ -28,6 +28,7 @@ type cli struct {
 
 	Serve   struct{}    `cmd:"" default:"withargs" help:"Run the server (also the default)."`
 	Doctor  doctorFlags `cmd:"" help:"Examine the server on this machine, or the one at a URL, and say what to change."`
+	Admin   adminFlags  `cmd:"" help:"Manage accounts and invitations, also while the server runs."`
 	Version struct{}    `cmd:"" help:"Print the version and stop."`
 }
 
@@ -49,17 +50,20 @@ type settings struct {
 	PublicAddress []string `placeholder:"IP" help:"Addresses under which clients reach this machine, one or more of IPv4 and IPv6, where its own are not those (1:1 NAT, forwarded ports)."`
 	STUN          []string `name:"stun" default:"${stun}" placeholder:"HOST:PORT" help:"STUN servers to ask for the public address when this machine has only private ones; off asks nobody. Default: ${stun}."`
 
-	Topics     []string      `default:"${topics}" help:"Topics that people can pick, in this order. Write ID=NAME to choose a topic's ID yourself (it is in links)."`
-	FreeTopics bool          `default:"true" negatable:"" help:"Let people name topics beside these, too; no list shows them."`
-	Origin     []string      `placeholder:"URL" help:"More web origins that may connect with a browser's cookie, such as https://chat.example.org. The server's own host always may, except a plain http name other than localhost that reaches a loopback address."`
-	Guests     bool          `default:"true" negatable:"" help:"Let people in without an account. There are no accounts yet: with --no-guests nobody gets in."`
-	MaxClients int           `default:"2000" help:"How many people may be connected at once."`
-	MaxBitrate int           `default:"2500" help:"Highest bitrate that a client is asked to send, in kbit/s; 30 % more where it protects its video with parity."`
-	MediaPlane string        `default:"auto" enum:"auto,fast,pion" help:"How media is forwarded: fast (packets never enter the WebRTC library), pion (by way of it), or auto: fast where it works."`
-	MeetAgain  time.Duration `default:"15s" help:"How long two who have just met wait beside each other, with nobody else coming, until they meet again."`
-	Grace      time.Duration `default:"30s" help:"How long a call or a place in line is held for somebody whose connection was lost."`
-	LogLevel   logLevel      `default:"info" help:"debug, info, warn or error."`
-	LogFormat  string        `default:"text" enum:"text,json" help:"text or json."`
+	Topics         []string      `default:"${topics}" help:"Topics that people can pick, in this order. Write ID=NAME to choose a topic's ID yourself (it is in links)."`
+	FreeTopics     bool          `default:"true" negatable:"" help:"Let people name topics beside these, too; no list shows them."`
+	Origin         []string      `placeholder:"URL" help:"More web origins that may connect with a browser's cookie, such as https://chat.example.org. The server's own host always may, except a plain http name other than localhost that reaches a loopback address."`
+	Access         string        `default:"open" help:"Who gets in: open (everybody, with an account or as a guest), guests-off (whoever makes an account) or invite (whoever makes an account with an invitation)."`
+	MaxClients     int           `default:"2000" help:"How many people may be connected at once."`
+	MaxBitrate     int           `default:"2500" help:"Highest bitrate that a client is asked to send, in kbit/s; 30 % more where it protects its video with parity."`
+	MediaPlane     string        `default:"auto" enum:"auto,fast,pion" help:"How media is forwarded: fast (packets never enter the WebRTC library), pion (by way of it), or auto: fast where it works."`
+	MeetAgain      time.Duration `default:"15s" help:"How long two who have just met wait beside each other, with nobody else coming, until they meet again."`
+	Grace          time.Duration `default:"30s" help:"How long a call or a place in line is held for somebody whose connection was lost."`
+	LogLevel       logLevel      `default:"info" help:"debug, info, warn or error."`
+	AddressLimit   float64       `default:"1" placeholder:"FACTOR" help:"How much one address may do, times the defaults: guests, accounts, connections, requests. More where many people share one address, 0 for no limits."`
+	PasswordMemory int           `default:"46" placeholder:"MIB" help:"Memory that one password hash takes (argon2id, MiB). Below 46 it takes twice the time; 19 is the least."`
+
+	LogFormat string `default:"text" enum:"text,json" help:"text or json."`
 
 	topics  []signaling.Topic
 	proxies []netip.Prefix
@@ -90,6 +94,8 @@ type command struct {
 	done    bool // help was printed: nothing is left to do
 	version bool
 	doctor  *doctorFlags // examine a server instead of running one
+	admin   *adminFlags  // manage accounts instead of running a server, by
+	request adminRequest // this
 	serve   settings
 }
 
@@ -127,6 +133,10 @@ func parse(args []string, stdout, stderr io.Writer) (command, error) {
 	out.serve.strays = strays(os.Environ(), parser.Model.Flags)
 	if strings.HasPrefix(k.Command(), "doctor") {
 		out.doctor = &c.Doctor
+	}
+	if strings.HasPrefix(k.Command(), "admin") {
+		out.admin, out.request = &c.Admin, c.Admin.request(k.Command())
+		return out, nil // of the settings only the folder matters
 	}
 	// Against a URL the settings of this machine do not matter.
 	if !out.version && (out.doctor == nil || out.doctor.URL == "") {
@@ -168,6 +178,9 @@ func (s *settings) check() error {
 			return fmt.Errorf("--origin %q is not a web origin, for example https://chat.example.org", text)
 		}
 		s.Origin[i] = origin
+	}
+	if err := s.checkPeople(); err != nil {
+		return err
 	}
 	var err error
 	s.topics, err = parseTopics(s.Topics)

@@ -16,7 +16,7 @@ import (
 
 func TestSettingsPrecedence(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "smalltalk.toml")
-	text := "listen = \"localhost:1111\"\ndata = \"/from/file\"\ngrace = \"45s\"\nmax-clients = 7\nguests = false\ntopics = [\"Chess\", \"tv=Movies & TV\"]\n"
+	text := "listen = \"localhost:1111\"\ndata = \"/from/file\"\ngrace = \"45s\"\nmax-clients = 7\naccess = \"guests-off\"\naddress-limit = 2.5\ntopics = [\"Chess\", \"tv=Movies & TV\"]\n"
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -33,8 +33,8 @@ func TestSettingsPrecedence(t *testing.T) {
 	if s.Data != "/from/env" {
 		t.Errorf("data %q: the environment wins over the file", s.Data)
 	}
-	if s.Grace != 45*time.Second || s.MaxClients != 7 || s.Guests {
-		t.Errorf("grace %v, max-clients %d, guests %v: the file wins over the defaults", s.Grace, s.MaxClients, s.Guests)
+	if s.Grace != 45*time.Second || s.MaxClients != 7 || s.Access != "guests-off" || s.AddressLimit != 2.5 {
+		t.Errorf("grace %v, max-clients %d, access %v: the file wins over the defaults", s.Grace, s.MaxClients, s.Access)
 	}
 	if len(s.topics) != 2 || s.topics[0].ID != "chess" || s.topics[1].ID != "tv" || s.topics[1].Name != "Movies & TV" {
 		t.Errorf("topics %+v", s.topics)
@@ -164,6 +164,11 @@ func TestBadSettings(t *testing.T) {
 		{"one client", []string{"--max-clients", "1"}, "--max-clients"},
 		{"clients are no number", []string{"--max-clients", "many"}, "--max-clients"},
 		{"bitrate", []string{"--max-bitrate", "5"}, "--max-bitrate"},
+		{"access", []string{"--access", "domain"}, "open, guests-off and invite"},
+		{"address limit", []string{"--address-limit", "-1"}, "--address-limit"},
+		{"address limit is no number", []string{"--address-limit", "NaN"}, "--address-limit"},
+		{"too little memory for a password", []string{"--password-memory", "18"}, "--password-memory"},
+		{"too much memory for a password", []string{"--password-memory", "1025"}, "--password-memory"},
 		{"plane", []string{"--media-plane", "slow"}, "--media-plane"},
 		{"meeting again", []string{"--meet-again", "1h"}, "--meet-again"},
 		{"grace", []string{"--grace", "1h"}, "--grace"},
@@ -247,7 +252,7 @@ func TestHelp(t *testing.T) {
 	}
 	help := out.String()
 	for _, want := range []string{
-		"--config", "--listen", "--media-listen", "--data", "--topics", "--origin", "--[no-]guests", "--max-clients", "--max-bitrate", "--media-plane", "--grace", "--log-level", "--log-format",
+		"--config", "--listen", "--media-listen", "--data", "--topics", "--origin", "--access", "--address-limit", "--password-memory", "--max-clients", "--max-bitrate", "--media-plane", "--grace", "--log-level", "--log-format",
 		"--domain", "--cert", "--key", "--acme-directory", "--acme-ca", "--acme-email", "--insecure-http", "--trust-proxy", "--public-address", "--stun",
 		"SMALLTALK_LISTEN", "SMALLTALK_DATA", "localhost:8080", "./data", "2500", "30s", "serve", "version",
 	} {

@@ -113,11 +113,12 @@ export function queued(m: Model, q: Message<'queue.state'>): Step {
 }
 
 /** Until the partner says otherwise, microphone and camera are taken to be on, and the partner to be watching. */
-function toCall(c: CallSnapshot, startedAt: number): CallInfo {
+function toCall(c: CallSnapshot, startedAt: number, rung: boolean): CallInfo {
   const { audio, video, watching = true, connection } = c.peer_state ?? { audio: true, video: true, connection: 'ok' }
   return {
     id: c.call,
-    peer: { id: c.peer.id, name: c.peer.name },
+    peer: { id: c.peer.id, name: c.peer.name, friend: c.peer.friend === true },
+    rung,
     topics: c.topics,
     startedAt,
     peerAudio: audio,
@@ -127,10 +128,16 @@ function toCall(c: CallSnapshot, startedAt: number): CallInfo {
   }
 }
 
+/** Whether it is the call that was rung for: while one rings, strangers may still be met. */
+function agreed(m: Model, c: CallSnapshot): boolean {
+  return m.expecting && c.peer.friend === true
+}
+
 /** Shows a call. */
 function begin(m: Model, c: CallSnapshot, startedAt: number): Step {
-  const view: Partial<State> = { phase: 'call', call: toCall(c, startedAt), queue: undefined, left: undefined, chat: [], peerTyping: false, notice: undefined }
-  const change = { abandoned: undefined, typingAt: undefined, widen: [], pair: c.pair }
+  const rung = agreed(m, c)
+  const view: Partial<State> = { phase: 'call', call: toCall(c, startedAt, rung), queue: undefined, left: undefined, chat: [], peerTyping: false, notice: undefined }
+  const change = { abandoned: undefined, expecting: m.expecting && !rung, typingAt: undefined, widen: [], pair: c.pair }
   return and(and(both(m, view, change, ...stop('typing', 'queue')), undo.forget), (x) => stay(x, ...(x.pair === m.pair ? [] : [save(x)])))
 }
 
@@ -141,10 +148,10 @@ export function proved({ model, effects }: Step): Step {
   return { model: without, effects: [...effects, save(without)] }
 }
 
-/** A partner is found. Who has given up waiting in the same moment gives the partner back, unless it is one who was asked back. */
+/** A partner is found. Who has given up waiting in the same moment gives the partner back, unless it is one who was asked back, or rung. */
 export function matched(m: Model, match: Message<'match'>, clock: Clock): Step {
   if (m.view.call?.id === match.call) return stay(m)
-  if ((m.view.phase === 'idle' || m.view.phase === 'left') && !m.view.undo?.asked) {
+  if ((m.view.phase === 'idle' || m.view.phase === 'left') && !m.view.undo?.asked && !agreed(m, match)) {
     return step(m, { abandoned: { call: match.call, by: 'leave', name: match.peer.name } }, ...say(m, { type: 'call.leave', call: match.call }))
   }
   return begin(m, match, clock.now)
@@ -164,10 +171,10 @@ export function ended(m: Model, end: Message<'call.end'>, clock: Clock): Step {
 }
 
 function leftAlone(m: Model, end: End | undefined, clock: Clock): Step {
-  const { id = '', peer: { name } = { name: '' } } = m.view.call ?? {}
+  const { id = '', peer: { name } = { name: '' }, rung = false } = m.view.call ?? {}
   // An end of another call tells nothing of this one.
   const of = end?.call === id ? end : undefined
-  const view = { phase: 'left', call: undefined, left: { reason: of?.reason ?? 'lost', name }, peerTyping: false } as const
+  const view = { phase: 'left', call: undefined, left: { reason: of?.reason ?? 'lost', name, rung }, peerTyping: false } as const
   return and(both(m, view, { typingAt: undefined }, ...stop('typing')), (x) => undo.offer(x, id, name, of?.undo_ms, clock))
 }
 
@@ -226,7 +233,7 @@ function restoredQueue(m: Model, end: End | undefined, clock: Clock): Step {
 
 function restoredCall(m: Model, c: CallSnapshot, clock: Clock): Step {
   if (m.view.call?.id === c.call) {
-    const call = toCall(c, m.view.call.startedAt)
+    const call = toCall(c, m.view.call.startedAt, m.view.call.rung)
     return both(m, { call }, { pair: c.pair ?? m.pair })
   }
   if (m.abandoned?.call === c.call) {
@@ -235,7 +242,7 @@ function restoredCall(m: Model, c: CallSnapshot, clock: Clock): Step {
   }
   // A page that was reloaded in a call knows nothing of it and shows it; one that has since given up on being matched does not want it.
   const reloaded = m.settings === undefined
-  if (m.view.phase === 'queued' || m.view.phase === 'call' || reloaded) return begin(m, c, c.started_at ?? clock.now)
+  if (m.view.phase === 'queued' || m.view.phase === 'call' || reloaded || agreed(m, c)) return begin(m, c, c.started_at ?? clock.now)
   return stay(m, ...say(m, { type: 'call.leave', call: c.call }))
 }
 

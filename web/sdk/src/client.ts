@@ -4,6 +4,7 @@ import { Media } from './media.js'
 import type { Saved } from './model.js'
 import type { MediaStreamLike, MediaTrackLike, Platform } from './platform/types.js'
 import { beat, beatMs, type Pulse } from './pulse.js'
+import type { PeopleMessage } from './protocol.js'
 import { Session } from './socket.js'
 import type { DataUse, Search, Side, State } from './state.js'
 import type { CallStats, StatTotals } from './stats.js'
@@ -79,6 +80,16 @@ export interface Client {
   takeover(): void
   /** Goes on as a new guest in this tab only. */
   freshGuest(): void
+  /** Starts anew as who one has become by signing up, logging in or out: as the token says, else as the cookie does. */
+  signIn(token?: string): void
+  /** The token of this client's session, where it is not in a cookie. */
+  readonly token: string | undefined
+  /** For {@link createPeople}: hears each `welcome` and every message that is not about calls, as it came; the first to listen also what has come before. */
+  onOther(fn: (text: string) => void): () => void
+  /** For {@link createPeople}: sends a message, if there is a connection. */
+  say(message: PeopleMessage): void
+  /** For {@link createPeople}: whether the match that is to come has been agreed upon by ringing. */
+  expect(on: boolean): void
   stats(): Promise<CallStats>
   /** The platform's own peer connection. */
   readonly pc: unknown
@@ -91,6 +102,9 @@ export function createClient(opts: ClientOptions): Client {
 
 /** The storage key of what survives a reload of the tab. */
 const storageKey = 'smalltalk'
+
+/** How many messages wait for somebody who wants to know of friends. */
+const unheardMax = 50
 
 interface Heart {
   cancel: () => void
@@ -105,6 +119,8 @@ class Runner implements Client {
   readonly #listeners = new Set<(s: State) => void>()
   readonly #log: (text: string) => void
   readonly #queue: Action[] = []
+  readonly #others = new Set<(text: string) => void>()
+  #unheard: string[] = []
   #model: Model
   #running = false
   #lines = 0
@@ -120,7 +136,7 @@ class Runner implements Client {
     this.#log = opts.log ?? (() => undefined)
     this.#prefix = Math.floor(p.random() * 2 ** 40).toString(36)
     this.#media = new Media(p, (a) => this.#dispatch(a), this.#log)
-    this.#session = new Session(p, opts.url, (a) => this.#dispatch(a), this.#log)
+    this.#session = new Session(p, opts.url, (a) => this.#dispatch(a), this.#log, (text) => this.#pass(text))
     this.#model = initialModel({
       client: { name: opts.name, version: opts.version, platform: p.name },
       lang: opts.lang,
@@ -254,12 +270,40 @@ class Runner implements Client {
     this.#dispatch({ type: 'fresh' })
   }
 
+  signIn(token?: string): void {
+    this.#watch()
+    this.#dispatch({ type: 'signIn', token })
+  }
+
+  get token(): string | undefined {
+    return this.#model.token
+  }
+
+  onOther(fn: (text: string) => void): () => void {
+    this.#others.add(fn)
+    for (const text of this.#unheard.splice(0)) fn(text)
+    return () => this.#others.delete(fn)
+  }
+
+  say(message: PeopleMessage): void {
+    this.#dispatch({ type: 'say', message })
+  }
+
+  expect(on: boolean): void {
+    this.#dispatch({ type: 'expect', on })
+  }
+
   async stats(): Promise<CallStats> {
     // Few look at it, so whoever does not need not load it.
     const { readStats } = await import('./stats.js')
     const { stats, totals } = readStats(await this.#media.stats(), this.#totals, this.#platform.now())
     this.#totals = totals
     return stats
+  }
+
+  #pass(text: string): void {
+    for (const fn of this.#others) fn(text)
+    if (this.#others.size === 0) this.#unheard = [...this.#unheard.slice(1 - unheardMax), text]
   }
 
   #watch(): void {

@@ -1,3 +1,4 @@
+export type * as api from './api.js'
 export { createClient, type Client, type ClientOptions } from './client.js'
 export type { IceServer, MediaStreamLike, MediaTrackLike, Platform } from './platform/types.js'
 export type { ErrorCode, ErrorRetry } from './protocol.js'

@@ -55,7 +55,16 @@ export function takeover(m: Model): Step {
 
 /** Goes on as a guest of this tab's own. */
 export function freshGuest(m: Model): Step {
-  const next = { ...m, token: undefined, resume: undefined, pair: undefined, fresh: true, ticket: undefined }
+  return startAs(m, undefined, true)
+}
+
+/** Goes on as whoever the cookie, or this token, now says. */
+export function signIn(m: Model, token: string | undefined): Step {
+  return startAs(m, token, false)
+}
+
+function startAs(m: Model, token: string | undefined, fresh: boolean): Step {
+  const next: Model = { ...m, token, resume: undefined, pair: undefined, fresh, ticket: undefined }
   return m.view.link === 'closed' || m.view.link === 'idle' ? start(next) : and(shut(next, 'user'), start)
 }
 
@@ -165,7 +174,7 @@ function unauthorized(m: Model, clock: Clock, error?: ClientError): Step {
 
 /** Closes for good; only a person's action opens again. */
 function shut(m: Model, closedBy: ClosedBy, error?: ClientError): Step {
-  const model: Model = { ...m, negotiation: 'none', onlineSince: undefined, missed: 0, probing: false, typingAt: undefined, abandoned: undefined }
+  const model: Model = { ...m, negotiation: 'none', onlineSince: undefined, missed: 0, probing: false, typingAt: undefined, abandoned: undefined, expecting: false }
   return show(
     model,
     {

@@ -5,7 +5,7 @@
 import * as call from './call.js'
 import * as chat from './chat.js'
 import * as link from './link.js'
-import { and, show, stay, step, type Action, type Clock, type Effect, type Identity, type Model, type Saved, type Step, type TimerName } from './model.js'
+import { and, say, show, stay, step, type Action, type Clock, type Effect, type Identity, type Model, type Saved, type Step, type TimerName } from './model.js'
 import * as pace from './pace.js'
 import type { ServerMessage } from './protocol.js'
 import * as rtc from './rtc.js'
@@ -44,6 +44,7 @@ export function initialModel(opts: Identity & { fresh: boolean; saved: Saved }):
     ticket: undefined,
     widen: [],
     abandoned: undefined,
+    expecting: false,
     attempts: 0,
     onlineSince: undefined,
     drainDelay: undefined,
@@ -78,6 +79,12 @@ function onAction(m: Model, a: Action, clock: Clock): Step {
       return link.takeover(m)
     case 'fresh':
       return link.freshGuest(m)
+    case 'signIn':
+      return link.signIn(m, a.token)
+    case 'expect':
+      return step(m, { expecting: a.on })
+    case 'say':
+      return stay(m, ...say(m, a.message))
     case 'opened':
       return link.opened(m)
     case 'closed':

@@ -36,6 +36,9 @@ export type Action =
   | { type: 'close' }
   | { type: 'takeover' }
   | { type: 'fresh' }
+  | { type: 'signIn'; token: string | undefined }
+  | { type: 'expect'; on: boolean }
+  | { type: 'say'; message: ClientMessage }
   | { type: 'join'; search: Search }
   | { type: 'widen'; sides: readonly Side[] }
   | { type: 'cancel' }
@@ -117,6 +120,8 @@ export interface Model {
   readonly widen: readonly Side[]
   /** The call that the person ended by Next or leave; the server may not know yet. */
   readonly abandoned: { call: string; by: 'next' | 'leave'; name: string } | undefined
+  /** This person rings a friend or has answered one: the match that comes of it is wanted, whatever else goes on. */
+  readonly expecting: boolean
   /** Attempts to connect in a row that did not last. */
   readonly attempts: number
   readonly onlineSince: number | undefined

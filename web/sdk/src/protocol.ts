@@ -83,6 +83,18 @@ export interface Snapshot {
   ended?: { call: string; reason: EndReason; undo_ms?: number }
 }
 
+/** What the client sends about the people that a person knows; its `id` begins with {@link peopleId}. */
+export type PeopleMessage =
+  | { type: 'friend.request'; id: string; call: string }
+  | { type: 'block'; id: string; call: string }
+  | { type: 'ring'; id: string; user: string }
+  | { type: 'ring.accept'; id: string; ring: string }
+  | { type: 'ring.decline'; id: string; ring: string }
+  | { type: 'ring.cancel'; id: string; ring: string }
+
+/** Replies to messages with such an id are not for the state machine of the call. */
+export const peopleId = 'people:'
+
 /** Everything that the client sends. */
 export type ClientMessage =
   | {
@@ -107,6 +119,7 @@ export type ClientMessage =
   | { type: 'chat'; id: string; call: string; cid: string; text: string }
   | { type: 'chat.typing'; on: boolean }
   | { type: 'topics.watch'; on: boolean }
+  | PeopleMessage
   | { type: 'ping'; t: number }
   | { type: 'pong'; t: number }
 

@@ -1,6 +1,6 @@
 import type { Action } from './machine.js'
 import type { GuestReply, Platform, SocketLike } from './platform/types.js'
-import { decode, type ClientMessage } from './protocol.js'
+import { decode, peopleId, type ClientMessage } from './protocol.js'
 
 /** The address of the WebSocket of the server at `base`. */
 function socketUrl(base: string): string {
@@ -15,15 +15,17 @@ export class Session {
   readonly #base: string
   readonly #dispatch: (a: Action) => void
   readonly #log: (text: string) => void
+  readonly #other: (text: string) => void
   #socket: SocketLike | undefined
   /** Rises with each attempt; callbacks of an older one are stale. */
   #attempt = 0
 
-  constructor(platform: Platform, base: string, dispatch: (a: Action) => void, log: (text: string) => void) {
+  constructor(platform: Platform, base: string, dispatch: (a: Action) => void, log: (text: string) => void, other: (text: string) => void) {
     this.#platform = platform
     this.#base = base.replace(/\/+$/, '')
     this.#dispatch = dispatch
     this.#log = log
+    this.#other = other
   }
 
   /** Opens the WebSocket, after making sure of a guest session in the cookie when `guest` is set. */
@@ -92,7 +94,9 @@ export class Session {
 
   #onText(text: string): void {
     const message = decode(text)
-    if (!message) return this.#log('< message not understood')
+    // What is about friends is read by those who want to know.
+    if (!message || ('re' in message && message.re?.startsWith(peopleId))) return this.#other(text)
+    if (message.type === 'welcome') this.#other(text)
     this.#log(`< ${message.type}`)
     this.#dispatch({ type: 'message', message })
   }

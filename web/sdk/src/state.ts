@@ -85,7 +85,9 @@ export interface Undo {
 /** The running call. `peer.id` is good for this call only. */
 export interface CallInfo {
   id: string
-  peer: { id: string; name: string }
+  peer: { id: string; name: string; friend: boolean }
+  /** One of the two has rung the other. */
+  rung: boolean
   topics: string[]
   startedAt: number
   peerAudio: boolean
@@ -125,7 +127,7 @@ export interface State {
   readonly phase: Phase
   readonly queue?: QueueInfo | undefined
   readonly call?: CallInfo | undefined
-  readonly left?: { reason: EndReason; name: string } | undefined
+  readonly left?: { reason: EndReason; name: string; rung: boolean } | undefined
   readonly undo?: Undo | undefined
   readonly chat: ChatLine[]
   readonly peerTyping: boolean

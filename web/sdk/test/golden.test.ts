@@ -1,7 +1,11 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
+import { createAccount } from '../src/account.js'
 import { createClient } from '../src/client.js'
 import { initialModel, reduce } from '../src/machine.js'
+import { initialPeople, reducePeople } from '../src/people/machine.js'
+import { createPeople } from '../src/people/people.js'
+import { decodePeople } from '../src/people/protocol.js'
 import { decode } from '../src/protocol.js'
 import { FakePlatform, FakeTrack, match, welcome } from './fake.js'
 
@@ -19,7 +23,10 @@ test('there are examples', () => {
   expect(named('client').length).toBeGreaterThan(10)
 })
 
-test.each(named('server'))('%s of the server is understood, in any phase', (type) => {
+/** What is about people is read apart. */
+const aboutPeople = (type: string): boolean => /^(friend|ring)/.test(type)
+
+test.each(named('server').filter((t) => !aboutPeople(t)))('%s of the server is understood, in any phase', (type) => {
   const message = decode(read(type, 'server'))
   expect(message?.type).toBe(type)
   if (!message) return
@@ -28,6 +35,23 @@ test.each(named('server'))('%s of the server is understood, in any phase', (type
   const queued = reduce(online, { type: 'join', search: { topics: 'any' } }, clock).model
   const inCall = reduce(queued, { type: 'message', message: match('c1') }, clock).model
   for (const m of [fresh, hello, online, queued, inCall]) expect(() => reduce(m, { type: 'message', message }, clock)).not.toThrow()
+})
+
+test.each(named('server').filter(aboutPeople))('%s of the server is understood, whatever rings', (type) => {
+  const message = decodePeople(read(type, 'server'))
+  expect(message?.type).toBe(type)
+  expect(decode(read(type, 'server'))).toBeUndefined()
+  if (!message) return
+  const online = reducePeople(initialPeople, { type: 'online', user: 'u1' }, 1).model
+  const ringing = reducePeople(online, { type: 'ring', friend: { id: 'f', name: 'F' } }, 1).model
+  for (const m of [initialPeople, online, ringing]) expect(() => reducePeople(m, { type: 'message', message }, 1)).not.toThrow()
+})
+
+test('the ring example rings', () => {
+  const message = decodePeople(read('ring', 'server'))
+  if (message?.type !== 'ring') throw new Error('no ring')
+  const { view } = reducePeople(initialPeople, { type: 'message', message }, 1).model
+  expect(view.ring).toMatchObject({ id: message.ring, expires: message.expires, friend: message.from ?? message.to, answered: false })
 })
 
 test('the welcome example restores the call, its chat and the partner', () => {
@@ -73,6 +97,21 @@ test('every message that this client sends has the fields of its example', async
   c.leave()
   p.socket.say({ type: 'call.end', call: 'c2', reason: 'left', requeued: false, undo_ms: 10_000 })
   c.undo()
+  const account = createAccount({ url: 'http://h', native: true, token: () => undefined, signedIn: () => undefined, fetch: () => Promise.reject(new Error('none')) })
+  const people = createPeople({ client: c, account, now: () => 1, setTimer: () => () => undefined })
+  const hear = (m: object): void => p.socket.events.onMessage(JSON.stringify(m))
+  people.ring({ id: 'f1', name: 'F' })
+  hear({ type: 'ring', re: 'people:ring', ring: 'r1', to: { id: 'f1', name: 'F' }, expires: 9 })
+  people.cancel()
+  hear({ type: 'ring', ring: 'r2', from: { id: 'f1', name: 'F' }, expires: 9 })
+  people.decline()
+  hear({ type: 'ring', ring: 'r3', from: { id: 'f1', name: 'F' }, expires: 9 })
+  people.accept()
+  c.join({ topics: ['news'] })
+  p.socket.say(match('c9'))
+  people.askPartner()
+  people.blockPartner()
+  people.close()
   p.network(true)
   p.socket.say({ type: 'ping', t: 1 })
   await new Promise((resolve) => setTimeout(resolve, 0))
@@ -86,6 +125,8 @@ test('every message that this client sends has the fields of its example', async
     seen.add(m.type)
     const example = JSON.parse(read(m.type, 'client')) as Record<string, unknown>
     for (const [key, value] of Object.entries(m)) {
+      // Somebody is named by either.
+      if (m.type === 'block' && key === 'call') continue
       expect(example, `${m.type}.${key}`).toHaveProperty(key)
       if (key !== 'topics') expect(typeof value, `${m.type}.${key}`).toBe(typeof example[key])
     }

@@ -52,6 +52,49 @@ describe('notices', () => {
   })
 })
 
+describe('a friend rings', () => {
+  const expecting: Action = { type: 'expect', on: true }
+  const friend = from({ type: 'match', call: 'f1', peer: { id: 'p', name: 'Calm Fox', friend: true }, topics: [] })
+
+  test('the match of a ring is wanted wherever one is', () => {
+    for (const at of [online, queued, inCall, [...inCall, gone('left')]]) {
+      const { model, effects } = run(fresh(), ...at, expecting, friend)
+      expect(model.view).toMatchObject({ phase: 'call', call: { id: 'f1', rung: true, peer: { friend: true } } })
+      expect(sentTypes(effects)).not.toContain('call.leave')
+      expect(model.expecting).toBe(false)
+    }
+  })
+
+  test('without a ring, and once it is over, it is not', () => {
+    for (const actions of [[], [expecting, { type: 'expect', on: false } as const]]) {
+      const { model, effects } = run(fresh(), ...online, ...actions, friend)
+      expect(model.view.phase).toBe('idle')
+      expect(sent(effects)).toEqual([{ type: 'call.leave', call: 'f1' }])
+    }
+  })
+
+  test('a stranger who comes first is no friend, and the ring goes on', () => {
+    const { model } = run(fresh(), ...queued, expecting, from(match('c1')))
+    expect(model.view.call).toMatchObject({ id: 'c1', rung: false })
+    expect(run(model, friend).model.view.call).toMatchObject({ id: 'f1', rung: true })
+    expect(run(fresh(), ...online, expecting, from(match('c1'))).model.view.phase).toBe('idle')
+  })
+
+  test('who was rung is remembered as such when the call is over', () => {
+    const end = from({ type: 'call.end', call: 'f1', reason: 'left', requeued: false })
+    expect(run(fresh(), ...online, expecting, friend, end).model.view.left).toEqual({ reason: 'left', name: 'Calm Fox', rung: true })
+  })
+})
+
+test('signing in starts anew as somebody else', () => {
+  const { model, effects } = run(fresh(), ...inCall, { type: 'signIn', token: 'new' })
+  expect(model.view).toMatchObject({ link: 'connecting', phase: 'idle' })
+  expect(effects).toContainEqual({ type: 'hangup', code: 1000 })
+  const hello = run(model, { type: 'opened' })
+  expect(sent(hello.effects)).toMatchObject([{ type: 'hello', token: 'new' }])
+  expect(sent(hello.effects)[0]).not.toHaveProperty('resume')
+})
+
 describe('queue and call', () => {
   const table: { name: string; actions: Action[]; phase: string; sends?: unknown[] }[] = [
     { name: 'join sends the topics', actions: queued, phase: 'queued', sends: [{ type: 'queue.join', id: 'queue:', topics: ['news'] }] },
@@ -115,7 +158,7 @@ describe('queue and call', () => {
     const { model } = run(fresh(), ...inCall, from({ type: 'peer.state', audio: false, video: true, connection: 'reconnecting' }))
     expect(model.view.call).toMatchObject({ peer: { name: 'Brave Fox' }, topics: ['news'], peerAudio: false, peerVideo: true, peerConnection: 'reconnecting' })
     const left = run(model, gone('left')).model
-    expect(left.view.left).toEqual({ reason: 'left', name: 'Brave Fox' })
+    expect(left.view.left).toEqual({ reason: 'left', name: 'Brave Fox', rung: false })
   })
 
   test('switching the camera off tells the partner once', () => {
@@ -318,7 +361,7 @@ describe('welcome brings both sides together', () => {
 
   test('the reason of an end that was missed is shown', () => {
     const { model } = run(fresh(), ...offline(...inCall), back({ phase: 'idle', ended: { call: 'c1', reason: 'next' } }))
-    expect(model.view.left).toEqual({ reason: 'next', name: 'Brave Fox' })
+    expect(model.view.left).toEqual({ reason: 'next', name: 'Brave Fox', rung: false })
   })
 
   test('lines that the server knows are taken over, the others go out again', () => {

@@ -3,7 +3,7 @@ import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
 import { useCell } from './cell'
 import type { BackButton } from './history'
 import type { Model } from './model'
-import { Logo } from './parts/icon'
+import { Icon, Logo } from './parts/icon'
 import { ErrorNote, LostInvitation, ServerGone, ServerNote } from './parts/notices'
 import { announcement } from './parts/words'
 import { anchorOf, pictured, screenOf, type Screen } from './screen'
@@ -19,7 +19,7 @@ export function App({ model, back }: { model: Model; back: BackButton }) {
   const ui = useCell(model.ui)
   const local = useCell(model.local.cell)
   const screen = screenOf(state, ui.route)
-  const talk = useTalk(PAST_TOPICS.has(screen) || ui.dialog !== undefined || state.undo !== undefined)
+  const talk = useTalk(PAST_TOPICS.has(screen) || model.friended || ui.dialog !== undefined || state.undo !== undefined)
   const root = useRef<HTMLDivElement>(null)
   const first = useRef(true)
   const path = useRef<{ from: Screen; to: Screen }>({ from: screen, to: screen })
@@ -42,7 +42,7 @@ export function App({ model, back }: { model: Model; back: BackButton }) {
     return () => removeEventListener('keydown', key)
   }, [])
 
-  const mast = screen === 'home' || screen === 'preview' || screen === 'closed'
+  const mast = screen === 'home' || screen === 'preview' || screen === 'closed' || screen === 'people'
   const chat = screen === 'call' && ui.chat
   return (
     <div ref={root} class={`app on-${screen} from-${path.current.from} ${chat ? 'with-chat' : ''}`}>
@@ -51,9 +51,17 @@ export function App({ model, back }: { model: Model; back: BackButton }) {
           <Logo />
           <span class="brand">Small Talk</span>
           {state.user && (
-            <span class="who">
-              You are <bdi>{state.user.name}</bdi>
-            </span>
+            <button class="who" data-testid="people" onClick={() => model.ui.patch({ route: 'people' })}>
+              <bdi>{state.user.name}</bdi>
+              <span class="sr">, friends and account</span>
+              <Icon name="people" />
+              {ui.pending > 0 && (
+                <b class="new">
+                  {ui.pending}
+                  <span class="sr"> new</span>
+                </b>
+              )}
+            </button>
           )}
         </header>
       )}
@@ -61,6 +69,7 @@ export function App({ model, back }: { model: Model; back: BackButton }) {
         <Stage model={model} />
         {talk && screen === 'call' && !pictured(state) && <talk.Face name={state.call?.peer.name ?? ''} />}
         {pick(screen, talk, model, state, ui, local)}
+        {talk && <talk.People model={model} state={state} screen={screen} ui={ui} />}
         {talk && state.undo && <talk.Back model={model} undo={state.undo} letters={ui.letters} />}
         {talk && (screen === 'waiting' || screen === 'call') && <talk.SelfView local={local} />}
         <div class="notices">
@@ -82,12 +91,14 @@ export function App({ model, back }: { model: Model; back: BackButton }) {
 type Ui = ReturnType<Model['ui']['get']>
 type Local = ReturnType<Model['local']['cell']['get']>
 
-const PAST_TOPICS: ReadonlySet<Screen> = new Set(['preview', 'waiting', 'call', 'left', 'closed'])
+const PAST_TOPICS: ReadonlySet<Screen> = new Set(['preview', 'waiting', 'call', 'left', 'closed', 'people'])
 
 function pick(screen: Screen, talk: Talk | undefined, model: Model, state: State, ui: Ui, local: Local) {
   if (screen === 'home') return <Home model={model} state={state} ui={ui} />
   if (!talk) return <Splash />
   switch (screen) {
+    case 'people':
+      return null
     case 'splash':
       return <Splash />
     case 'closed':

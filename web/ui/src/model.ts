@@ -1,4 +1,5 @@
 import type { Client, DataUse, Search, State } from '@smalltalk/client'
+import type { Tie } from '@smalltalk/client/people'
 import { Cell } from './cell'
 import { Keys, ESC_WINDOW_MS } from './keys'
 import type { LocalMedia, LocalState, Mode } from './media/local'
@@ -6,7 +7,7 @@ import { screenOf, type Route, type Screen } from './screen'
 import { MAX_TOPICS, searchOf, spoken, WIDENINGS, type Widening } from './search'
 
 /** What a dialog may be open about. */
-export type Dialog = 'leave' | 'help' | 'data' | 'details' | 'search'
+export type Dialog = 'leave' | 'help' | 'data' | 'details' | 'search' | 'person'
 
 /** What the screens know beside the client's state and the own devices. */
 export interface Ui {
@@ -32,6 +33,10 @@ export interface Ui {
   readonly letters: boolean
   /** Whether to look for the next partner unasked when one has left; `undefined` while the person has not said. */
   readonly auto: boolean | undefined
+  /** How the partner of the call stands to the person; `undefined` until that is known. */
+  readonly tie: Tie | undefined
+  /** How much there is to see among the people. */
+  readonly pending: number
   /** What this tab went in with last. */
   readonly mode: Mode | undefined
 }
@@ -63,7 +68,7 @@ export function keep(of: () => Storage): Keep {
 }
 
 const TAB = { mode: 'st.mode', off: 'st.off' }
-const EVER = { picked: 'st.topics', own: 'st.own', langs: 'st.langs', widening: 'st.widen', letters: 'st.letters', auto: 'st.auto', data: 'st.data' }
+const EVER = { picked: 'st.topics', own: 'st.own', langs: 'st.langs', widening: 'st.widen', letters: 'st.letters', auto: 'st.auto', data: 'st.data', friends: 'st.friends' }
 
 const USES: readonly string[] = ['normal', 'low', 'audio'] satisfies DataUse[]
 
@@ -112,6 +117,8 @@ export class Model {
       silent: false,
       letters: this.#ever.get(EVER.letters) !== 'off',
       auto: auto === null ? undefined : auto === 'on',
+      tie: undefined,
+      pending: 0,
       mode: (this.#tab.get(TAB.mode) as Mode | null) ?? undefined,
     })
     const off = this.#tab.get(TAB.off) ?? ''
@@ -123,6 +130,15 @@ export class Model {
 
   get screen(): Screen {
     return screenOf(this.client.state, this.ui.get().route)
+  }
+
+  /** Somebody here has friends, who may ring before anything is touched. */
+  get friended(): boolean {
+    return this.#ever.get(EVER.friends) === 'yes'
+  }
+
+  set friended(yes: boolean) {
+    this.#ever.set(EVER.friends, yes ? 'yes' : '')
   }
 
   /** Picks or unpicks a topic. */
@@ -207,8 +223,15 @@ export class Model {
   }
 
   next(): void {
-    // The second click of a double click would fall on somebody just met.
-    if (performance.now() - this.#metAt >= BLINK_MS) this.client.next()
+    // The second click of a double click would fall on somebody just met. Who talks to a friend has not asked for strangers.
+    if (!this.client.state.call?.rung && performance.now() - this.#metAt >= BLINK_MS) this.client.next()
+  }
+
+  /** Gets the devices ready for a call that comes without a search. */
+  prepare(mode: Mode): void {
+    this.#tab.set(TAB.mode, mode)
+    this.ui.patch({ mode })
+    void this.#open(mode)
   }
 
   /** Asks the last partner back. */
@@ -384,6 +407,7 @@ export class Model {
     if (screen === 'call' && !this.#sending && mode && route !== 'starting') {
       this.#sending = true
       void this.#open(mode)
+      this.#send()
     }
   }
 

@@ -1,10 +1,10 @@
 import type { State } from '@smalltalk/client'
 
 /** Every picture the app can show. */
-export type Screen = 'splash' | 'home' | 'preview' | 'waiting' | 'call' | 'left' | 'closed'
+export type Screen = 'splash' | 'home' | 'preview' | 'waiting' | 'call' | 'left' | 'closed' | 'people'
 
 /** Where the person is while the client itself is idle. */
-export type Route = 'home' | 'preview' | 'starting'
+export type Route = 'home' | 'preview' | 'starting' | 'people'
 
 /** The screen follows from the state alone; no address, no memory. */
 export function screenOf(s: Pick<State, 'link' | 'closedBy' | 'user' | 'phase'>, route: Route): Screen {
@@ -27,6 +27,7 @@ export function screenOf(s: Pick<State, 'link' | 'closedBy' | 'user' | 'phase'>,
 export function anchorOf(screen: Screen): string {
   switch (screen) {
     case 'preview':
+    case 'people':
     case 'waiting':
       return screen
     case 'call':

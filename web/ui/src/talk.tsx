@@ -6,6 +6,7 @@ import './styles/talk.css'
 
 export { Back } from './parts/back'
 export { Chat } from './parts/chat'
+export { People } from './parts/people'
 export { Dialogs } from './parts/dialogs'
 export { SelfView } from './parts/selfview'
 export { Call, Face } from './screens/call'

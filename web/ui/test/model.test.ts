@@ -12,7 +12,8 @@ function memory(): Keep {
 
 const call = (id: string): NonNullable<State['call']> => ({
   id,
-  peer: { id: 'p', name: 'Calm Fox' },
+  peer: { id: 'p', name: 'Calm Fox', friend: false },
+  rung: false,
   topics: [],
   startedAt: 0,
   peerAudio: true,
@@ -225,7 +226,7 @@ describe('whom one looks for', () => {
     model.toggle('news')
     await model.go('text')
     const before = client.sought
-    client.set({ phase: 'left', left: { reason: 'next', name: 'Calm Fox' }, queue: undefined })
+    client.set({ phase: 'left', left: { reason: 'next', name: 'Calm Fox', rung: false }, queue: undefined })
     model.again()
     expect(client.sought).toEqual(before)
     expect(client.asked.filter((a) => a === 'join')).toHaveLength(2)
@@ -238,7 +239,7 @@ describe('the last partner', () => {
 
   it.each<[string, Partial<State>, boolean]>([
     ['while waiting', { phase: 'queued', undo }, true],
-    ['when left', { phase: 'left', left: { reason: 'next', name: 'Calm Fox' }, undo }, true],
+    ['when left', { phase: 'left', left: { reason: 'next', name: 'Calm Fox', rung: false }, undo }, true],
     ['at the topics', { undo }, true],
     ['when nobody is there', { phase: 'queued' }, false],
     ['in a call', { phase: 'call', call: call('c2') }, false],

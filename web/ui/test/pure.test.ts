@@ -241,7 +241,7 @@ describe('words', () => {
 
 describe('trouble in a call', () => {
   const callWith = (peerConnection: 'ok' | 'reconnecting') =>
-    ({ id: 'c', peer: { id: 'p', name: 'Calm Fox' }, topics: [], startedAt: 0, peerAudio: true, peerVideo: true, peerWatching: true, peerConnection }) satisfies State['call']
+    ({ id: 'c', peer: { id: 'p', name: 'Calm Fox', friend: false }, rung: false, topics: [], startedAt: 0, peerAudio: true, peerVideo: true, peerWatching: true, peerConnection }) satisfies State['call']
   it.each<[string, State['rtc'], number, 'ok' | 'reconnecting', string]>([
     ['nothing', 'connected', 0, 'ok', ''],
     ['the partner is away', 'connected', 0, 'reconnecting', 'Calm Fox lost'],

@@ -59,7 +59,7 @@ class FakeVideo implements RemoteElement {
 const call = (id: string, peerVideo = true, dataUse: DataUse = 'normal'): { phase: 'call'; call: CallInfo; dataUse: DataUse } => ({
   phase: 'call',
   dataUse,
-  call: { id, peer: { id: 'p', name: 'P' }, topics: [], startedAt: 0, peerAudio: true, peerVideo, peerWatching: true, peerConnection: 'ok' },
+  call: { id, peer: { id: 'p', name: 'P', friend: false }, rung: false, topics: [], startedAt: 0, peerAudio: true, peerVideo, peerWatching: true, peerConnection: 'ok' },
 })
 const gone = { phase: 'left', call: undefined, dataUse: 'normal' } as const
 

@@ -1,6 +1,6 @@
 import type { Client, State } from '@smalltalk/client'
 import { useLayoutEffect, useRef } from 'preact/hooks'
-import { Icon } from './icon'
+import { Icon } from './icons'
 
 /** Typing is reported as over after this long without a key, in ms. */
 const PAUSE_MS = 2500

@@ -1,18 +1,9 @@
-const PATHS = {
-  mic: 'M12 3a3 3 0 0 0-3 3v5a3 3 0 0 0 6 0V6a3 3 0 0 0-3-3zM5 11a7 7 0 0 0 14 0M12 18v3',
-  micOff: 'M9 9V6a3 3 0 0 1 6-.5M15 11v0a3 3 0 0 1-4.6 2.5M5 11a7 7 0 0 0 11 5.7M18.6 13.3a7 7 0 0 0 .4-2.3M12 18v3M3 3l18 18',
-  cam: 'M4 7h9a2 2 0 0 1 2 2v6a2 2 0 0 1-2 2H4a2 2 0 0 1-2-2V9a2 2 0 0 1 2-2zM15 11l6-3.5v9L15 13',
-  camOff: 'M9 7h4a2 2 0 0 1 2 2v2l6-3.5v9M15 15a2 2 0 0 1-2 2H4a2 2 0 0 1-2-2V9a2 2 0 0 1 2-2h1M3 3l18 18',
+/** The drawings of the first screen. */
+export const FIRST = {
   chat: 'M6 4h12a3 3 0 0 1 3 3v7a3 3 0 0 1-3 3h-6l-5 4v-4H6a3 3 0 0 1-3-3V7a3 3 0 0 1 3-3z',
-  next: 'M5 5l8 7-8 7zM13 5l8 7-8 7z',
-  leave: 'M14 4H6a2 2 0 0 0-2 2v12a2 2 0 0 0 2 2h8M10 12h11M17 8l4 4-4 4',
-  stats: 'M4 20V13M10 20V8M16 20V11M21 20V4',
-  keys: 'M4 6h16a2 2 0 0 1 2 2v8a2 2 0 0 1-2 2H4a2 2 0 0 1-2-2V8a2 2 0 0 1 2-2zM6 10h.01M10 10h.01M14 10h.01M18 10h.01M7 14h10',
+  people: 'M9 4a4 4 0 1 0 0 8 4 4 0 0 0 0-8zM2 20a7 7 0 0 1 14 0M16 4.500a4 4 0 0 1 0 7M18.500 14a7 7 0 0 1 3.500 6',
   close: 'M6 6l12 12M18 6L6 18',
-  send: 'M4 12l16-8-5 16-4-6zM11 14l9-10',
   check: 'M5 12.5l4.5 4.5L19 7.5',
-  back: 'M20 12H4M10 6l-6 6 6 6',
-  sound: 'M4 9v6h4l5 4V5L8 9zM17 8.5a5 5 0 0 1 0 7M19.5 6a9 9 0 0 1 0 12',
   warn: 'M12 4l9 16H3zM12 10v4M12 17h.01',
   any: 'M12 3l2.2 6.3L20.5 12l-6.3 2.7L12 21l-2.2-6.3L3.5 12l6.3-2.7z',
   general: 'M5 4h9a2 2 0 0 1 2 2v5a2 2 0 0 1-2 2H9l-4 3v-3a2 2 0 0 1-2-2V6a2 2 0 0 1 2-2zM19 9a2 2 0 0 1 2 2v5a2 2 0 0 1-2 2v3l-4-3h-4',
@@ -22,23 +13,28 @@ const PATHS = {
   gaming: 'M7 7h10a5 5 0 0 1 5 5l-.6 4.200a2.6 2.6 0 0 1-4.7 1.100L15 15H9l-1.7 2.300a2.6 2.6 0 0 1-4.7-1.100L2 12a5 5 0 0 1 5-5zM8 9.500v4M6 11.500h4M16 10.500h.01M18 12.500h.01',
 } as const
 
-/** The name of a drawing. */
-export type IconName = keyof typeof PATHS
+/** The name of a drawing of the first screen. */
+export type FirstIcon = keyof typeof FIRST
 
 /** A drawing in the colour of the text; says nothing to a screen reader. */
-export function Icon({ name }: { name: IconName }) {
+export function Drawing({ name, path }: { name: string; path: string }) {
   return (
     <svg class={`i i-${name}`} viewBox="0 0 24 24" aria-hidden="true">
-      <path d={PATHS[name]} />
+      <path d={path} />
     </svg>
   )
 }
 
+/** A drawing of the first screen. */
+export function Icon({ name }: { name: FirstIcon }) {
+  return <Drawing name={name} path={FIRST[name]} />
+}
+
 /** The drawing of a topic; one that nobody drew yet gets the speech bubble. */
-export function topicIcon(id: string): IconName {
+export function topicIcon(id: string): FirstIcon {
   if (/movie|film|tv/.test(id)) return 'movies'
   if (/gam/.test(id)) return 'gaming'
-  return id in PATHS && (id === 'general' || id === 'news' || id === 'sports') ? id : 'chat'
+  return id in FIRST && (id === 'general' || id === 'news' || id === 'sports') ? id : 'chat'
 }
 
 /** The sign of the place: two people, one speaking over the other. */

@@ -4,7 +4,7 @@ import { useRef, useState } from 'preact/hooks'
 import type { Model, Ui } from '../model'
 import { langName, MAX_LANGS, MAX_TOPICS, spoken, type Widening } from '../search'
 import { Dialog } from './dialog'
-import { Icon } from './icon'
+import { Icon } from './icons'
 
 /** Languages to choose from, beside those of the browser. */
 const LANGS = 'ar bg bn ca cs da de el en es et fa fi fil fr he hi hr hu id it ja ko lt lv ms nl no pl pt ro ru sk sl sr sv sw ta th tr uk ur vi zh'.split(' ')

@@ -1,6 +1,6 @@
 import { useRef, useState } from 'preact/hooks'
 import type { LocalState } from '../media/local'
-import { Icon } from './icon'
+import { Icon } from './icons'
 import { Mirror } from './picture'
 import { cornerName, moved, nearest, turned, type Corner } from './snap'
 

@@ -1,7 +1,7 @@
 import type { State } from '@smalltalk/client'
 import type { LocalState } from '../media/local'
 import type { Model, Ui } from '../model'
-import { Icon, type IconName } from '../parts/icon'
+import { Icon, type IconName } from '../parts/icons'
 import { callNote } from '../parts/trouble'
 import { sharedLine } from '../parts/words'
 
@@ -20,12 +20,16 @@ export function Call({ model, state, ui, local }: { model: Model; state: State; 
             {name}
           </h1>
           <p>{sharedLine(call.topics, state.topics, model.topics())}</p>
+          {(call.peer.friend || ui.tie?.friend) && <Mark icon="people" text="Friend" />}
           {!call.peerAudio && <Mark icon="micOff" text="Muted" />}
           {!call.peerVideo && <Mark icon="camOff" text="Camera off" />}
           {state.dataUse === 'audio' && <Mark icon="sound" text="Sound only" />}
           {!call.peerWatching && state.video && <Mark icon="sound" text="Does not see you" />}
           {call.peerConnection === 'poor' && <Mark icon="warn" text="Weak connection" />}
         </div>
+        <button class="round ghost" data-testid="person" aria-label="Add friend or block" title="Add friend or block" onClick={() => model.ui.patch({ dialog: 'person' })}>
+          <Icon name="people" />
+        </button>
         <button class="round ghost" data-testid="details" aria-label="Connection details" title="Connection details" onClick={() => model.ui.patch({ dialog: 'details' })}>
           <Icon name="stats" />
         </button>
@@ -58,9 +62,11 @@ export function Call({ model, state, ui, local }: { model: Model; state: State; 
           <Icon name="leave" />
           <Label text="Leave" />
         </button>
-        <button class="primary next" data-testid="next" onClick={() => model.next()}>
-          Next <Icon name="next" />
-        </button>
+        {!call.rung && (
+          <button class="primary next" data-testid="next" onClick={() => model.next()}>
+            Next <Icon name="next" />
+          </button>
+        )}
       </div>
     </section>
   )

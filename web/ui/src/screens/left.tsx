@@ -16,8 +16,8 @@ export function Left({ model, state, ui }: { model: Model; state: State; ui: Ui 
   const left = state.left
   const panel = useRef<HTMLElement>(null)
   const head = useRef<HTMLHeadingElement>(null)
-  // Who was thrown out of a call should not fall into the next by doing nothing.
-  const [auto, setAuto] = useState(left?.reason !== 'kicked' && goesOn(ui))
+  // Who was thrown out of a call should not fall into the next by doing nothing, nor who has talked to a friend.
+  const [auto, setAuto] = useState(left?.reason !== 'kicked' && !left?.rung && goesOn(ui))
   const [held, hold] = useState(false)
   // Somebody in particular is being waited for, or waits.
   const back = state.undo?.asked || state.undo?.wanted

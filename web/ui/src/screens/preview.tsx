@@ -3,7 +3,7 @@ import type { LocalState, Mode } from '../media/local'
 import { watchLevel } from '../media/level'
 import { help } from '../media/problem'
 import type { Model } from '../model'
-import { Icon } from '../parts/icon'
+import { Icon } from '../parts/icons'
 import { Mirror } from '../parts/picture'
 
 /** How loud a voice must be once to count as heard. */

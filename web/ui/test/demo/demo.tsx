@@ -6,6 +6,8 @@ import { LocalMedia } from '../../src/media/local'
 import { keep, Model } from '../../src/model'
 import { Unsupported } from '../../src/screens/unsupported'
 import '../../src/styles/index.css'
+import { socialOf } from '../../src/people/social'
+import { answer } from './account'
 import { FakeClient, IDLE } from './fake'
 import { SCENES } from './scenes'
 
@@ -49,6 +51,7 @@ async function main(): Promise<void> {
     )
     return
   }
+  globalThis.fetch = answer(scene.state?.user?.guest === false)
   const client = new FakeClient({ ...IDLE, ...scene.state })
   client.remote = stranger()
   const local = new LocalMedia()
@@ -63,6 +66,12 @@ async function main(): Promise<void> {
   if (name === 'preview-asking') local.cell.patch({ asking: true })
   // Dialogs are closed when a screen is entered; open this scene's again.
   if (scene.ui) model.ui.patch(scene.ui)
+  if (!scene.people) return
+  const social = socialOf(model)
+  const { says = [], rings, ...shown } = scene.people
+  social.cell.patch(shown)
+  for (const m of says) client.others.forEach((fn) => fn(JSON.stringify(m)))
+  if (rings) social.people.ring(rings)
 }
 
 void main()

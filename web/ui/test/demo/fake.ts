@@ -117,6 +117,22 @@ export class FakeClient implements Client {
   freshGuest(): void {
     this.asked.push('freshGuest')
   }
+  token: string | undefined
+  signIn(): void {
+    this.asked.push('signIn')
+  }
+  /** Says something about people, as the server would. */
+  readonly others = new Set<(text: string) => void>()
+  onOther(fn: (text: string) => void): () => void {
+    this.others.add(fn)
+    return () => this.others.delete(fn)
+  }
+  say(m: { type: string }): void {
+    this.asked.push(`say ${m.type}`)
+  }
+  expect(on: boolean): void {
+    this.asked.push(`expect ${on}`)
+  }
   async stats() {
     return {
       rttMs: 23,

@@ -1,6 +1,7 @@
 import type { QueueInfo, State, Undo } from '@smalltalk/client'
 import type { Problem } from '../../src/media/problem'
 import type { Ui } from '../../src/model'
+import type { Page, Way } from '../../src/people/social'
 import { IDLE } from './fake'
 
 /** One picture of the app: what differs from standing at the topics. */
@@ -11,13 +12,16 @@ export interface Scene {
   /** The own devices: both unless said otherwise. */
   media?: 'video' | 'audio' | 'text'
   off?: boolean
+  /** What is to be seen of people, what the server says about them, and who is rung. */
+  people?: { page?: Page; way?: Way; codes?: string[]; says?: object[]; rings?: { id: string; name: string } }
   /** What is to be seen comes only after so many ms. */
   wait?: number
 }
 
 const CALL: NonNullable<State['call']> = {
   id: 'c1',
-  peer: { id: 'p1', name: 'Bright Heron' },
+  peer: { id: 'p1', name: 'Bright Heron', friend: false },
+  rung: false,
   topics: ['gaming'],
   startedAt: 0,
   peerAudio: true,
@@ -38,9 +42,13 @@ const queue = (topics: string[] | 'any', waiting: number, ago: number, part: Par
   queue: { topics, langs: ['en'], strict: false, waiting, since: Date.now() - ago, widened: [], ...part },
 })
 const undo = (part: Partial<Undo> = {}): Undo => ({ call: 'c1', name: 'Bright Heron', until: Date.now() + 8_000, asked: false, wanted: false, ...part })
-const left = { phase: 'left', left: { reason: 'next', name: 'Bright Heron' } } as const
+const left = { phase: 'left', left: { reason: 'next', name: 'Bright Heron', rung: false } } as const
 const closed = (by: State['closedBy']): Scene => ({ state: { link: 'closed', closedBy: by } })
 const problem = (kind: Problem['kind'], device: Problem['device'], media: NonNullable<Scene['media']>): Scene => ({ ui: { route: 'preview' }, problem: { kind, device }, media })
+
+const HERON = { id: 'u1', name: 'Quiet Otter', guest: false }
+const RING = { type: 'ring', ring: 'r1', from: { id: 'f1', name: 'Calm Fox' }, expires: Date.now() + 40_000 }
+const page = (name: Page, part: Partial<Scene> = {}): Scene => ({ state: { user: HERON }, ui: { route: 'people' }, people: { page: name }, wait: 900, ...part })
 
 export const SCENES: Record<string, Scene> = {
   splash: { state: { link: 'connecting', user: undefined, topics: [] } },
@@ -90,12 +98,30 @@ export const SCENES: Record<string, Scene> = {
   'data-use': { ui: { route: 'preview', dialog: 'data' } },
   'call-details': { state: call(), ui: { dialog: 'details' } },
   'call-confirm': { state: call(), ui: { dialog: 'leave' } },
-  'left-next': { state: { phase: 'left', left: { reason: 'next', name: 'Bright Heron' } } },
+  'left-next': { state: { phase: 'left', left: { reason: 'next', name: 'Bright Heron', rung: false } } },
   'left-back': { state: { ...left, undo: undo() } },
   'left-asked': { state: { ...left, undo: undo({ asked: true }) } },
   'left-wanted': { state: { ...left, undo: undo({ wanted: true }) }, ui: { auto: true } },
-  'left-auto': { state: { phase: 'left', left: { reason: 'next', name: 'Bright Heron' } }, ui: { auto: true } },
-  'left-lost': { state: { phase: 'left', left: { reason: 'lost', name: 'Bright Heron' } } },
+  'left-auto': { state: { phase: 'left', left: { reason: 'next', name: 'Bright Heron', rung: false } }, ui: { auto: true } },
+  'left-lost': { state: { phase: 'left', left: { reason: 'lost', name: 'Bright Heron', rung: false } } },
+  'friends-guest': page('friends', { people: { page: 'friends' }, state: {} }),
+  friends: page('friends'),
+  'friends-sign-up': page('door', { state: {}, people: { page: 'door', way: 'sign-up' } }),
+  'friends-log-in': page('door', { state: {}, people: { page: 'door', way: 'log-in' } }),
+  'friends-recover': page('door', { state: {}, people: { page: 'door', way: 'recover' } }),
+  account: page('account'),
+  'account-guest': page('account', { state: {} }),
+  'account-codes': page('account', { people: { page: 'account', codes: Array.from({ length: 10 }, (_, i) => `k7qf-${i}m2x-9dt${i}-w4ap`) } }),
+  'home-account': { state: { user: HERON } },
+  'ring-home': { people: { says: [RING] }, wait: 900 },
+  'ring-call': { state: call(), people: { says: [RING] }, wait: 900 },
+  'ring-out': { state: { user: HERON }, people: { rings: { id: 'f1', name: 'Calm Fox' } }, wait: 900 },
+  'ring-out-call': { state: call(), people: { rings: { id: 'f1', name: 'Calm Fox' } }, wait: 900 },
+  'ring-missed': { state: { user: HERON }, people: { says: [RING, { type: 'ring.end', ring: 'r1', reason: 'timeout' }] }, wait: 900 },
+  'call-person': { state: call(), ui: { dialog: 'person' }, wait: 900 },
+  'call-friend': { state: call({ rung: true, peer: { id: 'p1', name: 'Bright Heron', friend: true } }), wait: 900 },
+  'call-asked': { state: call(), people: { says: [{ type: 'friend.request', user: { id: 'f9', name: 'Bright Heron' }, call: 'c1' }] }, wait: 900 },
+  'closed-door': { state: { link: 'closed', closedBy: 'unauthorized', error: { code: 'unauthorized', message: 'This server takes no guests.', retry: 'never' } }, people: { page: 'friends', way: 'log-in' }, wait: 900 },
   replaced: closed('replaced'),
   full: closed('full'),
   'too-many': closed('too_many'),

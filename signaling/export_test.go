@@ -1,0 +1,29 @@
+package signaling
+
+import "smalltalk/store"
+
+// What tests of the package's surface cannot reach by it.
+
+// Routes lists what echo answers, as "GET /api/v1/topics".
+func (s *Server) Routes() []string {
+	var list []string
+	for _, r := range s.echo.Routes() {
+		list = append(list, r.Method+" "+r.Path)
+	}
+	return list
+}
+
+// SetPresence gives the server the function that says who is there.
+func (s *Server) SetPresence(f func(store.UserID) string) { s.people.presenceOf = f }
+
+// OnPeople lets f hear of everything that is told of people.
+func (s *Server) OnPeople(f func(what string, a, b store.UserID)) {
+	s.people.onAsked = func(a, b store.UserID) { f("asked", a, b) }
+	s.people.onFriends = func(a, b store.UserID) { f("friends", a, b) }
+	s.people.onParted = func(a, b store.UserID) { f("parted", a, b) }
+	s.people.onBlocked = func(a, b store.UserID) { f("blocked", a, b) }
+	s.people.onHide = func(a store.UserID) { f("hide", a, "") }
+}
+
+// Update says if golden files are to be written anew.
+func Update() bool { return *update }

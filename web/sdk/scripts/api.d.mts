@@ -1,0 +1,2 @@
+export declare function apiOf(spec: unknown): string
+export declare function current(): string

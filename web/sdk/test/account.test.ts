@@ -1,0 +1,74 @@
+import { expect, test, vi } from 'vitest'
+import { createAccount, type AccountOptions } from '../src/account.js'
+
+interface Asked {
+  url: string
+  method: string
+  headers: Record<string, string>
+  body?: string
+  credentials: string
+}
+
+function account(answers: readonly (readonly [status: number, body: string])[], options: Partial<AccountOptions> = {}) {
+  const asked: Asked[] = []
+  const queue = [...answers]
+  const signedIn = vi.fn()
+  const a = createAccount({
+    url: 'http://h/',
+    native: false,
+    token: () => undefined,
+    signedIn,
+    fetch: async (url, init) => {
+      asked.push({ url, ...init })
+      const [status = 204, body = ''] = queue.shift() ?? []
+      return { status, headers: { get: () => null }, text: async () => body }
+    },
+    ...options,
+  })
+  return { a, asked, signedIn }
+}
+
+const user = { id: 'u1', name: 'Calm Otter', guest: false, roles: [] }
+
+test('a browser signs up by cookie and learns no token', async () => {
+  const { a, asked, signedIn } = account([[201, JSON.stringify({ user })]])
+  expect(await a.signUp({ username: 'otter', password: 'long enough' })).toEqual(user)
+  expect(asked).toEqual([{ url: 'http://h/api/v1/users', method: 'POST', headers: { 'Content-Type': 'application/json' }, credentials: 'same-origin', body: '{"username":"otter","password":"long enough"}' }])
+  expect(signedIn).toHaveBeenCalledWith(undefined)
+})
+
+test('a native client sends its token, no cookies, and gets the new one', async () => {
+  const { a, asked, signedIn } = account([[200, JSON.stringify({ user, token: 'new' })]], { native: true, token: () => 'old' })
+  await a.logIn({ username: 'otter', password: 'long enough' })
+  expect(asked[0]).toMatchObject({ credentials: 'omit', headers: { Authorization: 'Bearer old', 'Smalltalk-Client': 'native' } })
+  expect(signedIn).toHaveBeenCalledWith('new')
+})
+
+test('a refusal keeps its code, and a page of a proxy is one too', async () => {
+  const refused = { code: 'rate_limited', message: 'slow', retry: 'later', retry_after_ms: 4_000 }
+  await expect(account([[429, JSON.stringify(refused)]]).a.me()).rejects.toMatchObject({ status: 429, code: 'rate_limited', retry: 'later', retryAfterMs: 4_000 })
+  await expect(account([[502, '<html>']]).a.me()).rejects.toMatchObject({ status: 502, code: 'internal', retry: 'same' })
+  const offline = account([], { fetch: () => Promise.reject(new TypeError('failed')) })
+  await expect(offline.a.me()).rejects.toMatchObject({ status: 0, code: 'offline' })
+})
+
+test('ids go into the path, and nowhere else', async () => {
+  const { a, asked } = account([])
+  await a.unfriend('a/../b')
+  expect(asked[0]).toMatchObject({ method: 'DELETE', url: 'http://h/api/v1/friends/a%2F..%2Fb' })
+  expect(asked[0]?.body).toBeUndefined()
+})
+
+test('a passkey is made and used between two requests', async () => {
+  const authenticator = { create: vi.fn(async () => ({ id: 'made' })), get: vi.fn(async () => ({ id: 'got' })) }
+  const ceremony = JSON.stringify({ ceremony: 'c1', public_key: { challenge: 'x' } })
+  const made = account([[200, ceremony], [201, JSON.stringify({ user, passkey: { id: 'k', label: '', created: 1 } })]], { authenticator })
+  await made.a.signUpByPasskey({ username: 'otter' }, 'Firefox on Linux')
+  expect(authenticator.create).toHaveBeenCalledWith({ challenge: 'x' })
+  expect(JSON.parse(made.asked[1]?.body ?? '')).toEqual({ ceremony: 'c1', credential: { id: 'made' }, device: 'Firefox on Linux', label: 'Firefox on Linux' })
+  expect(made.signedIn).toHaveBeenCalledTimes(1)
+  const used = account([[200, ceremony], [200, JSON.stringify({ user })]], { authenticator })
+  await used.a.logInByPasskey()
+  expect(JSON.parse(used.asked[1]?.body ?? '')).toEqual({ ceremony: 'c1', credential: { id: 'got' } })
+  await expect(account([[200, ceremony]]).a.logInByPasskey()).rejects.toMatchObject({ code: 'passkey_rejected' })
+})

@@ -1,0 +1,55 @@
+import type { api } from '@smalltalk/client'
+
+const MIN = 60_000
+const now = Date.now()
+
+/** What the server would say to a person with a life. */
+function replies(account: boolean): Record<string, object> {
+  return {
+    'GET /access': { access: 'open', guests: true, invite: false, passkeys: true } satisfies api.AccessReply,
+    'GET /users/me': {
+      id: 'u1',
+      name: 'Quiet Otter',
+      guest: !account,
+      roles: [],
+      ...(account ? { account: { username: 'otter.77', password: true, passkeys: 1, recovery_codes: 8, hide_presence: false, created: now } } : {}),
+    } satisfies api.MeReply,
+    'GET /sessions': {
+      sessions: [
+        { id: 'd1', device: 'Firefox on Linux', current: true, created: now, seen: now, expires: now },
+        { id: 'd2', device: 'Safari on iPhone', current: false, created: now, seen: now - 200 * MIN, expires: now },
+      ],
+    } satisfies api.DevicesReply,
+    'GET /passkeys': { passkeys: [{ id: 'k1', label: 'Safari on iPhone', created: now - 30_000 * MIN }] } satisfies api.PasskeysReply,
+    'GET /friends': {
+      friends: account
+        ? [
+            { id: 'f1', name: 'Calm Fox', guest: false, presence: 'online', since: 0 },
+            { id: 'f2', name: 'The One With The Very Long Name That Goes On', guest: false, presence: 'in_call', since: 0 },
+            { id: 'f3', name: 'Sunny Badger', guest: false, presence: 'offline', since: 0 },
+          ]
+        : [],
+    } satisfies api.FriendsReply,
+    'GET /friends/requests': { requests: account ? [{ id: 'f4', name: 'Merry Wren', at: now - 3 * MIN }] : [] } satisfies api.RequestsReply,
+    'GET /missed': { missed: account ? [{ id: 'f1', name: 'Calm Fox', at: now - 90 * MIN }] : [] } satisfies api.MissedReply,
+    'GET /partners': {
+      partners: [
+        { call: 'c1', name: 'Brave Lynx', at: now - 12 * MIN, friend: false },
+        { call: 'c2', name: 'Calm Fox', at: now - 400 * MIN, friend: true },
+      ],
+    } satisfies api.PartnersReply,
+    'GET /blocks': { blocks: account ? [{ id: 'x1', name: 'Loud Crow', at: now - 3000 * MIN }] : [] } satisfies api.BlocksReply,
+  }
+}
+
+/** A `fetch` that answers as the server would, and refuses what is not asked for in a scene. */
+export function answer(account: boolean): typeof fetch {
+  const known = replies(account)
+  const real = globalThis.fetch
+  return async (url, init) => {
+    const path = String(url).split('/api/v1')[1]
+    if (path === undefined) return real(url, init)
+    const body = known[`${init?.method ?? 'GET'} ${path}`]
+    return new Response(JSON.stringify(body ?? { code: 'not_found', message: 'There is no such thing.', retry: 'never' }), { status: body ? 200 : 404 })
+  }
+}

@@ -1,0 +1,52 @@
+import { ApiError } from '@smalltalk/client/account'
+import { describe, expect, it } from 'vitest'
+import { rungLine } from '../src/people/notes'
+import { deviceName, trouble } from '../src/people/social'
+import { ago } from '../src/people/words'
+
+describe('the name of a device', () => {
+  it.each([
+    ['Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Firefox/153.0', 'Firefox on Linux'],
+    ['Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0 Safari/537.36 Edg/156.0', 'Edge on Windows'],
+    ['Mozilla/5.0 (Linux; Android 15) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0 Mobile Safari/537.36', 'Chrome on Android'],
+    ['Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.0 Mobile/15E148 Safari/604.1', 'Safari on iPhone'],
+    ['Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.0 Safari/605.1.15', 'Safari on macOS'],
+    ['something', 'Browser'],
+  ])('%s', (agent, name) => {
+    expect(deviceName(agent)).toBe(name)
+  })
+})
+
+describe('trouble', () => {
+  it('says how long to wait', () => {
+    expect(trouble(new ApiError(429, 'rate_limited', 'slow', 'later', 3_200))?.text).toBe('That was too often. Try again in 4 s.')
+  })
+  it('takes the words of the server where none fit', () => {
+    expect(trouble(new ApiError(400, 'bad_password', 'Too easily guessed.', 'never'))).toEqual({ code: 'bad_password', text: 'Too easily guessed.' })
+  })
+  it('is silent when the person has changed their mind about a passkey', () => {
+    expect(trouble(new DOMException('', 'NotAllowedError'))).toBeUndefined()
+  })
+  it('hides no fault of the program', () => {
+    expect(() => trouble(new TypeError('x'))).toThrow('x')
+  })
+})
+
+it('how a ring ended is told to whom it is news', () => {
+  const friend = { id: 'f', name: 'Calm Fox' }
+  expect(rungLine({ way: 'out', friend, reason: 'busy' })).toBe('Calm Fox is busy with another call')
+  expect(rungLine({ way: 'in', friend, reason: 'answered_elsewhere' })).toBe('Answered on another device')
+  expect(rungLine({ way: 'in', friend, reason: 'timeout' })).toBeUndefined()
+  expect(rungLine({ way: 'out', friend, reason: 'cancelled' })).toBeUndefined()
+})
+
+it.each([
+  [30_000, 'just now'],
+  [90_000, '1 min ago'],
+  [7_200_000, '2 h ago'],
+  [90_000_000, 'yesterday'],
+  [260_000_000, '3 days ago'],
+])('%d ms ago', (ms, text) => {
+  expect(ago(1e12 - ms, 1e12)).toBe(text)
+})
+
