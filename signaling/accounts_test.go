@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -183,6 +184,67 @@ func TestChangePassword(t *testing.T) {
 	nobody := &person{t: t, e: e}
 	nobody.refused(http.StatusUnauthorized, "wrong_login", http.MethodPost, "/sessions", message{"username": "anna", "password": goodPassword})
 	nobody.want(http.StatusOK, http.MethodPost, "/sessions", message{"username": "anna", "password": better})
+}
+
+// TestPasswordChangesMeanwhile: whoever knows the password of before and is at it while the owner changes it gets nothing.
+func TestPasswordChangesMeanwhile(t *testing.T) {
+	e := start(t, options{config: quickHash})
+	for name, try := range map[string]func(thief *person){
+		"log in": func(thief *person) {
+			thief.token = ""
+			thief.refused(http.StatusUnauthorized, "wrong_login", http.MethodPost, "/sessions", message{"username": thief.username, "password": goodPassword})
+		},
+		"recovery codes": func(thief *person) {
+			thief.refused(http.StatusUnauthorized, "unauthorized", http.MethodPost, "/users/me/recovery", message{"password": goodPassword})
+		},
+		"delete": func(thief *person) {
+			thief.refused(http.StatusUnauthorized, "unauthorized", http.MethodDelete, "/users/me", message{"password": goodPassword})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			thief := e.on(t).signUp("anna" + strings.ReplaceAll(name, " ", ""))
+			id := store.UserID(thief.id)
+			account, err := e.db.Account(id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			waiting, release := e.srv.HoldHashes()
+			var busy sync.WaitGroup
+			busy.Go(func() { try(thief) })
+			for waiting() == 0 { // by then the account was read
+				time.Sleep(time.Millisecond)
+			}
+			_, err = e.db.SetPassword(id, account.Password, "another", time.Now(), store.TokenSpec{TTL: time.Hour})
+			release()
+			busy.Wait()
+			if err != nil {
+				t.Fatal(err)
+			}
+			devices, err := e.db.Devices(id, time.Now())
+			account, err2 := e.db.Account(id)
+			if err != nil || err2 != nil || len(devices) != 1 || len(account.Recovery) != 0 {
+				t.Errorf("devices %+v, %v; account %+v, %v", devices, err, account, err2)
+			}
+		})
+	}
+}
+
+// TestLogInAgain: whoever logs in anew goes on where he is, and then that hangs on the new token; somebody else does not.
+func TestLogInAgain(t *testing.T) {
+	e := start(t, options{config: quickHash})
+	anna := e.signUp("anna")
+	e.signUp("bert")
+	live := anna.ws()
+	old := *anna
+	anna.come(anna.want(http.StatusOK, http.MethodPost, "/sessions", message{"username": "anna", "password": goodPassword}))
+	old.refused(http.StatusUnauthorized, "unauthorized", http.MethodGet, "/users/me", nil)
+	live.send(message{"type": "ping", "t": 1})
+	live.want("pong")
+	bert := *anna
+	bert.come(bert.want(http.StatusOK, http.MethodPost, "/sessions", message{"username": "bert", "password": goodPassword}))
+	live.wantError("unauthorized")
+	live.wantClosed(4401)
+	anna.refused(http.StatusUnauthorized, "unauthorized", http.MethodGet, "/users/me", nil)
 }
 
 func TestRecovery(t *testing.T) {

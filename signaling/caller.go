@@ -82,6 +82,16 @@ func hand(c echo.Context, secret string, age time.Duration) (token string) {
 	return ""
 }
 
+// goOn lets the session of somebody who logs in anew, as one does to confirm something by passkey, go on with the new token. It comes before
+// replaceOld.
+func (s *Server) goOn(r *http.Request, user store.User, secret string, now time.Time) {
+	old, err := s.cfg.DB.Device(secretOf(r), now)
+	if err != nil || old.User != user.ID {
+		return // replaceOld ends what is somebody else's
+	}
+	s.moveDevices(user, func(id store.DeviceID) bool { return id == old.ID }, secret, now)
+}
+
 // replaceOld makes the token with which a client came worthless, once it has a new one, and ends the session on it.
 func (s *Server) replaceOld(r *http.Request, now time.Time) {
 	old := secretOf(r)

@@ -1,6 +1,10 @@
 package signaling
 
-import "smalltalk/store"
+import (
+	"net/netip"
+
+	"smalltalk/store"
+)
 
 // What tests of the package's surface cannot reach by it.
 
@@ -23,6 +27,32 @@ func (s *Server) OnPeople(f func(what string, a, b store.UserID)) {
 	s.people.onParted = func(a, b store.UserID) { f("parted", a, b) }
 	s.people.onBlocked = func(a, b store.UserID) { f("blocked", a, b) }
 	s.people.onHide = func(a store.UserID) { f("hide", a, "") }
+}
+
+// HoldHashes lets no password be hashed until release is called, and says how many wait.
+func (s *Server) HoldHashes() (waiting func() int, release func()) {
+	q := s.gate.queue
+	held := 0
+	for turn := q.enter(netip.Prefix{}); ; turn = q.enter(netip.Prefix{}) {
+		select {
+		case <-turn.done:
+			held++
+			continue
+		default:
+		}
+		q.abandon(netip.Prefix{}, turn)
+		break
+	}
+	waiting = func() int {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		return q.waiting
+	}
+	return waiting, func() {
+		for range held {
+			q.leave()
+		}
+	}
 }
 
 // Update says if golden files are to be written anew.

@@ -378,7 +378,7 @@ func (s *Server) handleNewCodes(c echo.Context) error {
 	if fail := s.confirm(c.Request(), who, account, body.Password); fail != nil {
 		return fail
 	}
-	codes, err := s.cfg.DB.NewRecoveryCodes(who.user.ID)
+	codes, err := s.cfg.DB.NewRecoveryCodes(who.user.ID, account.Password)
 	if err != nil {
 		return s.storeFailure("make recovery codes", err)
 	}

@@ -25,24 +25,22 @@ func (s *Server) handleLogIn(c echo.Context) error {
 	if err != nil {
 		return s.storeFailure("read a user", err)
 	}
-	return s.let(c, user, body.Device)
-}
-
-// let signs the user in on the device that sends the request.
-func (s *Server) let(c echo.Context, user store.User, device string) error {
-	_, err := s.signIn(c, user, device)
-	return err
-}
-
-// signIn is let, and says which device it is now.
-func (s *Server) signIn(c echo.Context, user store.User, device string) (string, error) {
-	r, now := c.Request(), time.Now()
-	secret, err := s.cfg.DB.CreateToken(user.ID, now, deviceToken(r, device))
-	if err != nil {
-		return "", s.storeFailure("create a token", err)
+	now := time.Now()
+	secret, err := s.cfg.DB.LogIn(user.ID, account.Password, now, deviceToken(c.Request(), body.Device))
+	switch {
+	case errors.Is(err, store.ErrChanged), errors.Is(err, store.ErrNotFound):
+		return errWrongLogin // the password is another one by now, or the account is gone
+	case err != nil:
+		return s.storeFailure("create a token", err)
 	}
-	s.replaceOld(r, now)
-	return secret, c.JSON(http.StatusOK, signedInReply{User: infoOf(user), Token: hand(c, secret, accountTTL)})
+	return s.let(c, user, secret, now)
+}
+
+// let gives the user who has logged in the new token, in the place of the one that came along.
+func (s *Server) let(c echo.Context, user store.User, secret string, now time.Time) error {
+	s.goOn(c.Request(), user, secret, now)
+	s.replaceOld(c.Request(), now)
+	return c.JSON(http.StatusOK, signedInReply{User: infoOf(user), Token: hand(c, secret, accountTTL)})
 }
 
 // handleRecover lets somebody in who has lost the password but not the recovery codes.

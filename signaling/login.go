@@ -142,24 +142,29 @@ func (s *Server) logIn(r *http.Request, body *logInBody, now time.Time) (store.A
 	case !ok:
 		return store.Account{}, errWrongLogin
 	}
-	s.rehash(ctx, addr, account, body.Password)
+	account.Password = s.rehash(ctx, addr, account, body.Password)
 	return account, nil
 }
 
-// rehash brings a hash of other costs than the operator's to these. It is no harm if that fails: the old one is good.
-func (s *Server) rehash(ctx context.Context, addr netip.Prefix, account store.Account, given string) {
+// rehash brings a hash of other costs than the operator's to these, and returns the one there is now. It is no harm if that
+// fails: the old one is good.
+func (s *Server) rehash(ctx context.Context, addr netip.Prefix, account store.Account, given string) string {
 	stored, ok := parsePHC(account.Password)
 	password, possible := preparePassword(given)
 	if !ok || !possible || stored.Hashing == s.gate.cost {
-		return
+		return account.Password
 	}
 	hash, fail := s.gate.hash(ctx, addr, password)
 	if fail != nil {
-		return
+		return account.Password
 	}
-	if err := s.cfg.DB.Rehash(account.User, account.Password, hash); err != nil && !errors.Is(err, store.ErrChanged) {
+	switch err := s.cfg.DB.Rehash(account.User, account.Password, hash); {
+	case err == nil:
+		return hash
+	case !errors.Is(err, store.ErrChanged):
 		s.log.Error("rehash a password", "err", err)
 	}
+	return account.Password
 }
 
 // confirm makes sure that the owner of the account is at the keyboard: by the password, or by a passkey used a moment ago.
@@ -181,6 +186,10 @@ func (s *Server) confirm(r *http.Request, who caller, account store.Account, pas
 		return fail
 	case !ok:
 		return errWrongPassword
+	}
+	// That has taken its time. Where the password was changed meanwhile, this session is over.
+	if _, err := s.cfg.DB.Device(who.secret, time.Now()); err != nil {
+		return s.tokenFailure(err)
 	}
 	return nil
 }

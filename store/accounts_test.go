@@ -185,9 +185,9 @@ func TestPasswords(t *testing.T) {
 func TestRecoveryCodes(t *testing.T) {
 	db := openTemp(t)
 	u, other := signUp(t, db, "paula"), signUp(t, db, "pia")
-	old, err := db.NewRecoveryCodes(u.ID)
-	codes, err2 := db.NewRecoveryCodes(u.ID)
-	theirs, err3 := db.NewRecoveryCodes(other.ID)
+	old, err := db.NewRecoveryCodes(u.ID, "$argon2id$paula")
+	codes, err2 := db.NewRecoveryCodes(u.ID, "$argon2id$paula")
+	theirs, err3 := db.NewRecoveryCodes(other.ID, "$argon2id$pia")
 	if err := errors.Join(err, err2, err3); err != nil || len(codes) != 10 || len(codes[0]) != 19 {
 		t.Fatal(codes, err)
 	}
@@ -225,6 +225,34 @@ func TestRecoveryCodes(t *testing.T) {
 	}
 	if a, err := db.Account(u.ID); err != nil || a.Password != "new" || len(a.Recovery) != 9 {
 		t.Errorf("got %+v, %v", a, err)
+	}
+}
+
+// TestPasswordOfBefore: what has been shown with a password does not count once it is another one.
+func TestPasswordOfBefore(t *testing.T) {
+	db := openTemp(t)
+	u := signUp(t, db, "paula")
+	if secret, err := db.LogIn(u.ID, "$argon2id$paula", start, spec); err != nil {
+		t.Error(err)
+	} else if got, err := db.UserByToken(secret, start); err != nil || got.ID != u.ID {
+		t.Errorf("logged in as %+v, %v", got, err)
+	}
+	if _, err := db.SetPassword(u.ID, "$argon2id$paula", "new", start, spec); err != nil {
+		t.Fatal(err)
+	}
+	for _, hash := range []string{"$argon2id$paula", ""} {
+		if secret, err := db.LogIn(u.ID, hash, start, spec); !errors.Is(err, ErrChanged) || secret != "" {
+			t.Errorf("logged in with %q: %q, %v", hash, secret, err)
+		}
+		if codes, err := db.NewRecoveryCodes(u.ID, hash); !errors.Is(err, ErrChanged) || codes != nil {
+			t.Errorf("codes for %q: %v, %v", hash, codes, err)
+		}
+	}
+	if list, err := db.Devices(u.ID, start); err != nil || len(list) != 1 {
+		t.Errorf("devices %+v, %v", list, err)
+	}
+	if a, err := db.Account(u.ID); err != nil || len(a.Recovery) != 0 {
+		t.Errorf("account %+v, %v", a, err)
 	}
 }
 

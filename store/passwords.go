@@ -60,8 +60,29 @@ func (db *DB) Rehash(id UserID, old, hash string) error {
 	})
 }
 
-// NewRecoveryCodes makes codes, each good for one Recover, in the place of all older ones. Only their hashes are stored.
-func (db *DB) NewRecoveryCodes(id UserID) ([]string, error) {
+// LogIn makes a token as CreateToken does, for who has shown to know the password of this hash. The error is ErrChanged if the hash is
+// not that any more: checking a password takes its time, and who changes it in the meantime does so to keep others out.
+func (db *DB) LogIn(id UserID, hash string, now time.Time, spec TokenSpec) (secret string, err error) {
+	err = db.update(func(tx *bbolt.Tx) error {
+		a, err := accountIn(tx, id)
+		if err != nil {
+			return err
+		}
+		if a.Password != hash {
+			return ErrChanged
+		}
+		secret, err = createToken(tx, id, now, spec)
+		return err
+	})
+	if err != nil {
+		return "", fmt.Errorf("log in user %s: %w", id, err)
+	}
+	return secret, nil
+}
+
+// NewRecoveryCodes makes codes, each good for one Recover, in the place of all older ones, for who has shown to be the owner while the
+// password's hash was this one. Only their hashes are stored. The error is ErrChanged if the password is another one by now.
+func (db *DB) NewRecoveryCodes(id UserID, password string) ([]string, error) {
 	codes, hashes := make([]string, recoveryCodes), make([][]byte, recoveryCodes)
 	for i := range codes {
 		var raw [recoveryCodeBytes]byte
@@ -70,6 +91,9 @@ func (db *DB) NewRecoveryCodes(id UserID) ([]string, error) {
 		codes[i], hashes[i] = grouped(code), recoveryHash(id, code)
 	}
 	err := db.changeAccount(id, func(_ *bbolt.Tx, a *Account) error {
+		if a.Password != password {
+			return ErrChanged
+		}
 		a.Recovery = hashes
 		return nil
 	})

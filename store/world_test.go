@@ -79,7 +79,7 @@ func (w *world) fill(t *testing.T) {
 	}, start)
 	must(err)
 	must(db.VerifyEmail(w.person.ID, "paula@example.org"))
-	_, err = db.NewRecoveryCodes(w.person.ID)
+	_, err = db.NewRecoveryCodes(w.person.ID, "$argon2id$paula")
 	must(err)
 	_, err = db.CreateToken(w.person.ID, start, TokenSpec{TTL: time.Hour, Label: "paula's phone"})
 	must(err)
