@@ -87,8 +87,8 @@ func TestGuestBecomesAccount(t *testing.T) {
 	if m := guest.want(http.StatusOK, http.MethodGet, "/friends", nil); !contains(m.items("friends"), "id", friend.id) {
 		t.Errorf("friends %v", m)
 	}
-	if m := guest.want(http.StatusOK, http.MethodGet, "/blocks", nil); !contains(m.items("blocks"), "id", foe.id) {
-		t.Errorf("blocks %v", m)
+	if err := e.db.Unblock(store.UserID(guest.id), store.UserID(foe.id)); err != nil {
+		t.Errorf("block: %v", err)
 	}
 	if m := friend.want(http.StatusOK, http.MethodGet, "/friends", nil); m.items("friends")[0].str("name") != "Anna" || m.items("friends")[0]["guest"] != false {
 		t.Errorf("the friend sees %v", m)
@@ -460,8 +460,12 @@ func TestPeopleLists(t *testing.T) {
 		t.Errorf("requests %v", m)
 	}
 	anna.want(http.StatusNoContent, http.MethodPost, "/blocks", message{"call": other})
-	if m := anna.want(http.StatusOK, http.MethodGet, "/blocks", nil); !contains(m.items("blocks"), "id", carl.id) {
-		t.Errorf("blocks %v", m)
+	blocks := anna.want(http.StatusOK, http.MethodGet, "/blocks", nil).items("blocks")
+	if len(blocks) != 1 || blocks[0].str("name") == "" {
+		t.Fatalf("blocks %v", blocks)
+	}
+	if p := anna.want(http.StatusOK, http.MethodGet, "/partners", nil).items("partners"); contains(p, "call", other) {
+		t.Errorf("partners %v", p)
 	}
 	// Who is blocked cannot tell, and reaches nobody.
 	if m := carl.want(http.StatusOK, http.MethodPost, "/friends/requests", message{"call": other}); m.str("state") != "asked" {
@@ -470,13 +474,64 @@ func TestPeopleLists(t *testing.T) {
 	if m := anna.want(http.StatusOK, http.MethodGet, "/friends/requests", nil); len(m.items("requests")) != 0 {
 		t.Errorf("requests %v", m)
 	}
-	anna.want(http.StatusNoContent, http.MethodDelete, "/blocks/"+carl.id, nil)
-	anna.refused(http.StatusNotFound, "not_found", http.MethodDelete, "/blocks/"+carl.id, nil)
+	anna.want(http.StatusNoContent, http.MethodDelete, "/blocks/"+blocks[0].str("id"), nil)
+	anna.refused(http.StatusNotFound, "not_found", http.MethodDelete, "/blocks/"+blocks[0].str("id"), nil)
 
 	want := []string{"anna asked bert", "bert friends anna", "bert hide", "anna parted bert", "carl asked anna", "anna blocked carl"}
 	if !slices.Equal(told, want) {
 		t.Errorf("told %q, want %q", told, want)
 	}
+}
+
+// TestMetTwice: nothing that is listed or handed out lets anybody tell that two calls were with the same person.
+func TestMetTwice(t *testing.T) {
+	e := start(t, options{config: quickHash})
+	anna, bert := e.guest(), e.guest()
+	first, second := e.meet(anna, bert), e.meet(anna, bert)
+	blockID := func(call string) string {
+		t.Helper()
+		anna.want(http.StatusNoContent, http.MethodPost, "/blocks", message{"call": call})
+		blocks := anna.want(http.StatusOK, http.MethodGet, "/blocks", nil).items("blocks")
+		if len(blocks) != 1 {
+			t.Fatalf("blocks %v", blocks)
+		}
+		if export := anna.want(http.StatusOK, http.MethodGet, "/users/me/export", nil); strings.Contains(str(export), bert.id) || len(export.items("partners")) != 2 {
+			t.Errorf("export %v", export)
+		}
+		anna.want(http.StatusNoContent, http.MethodDelete, "/blocks/"+blocks[0].str("id"), nil)
+		return blocks[0].str("id")
+	}
+	if p := anna.want(http.StatusOK, http.MethodGet, "/partners", nil).items("partners"); len(p) != 2 || !contains(p, "call", first) || !contains(p, "call", second) {
+		t.Errorf("partners %v", p)
+	}
+	one := blockID(first)
+	if p := anna.want(http.StatusOK, http.MethodGet, "/partners", nil).items("partners"); len(p) != 1 || !contains(p, "call", second) {
+		t.Errorf("partners after a block by the other call: %v", p)
+	}
+	if two := blockID(second); one == two || one == bert.id {
+		t.Errorf("ids %s and %s, the person's is %s", one, two, bert.id)
+	}
+	for _, call := range []string{first, second} {
+		anna.refused(http.StatusNotFound, "not_found", http.MethodPost, "/friends/requests", message{"call": call})
+	}
+	// Who asks both times shows nothing in what it says was asked.
+	third, fourth := e.meet(anna, bert), e.meet(anna, bert)
+	for _, call := range []string{third, fourth} {
+		if m := anna.want(http.StatusOK, http.MethodPost, "/friends/requests", message{"call": call}); m.str("state") != "asked" {
+			t.Errorf("asked: %v", m)
+		}
+	}
+	if export := anna.want(http.StatusOK, http.MethodGet, "/users/me/export", nil); strings.Contains(str(export), bert.id) {
+		t.Errorf("export %v", export)
+	}
+}
+
+// TestBlockLimit is for one person, over HTTP as over the WebSocket.
+func TestBlockLimit(t *testing.T) {
+	e := start(t, options{config: func(c *signaling.Config) { c.Limits.Blocks = signaling.Limit{Burst: 1, Every: time.Hour} }})
+	anna := e.guest()
+	anna.want(http.StatusNoContent, http.MethodPost, "/blocks", message{"call": e.meet(anna, e.guest())})
+	anna.refused(http.StatusTooManyRequests, "rate_limited", http.MethodPost, "/blocks", message{"call": e.meet(anna, e.guest())})
 }
 
 // TestFriendRequestLimit is for one person, whatever the address.

@@ -3,6 +3,7 @@ package signaling
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -176,7 +177,7 @@ func (s *Server) handleBlocks(c echo.Context) error {
 	}
 	reply := blocksReply{Blocks: make([]personInfo, 0, len(list))}
 	for _, b := range list {
-		reply.Blocks = append(reply.Blocks, personInfo{ID: string(b.User), Name: b.Name, At: b.At.UnixMilli()})
+		reply.Blocks = append(reply.Blocks, personInfo{ID: s.signer.blockID(who.user.ID, b), Name: b.Name, At: b.At.UnixMilli()})
 	}
 	return c.JSON(http.StatusOK, reply)
 }
@@ -192,19 +193,26 @@ func (s *Server) handleBlock(c echo.Context) error {
 		return fail
 	}
 	now := time.Now()
+	if fail := s.shuns.take(who.user.ID, now); fail != nil {
+		return fail
+	}
 	other, fail := s.acquaintance(who.user.ID, &body, now)
 	if fail != nil {
 		return fail
 	}
-	if fail := s.block(who.user.ID, other, now); fail != nil {
+	if fail := s.block(who.user.ID, other, store.RoomID(body.Call), now); fail != nil {
 		return fail
 	}
 	return c.NoContent(http.StatusNoContent)
 }
 
-// block keeps somebody away and tells whom it concerns.
-func (s *Server) block(from, whom store.UserID, now time.Time) *failure {
+// block keeps somebody away and tells whom it concerns. The call is the one by which the person was named, if it was one: the others
+// stay among the last partners, or they would tell that they were with the same person.
+func (s *Server) block(from, whom store.UserID, call store.RoomID, now time.Time) *failure {
 	friends, err := s.cfg.DB.Block(from, whom, now)
+	if err == nil {
+		err = s.cfg.DB.HidePartner(from, whom, call)
+	}
 	if err != nil {
 		return s.storeFailure("block somebody", err)
 	}
@@ -220,7 +228,15 @@ func (s *Server) handleUnblock(c echo.Context) error {
 	if fail != nil {
 		return fail
 	}
-	other := store.UserID(c.Param("id"))
+	list, err := s.cfg.DB.Blocks(who.user.ID)
+	if err != nil {
+		return s.storeFailure("list blocks", err)
+	}
+	i := slices.IndexFunc(list, func(b store.Block) bool { return s.signer.blockID(who.user.ID, b) == c.Param("id") })
+	if i < 0 {
+		return errNotFound
+	}
+	other := list[i].User
 	if err := s.cfg.DB.Unblock(who.user.ID, other); err != nil {
 		return s.storeFailure("take back a block", err)
 	}

@@ -31,7 +31,7 @@ type Limits struct {
 	SignUps  Limit // accounts made, and user names looked at for that, of an address: 30, then one a minute
 	Friends  Limit // friend requests of a person: 30, then one in 30 minutes
 	Rings    Limit // rings of a person: 10, then one in 6 s
-	Blocks   Limit // blocks of a person over the WebSocket: 30, then one in 10 s
+	Blocks   Limit // blocks of a person: 30, then one in 10 s
 	Exports  Limit // exports of a person's data: 5, then one in 10 minutes
 	// Open is how many WebSockets an address may have open at once: 200, because whole
 	// campuses and mobile networks share one address. Negative means no limit.

@@ -108,7 +108,7 @@ func (s *session) handleBlock(id string, m *blockMsg, now time.Time) *failure {
 	return s.errand(func() func() {
 		whom, fail := srv.find(me, known, &m.personMsg, now)
 		if fail == nil {
-			fail = srv.block(me, whom, now)
+			fail = srv.block(me, whom, store.RoomID(m.Call), now)
 		}
 		if known != "" {
 			srv.lobby.settle(me, known)

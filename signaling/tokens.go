@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -121,6 +122,12 @@ func (s *signer) peerID(room store.RoomID, member store.SessionID) string {
 // is not passed on: a client may make it from something that stays from call to call.
 func (s *signer) lineID(room store.RoomID, member store.SessionID, cid string) string {
 	return shortName(mac(s.peerKey, string(room)+"/"+string(member)+"/"+cid))
+}
+
+// blockID is the name by which somebody knows a block of his own: another one each time, since the same for the same
+// person would tell who was met twice.
+func (s *signer) blockID(owner store.UserID, b store.Block) string {
+	return shortName(mac(s.peerKey, "block/"+string(owner)+"/"+string(b.User)+"/"+strconv.FormatInt(b.At.UnixNano(), 10)))
 }
 
 func shortName(sum []byte) string {

@@ -17,10 +17,9 @@ type Block struct {
 	At   time.Time `json:"at"`
 }
 
-// Block keeps the two apart. It ends their friendship, removes what they asked each other, and takes whom out of from's last partners, but
-// not the other way round: whom is not told. friends says whether there was one to end. A
-// block is kept when the other leaves, but then without the name. The error is ErrNotFound if one of them is no user, ErrSelf, and
-// ErrTooMany beyond MaxBlocks of people who are there. To block again changes nothing.
+// Block keeps the two apart. It ends their friendship and removes what they asked each other; friends says whether there was a friendship to
+// end. They stay last partners of each other, see HidePartner. A block is kept when the other leaves, but then without the name. The error
+// is ErrNotFound if one of them is no user, ErrSelf, and ErrTooMany beyond MaxBlocks of people who are there. To block again changes nothing.
 func (db *DB) Block(from, whom UserID, now time.Time) (friends bool, err error) {
 	err = db.update(func(tx *bbolt.Tx) error {
 		if from == whom {
@@ -48,9 +47,6 @@ func (db *DB) Block(from, whom UserID, now time.Time) (friends bool, err error) 
 			return err
 		}
 		if err := dropRequests(tx, from, whom); err != nil {
-			return err
-		}
-		if err := dropEdge(tx.Bucket(partnersBucket), tx.Bucket(partnerOfBucket), from, whom); err != nil {
 			return err
 		}
 		if err := putEdge(b, edge{Owner: from, Other: whom, At: now, Name: other.Name}); err != nil {

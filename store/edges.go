@@ -14,13 +14,17 @@ type edge struct {
 	Other UserID    `json:"other"`
 	At    time.Time `json:"at"`             // kept in UTC
 	Name  string    `json:"name,omitempty"` // the other's, as the owner knew it
-	Call  RoomID    `json:"call,omitempty"`
+
+	// Of a last partner.
+	Call   RoomID `json:"call,omitempty"`
+	Hidden bool   `json:"hidden,omitempty"` // from the owner
+	Before []call `json:"before,omitempty"` // with the same partner, the latest first
 }
 
 func edgeKey(owner, other UserID) []byte { return []byte(owner + other) }
 
 func putEdge(b *bbolt.Bucket, e edge) error {
-	e.At = e.At.UTC()
+	e.At = e.At.UTC() // those of Before were kept once already
 	return put(b, edgeKey(e.Owner, e.Other), e)
 }
 

@@ -3,13 +3,15 @@ package store
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"time"
 
 	"go.etcd.io/bbolt"
 )
 
-// Export is all that is kept of one person, in a form to be handed out. In the place of secrets it says that there are some. What others keep
-// to be safe from the person, their blocks, is theirs and is not in it.
+// Export is all that is kept of one person, in a form to be handed out. In the place of secrets it says that there are some. It tells of
+// nobody but friends, and of those who have asked to be, who it is: else one could see whom one has met twice. What others keep to be safe
+// from the person, their blocks, is theirs and is not in it, nor are the calls that friends have missed, which show when a friend has looked.
 type Export struct {
 	User             User              `json:"user"`
 	Account          *ExportedAccount  `json:"account,omitempty"`
@@ -17,12 +19,11 @@ type Export struct {
 	Passkeys         []ExportedPasskey `json:"passkeys,omitempty"`
 	Friends          []Friend          `json:"friends,omitempty"`
 	RequestsReceived []FriendRequest   `json:"friend_requests_received,omitempty"`
-	RequestsSent     []FriendRequest   `json:"friend_requests_sent,omitempty"`
-	Blocks           []Block           `json:"blocks,omitempty"`
-	Partners         []Partner         `json:"partners,omitempty"`
-	PartnerOf        []Appearance      `json:"partner_of,omitempty"`
+	RequestsSent     []ExportedRequest `json:"friend_requests_sent,omitempty"`
+	Blocks           []ExportedBlock   `json:"blocks,omitempty"`
+	Partners         []Appearance      `json:"partners,omitempty"`   // the others
+	PartnerOf        []Appearance      `json:"partner_of,omitempty"` // the person
 	Missed           []MissedCall      `json:"missed_calls,omitempty"`
-	MissedBy         []MissedCall      `json:"calls_missed_by_friends,omitempty"` // User is who missed it
 	Invites          []Invite          `json:"invitations,omitempty"`
 	Rooms            []ExportedRoom    `json:"calls,omitempty"` // that are going on
 	Tickets          []Ticket          `json:"places_in_line,omitempty"`
@@ -48,7 +49,18 @@ type ExportedPasskey struct {
 	Used    time.Time `json:"used,omitzero"`
 }
 
-// Appearance is the person as one of somebody else's last partners. Who that is does not stand in it.
+// ExportedRequest is a FriendRequest of the person's own.
+type ExportedRequest struct {
+	At time.Time `json:"at"`
+}
+
+// ExportedBlock is a Block without the other's ID.
+type ExportedBlock struct {
+	Name string    `json:"name,omitempty"` // at the time of the block; empty once that person is gone
+	At   time.Time `json:"at"`
+}
+
+// Appearance is somebody as a last partner in one call. With whom does not stand in it.
 type Appearance struct {
 	Name string    `json:"name"`
 	Call RoomID    `json:"call"`
@@ -117,44 +129,56 @@ func (e *Export) relations(tx *bbolt.Tx, id UserID) (err error) {
 	if e.Friends, err = friendsIn(tx, id); err != nil {
 		return err
 	}
-	if e.RequestsReceived, e.RequestsSent, err = requestsIn(tx, id, anyAge); err != nil {
+	var sent []FriendRequest
+	if e.RequestsReceived, sent, err = requestsIn(tx, id, anyAge); err != nil {
 		return err
 	}
-	e.Blocks, err = blocksIn(tx, id)
+	for _, r := range sent {
+		e.RequestsSent = append(e.RequestsSent, ExportedRequest{r.At})
+	}
+	blocks, err := blocksIn(tx, id)
+	for _, b := range blocks {
+		e.Blocks = append(e.Blocks, ExportedBlock{b.Name, b.At})
+	}
 	return err
 }
 
-func (e *Export) meetings(tx *bbolt.Tx, id UserID) (err error) {
-	if e.Partners, err = partnersIn(tx, id, anyAge); err != nil {
+func (e *Export) meetings(tx *bbolt.Tx, id UserID) error {
+	partners := tx.Bucket(partnersBucket)
+	mine, err := edges(partners, id)
+	if err != nil {
 		return err
 	}
+	for _, of := range mine {
+		e.Partners = append(e.Partners, of.appearances()...)
+	}
 	for _, owner := range others(tx.Bucket(partnerOfBucket), id) {
-		of, found, err := edgeIn(tx.Bucket(partnersBucket), owner, id)
+		of, found, err := edgeIn(partners, owner, id)
 		if err != nil {
 			return err
 		}
 		if found {
-			e.PartnerOf = append(e.PartnerOf, Appearance{Name: of.Name, Call: of.Call, At: of.At})
+			e.PartnerOf = append(e.PartnerOf, of.appearances()...)
 		}
+	}
+	// In the order of time: else those of one person would stand together.
+	for _, list := range [][]Appearance{e.Partners, e.PartnerOf} {
+		slices.SortStableFunc(list, func(a, b Appearance) int { return b.At.Compare(a.At) })
 	}
 	return nil
 }
 
+// appearances are the calls with a last partner, those that are hidden among them.
+func (e edge) appearances() (list []Appearance) {
+	for _, c := range e.calls() {
+		list = append(list, Appearance{Name: c.Name, Call: c.Call, At: c.At})
+	}
+	return list
+}
+
 func (e *Export) missed(tx *bbolt.Tx, id UserID) (err error) {
-	if e.Missed, err = missedIn(tx, id, anyAge); err != nil {
-		return err
-	}
-	b := tx.Bucket(missedBucket)
-	for _, f := range e.Friends {
-		for _, k := range missedFrom(b, f.User, id) {
-			m, err := decodeMissed(k, b.Get(k))
-			if err != nil {
-				return err
-			}
-			e.MissedBy = append(e.MissedBy, MissedCall{User: f.User, Name: f.Name, At: m.At})
-		}
-	}
-	return nil
+	e.Missed, err = missedIn(tx, id, anyAge)
+	return err
 }
 
 func (e *Export) invites(tx *bbolt.Tx, id UserID) error {

@@ -16,24 +16,22 @@ const sweepStep = 1000
 type aging struct {
 	bucket []byte
 	over   func(k, rec []byte, now time.Time) bool
-	drop   func(tx *bbolt.Tx, k []byte) error
+	drop   func(tx *bbolt.Tx, k []byte, now time.Time) error
 }
 
 var agings = [...]aging{
-	{partnersBucket, edgeOver(partnerOver), func(tx *bbolt.Tx, k []byte) error {
-		return dropEdge(tx.Bucket(partnersBucket), tx.Bucket(partnerOfBucket), UserID(k[:idSize]), UserID(k[idSize:]))
-	}},
-	{requestsBucket, edgeOver(requestOver), func(tx *bbolt.Tx, k []byte) error {
+	{partnersBucket, edgeOver(partnerOver), dropPartner},
+	{requestsBucket, edgeOver(requestOver), func(tx *bbolt.Tx, k []byte, _ time.Time) error {
 		return dropEdge(tx.Bucket(requestsBucket), tx.Bucket(requestsSentBucket), UserID(k[:idSize]), UserID(k[idSize:]))
 	}},
 	{missedBucket, func(k, rec []byte, now time.Time) bool {
 		m, err := decodeMissed(k, rec)
 		return err == nil && missedOver(m, now)
-	}, func(tx *bbolt.Tx, k []byte) error { return tx.Bucket(missedBucket).Delete(k) }},
+	}, func(tx *bbolt.Tx, k []byte, _ time.Time) error { return tx.Bucket(missedBucket).Delete(k) }},
 	{invitesBucket, func(k, rec []byte, now time.Time) bool {
 		inv, err := decodeInvite(k, rec)
 		return err == nil && !inv.Expires.After(now)
-	}, func(tx *bbolt.Tx, k []byte) error { return tx.Bucket(invitesBucket).Delete(k) }},
+	}, func(tx *bbolt.Tx, k []byte, _ time.Time) error { return tx.Bucket(invitesBucket).Delete(k) }},
 }
 
 func edgeOver(over func(edge, time.Time) bool) func(k, rec []byte, now time.Time) bool {
@@ -112,7 +110,7 @@ func (db *DB) dropOver(a aging, keys [][]byte, now time.Time) error {
 			if rec := tx.Bucket(a.bucket).Get(k); rec == nil || !a.over(k, rec, now) {
 				continue
 			}
-			if err := a.drop(tx, k); err != nil {
+			if err := a.drop(tx, k, now); err != nil {
 				return err
 			}
 		}

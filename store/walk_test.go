@@ -19,7 +19,7 @@ type model struct {
 	friends  map[pair]bool   // both ways
 	requests map[pair]time.Time
 	blocks   map[pair]string // the name
-	partners map[pair]time.Time
+	partners map[pair][]time.Time
 	missed   map[UserID][]missedCall
 }
 
@@ -76,7 +76,6 @@ func (m *model) block(from, whom UserID, name string) error {
 	m.unfriend(from, whom)
 	delete(m.requests, pair{from, whom})
 	delete(m.requests, pair{whom, from})
-	delete(m.partners, pair{from, whom})
 	m.blocks[pair{from, whom}] = name
 	return nil
 }
@@ -98,16 +97,14 @@ func (m *model) delete(id UserID) error {
 			m.blocks[p] = ""
 		}
 	}
-	named := func(p pair, _ time.Time) bool { return p[0] == id || p[1] == id }
-	maps.DeleteFunc(m.requests, named)
-	maps.DeleteFunc(m.partners, named)
+	maps.DeleteFunc(m.requests, func(p pair, _ time.Time) bool { return p[0] == id || p[1] == id })
+	maps.DeleteFunc(m.partners, func(p pair, _ []time.Time) bool { return p[0] == id || p[1] == id })
 	delete(m.missed, id)
 	return nil
 }
 
 func (m *model) sweep(now time.Time) {
 	maps.DeleteFunc(m.requests, func(_ pair, at time.Time) bool { return now.Sub(at) >= RequestTime })
-	maps.DeleteFunc(m.partners, func(_ pair, at time.Time) bool { return now.Sub(at) >= PartnerTime })
 	for id := range m.missed {
 		m.missed[id] = slices.DeleteFunc(m.missed[id], func(c missedCall) bool { return missedOver(c, now) })
 	}
@@ -133,7 +130,7 @@ func TestRelationsWalk(t *testing.T) {
 			defer closeSound(t, db)
 			w := &walk{t: t, db: db, rng: rand.New(rand.NewPCG(seed, 6)), now: start, m: model{
 				guest: map[UserID]bool{}, friends: map[pair]bool{}, requests: map[pair]time.Time{}, blocks: map[pair]string{},
-				partners: map[pair]time.Time{}, missed: map[UserID][]missedCall{},
+				partners: map[pair][]time.Time{}, missed: map[UserID][]missedCall{},
 			}}
 			for i := range 1500 {
 				what := w.step()
@@ -218,7 +215,9 @@ func (w *walk) step() string {
 	case n < 78:
 		what, got = "meet", w.db.Met(Meeting{Call: NewRoomID(), Users: [2]UserID{a, b}, At: w.now})
 		if a != b && w.m.there(a) && w.m.there(b) {
-			w.m.partners[pair{a, b}], w.m.partners[pair{b, a}] = w.now, w.now
+			for _, p := range []pair{{a, b}, {b, a}} {
+				w.m.partners[p] = append(w.m.partners[p], w.now)
+			}
 		}
 	case n < 88:
 		what, got, want = "missed", w.db.AddMissed(a, b, w.now), ErrNotFound
@@ -316,9 +315,12 @@ func (w *walk) comparePerson(id UserID) {
 			want["sent"] += btoi(p[0] == id)
 		}
 	}
-	for p, at := range w.m.partners {
-		want["partners"] += btoi(p[0] == id && w.now.Sub(at) < PartnerTime)
+	for p, met := range w.m.partners {
+		for _, at := range met {
+			want["partners"] += btoi(p[0] == id && w.now.Sub(at) < PartnerTime)
+		}
 	}
+	want["partners"] = min(want["partners"], MaxPartners)
 	for _, c := range w.m.missed[id] {
 		want["missed"] += btoi(!missedOver(c, w.now))
 	}
@@ -331,7 +333,7 @@ func (w *walk) comparePerson(id UserID) {
 		}
 	}
 	for _, p := range partners {
-		if !p.At.Equal(w.m.partners[pair{id, p.User}]) {
+		if !slices.ContainsFunc(w.m.partners[pair{id, p.User}], p.At.Equal) {
 			w.t.Errorf("%s met %s at %v", id, p.User, p.At)
 		}
 	}

@@ -29,12 +29,6 @@ export interface AskedReply {
   state: 'asked' | 'friends'
 }
 
-export interface Block {
-  at: string
-  name?: string
-  user: string
-}
-
 export interface BlocksReply {
   blocks: PersonInfo[]
 }
@@ -81,17 +75,16 @@ export type EmptyBody = Record<string, never>
 
 export interface Export {
   account?: ExportedAccount
-  blocks?: Block[]
+  blocks?: ExportedBlock[]
   calls?: ExportedRoom[]
-  calls_missed_by_friends?: MissedCall[]
   devices?: Device[]
   friend_requests_received?: FriendRequest[]
-  friend_requests_sent?: FriendRequest[]
+  friend_requests_sent?: ExportedRequest[]
   friends?: Friend[]
   invitations?: Invite[]
   missed_calls?: MissedCall[]
   partner_of?: Appearance[]
-  partners?: Partner[]
+  partners?: Appearance[]
   passkeys?: ExportedPasskey[]
   places_in_line?: Ticket[]
   user: User
@@ -108,11 +101,20 @@ export interface ExportedAccount {
   username: string
 }
 
+export interface ExportedBlock {
+  at: string
+  name?: string
+}
+
 export interface ExportedPasskey {
   created: string
   id: string
   name: string
   used?: string
+}
+
+export interface ExportedRequest {
+  at: string
 }
 
 export interface ExportedRoom {
@@ -192,13 +194,6 @@ export interface MissedCall {
 
 export interface MissedReply {
   missed: PersonInfo[]
-}
-
-export interface Partner {
-  at: string
-  call: string
-  name: string
-  user: string
 }
 
 export interface PartnerInfo {
