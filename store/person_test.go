@@ -302,6 +302,12 @@ func TestOneTransactionEach(t *testing.T) {
 			_, err := db.RequestFriend(w.asked.ID, id, w.now)
 			return err
 		}, 1},
+		{"ask who has blocked one", func() error { // as long as any other
+			if _, err := db.RequestFriend(w.person.ID, w.blocker.ID, w.now); !errors.Is(err, ErrBlocked) {
+				return fmt.Errorf("got %w", err)
+			}
+			return nil
+		}, 1},
 		{"block a friend", func() error {
 			_, err := db.Block(id, w.friend.ID, w.now)
 			return err
