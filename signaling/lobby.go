@@ -23,6 +23,7 @@ type lobby struct {
 	mu      sync.Mutex
 	people  map[store.UserID]*resident
 	rings   map[string]*ring
+	reading uint64                // the number of the last reading of relations, of anybody's: one may outlast a resident
 	dirty   map[store.UserID]bool // whose presence may be another one
 	telling bool                  // publish runs
 	woken   []*session            // who is to be woken when mu is unlocked
@@ -33,8 +34,7 @@ type lobby struct {
 type resident struct {
 	sessions  []*session
 	relations relations
-	asked     uint64 // how often the relations were read; numbers the readings
-	have      uint64 // the number of the one that is in relations
+	have      uint64 // the number of the reading that is in relations
 
 	blocking map[store.UserID]int // blocks on their way to the disk
 	name     string
@@ -180,6 +180,8 @@ func (l *lobby) leave(s *session) {
 	case r == nil:
 	case r.from == s:
 		l.endRing(r, ringCancelled, nil)
+	case r.callee == s.user.ID && len(p.sessions) == 0 && p.relations.hides:
+		r.silent, p.ring = true, nil // it goes on as it would had nobody been here
 	case r.callee == s.user.ID && len(p.sessions) == 0:
 		l.endRing(r, ringOffline, nil)
 	}
@@ -231,12 +233,11 @@ func (l *lobby) takeSeat(s *session) {
 func (l *lobby) ask(id store.UserID) (number uint64, here bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	p := l.people[id]
-	if p == nil {
+	if l.people[id] == nil {
 		return 0, false
 	}
-	p.asked++
-	return p.asked, true
+	l.reading++
+	return l.reading, true
 }
 
 // learn takes a reading over. One that was begun later knows all that this one does.

@@ -4,6 +4,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"smalltalk/store"
 )
 
 // TestRing connects two friends from wherever they are.
@@ -122,6 +124,53 @@ func TestRingEnds(t *testing.T) {
 				}
 				if n := e.missed(b.id()); n != test.missed {
 					t.Errorf("%d missed, want %d", n, test.missed)
+				}
+			})
+		})
+	}
+}
+
+// TestRingHidden: to who hides it rings as long as to anybody else who does not answer, whether that one goes or never was there.
+func TestRingHidden(t *testing.T) {
+	for name, there := range map[string]bool{"goes": true, "was not there": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				e := start(t, options{pipes: true, config: loose})
+				hidden, _, err := e.db.SignUp(store.SignUp{
+					Username: store.Username{Name: "bert", Folded: "bert", Skeleton: "bert"}, Password: "none", Token: store.TokenSpec{TTL: time.Hour},
+				}, time.Now())
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := e.db.SetHidePresence(hidden.ID, true); err != nil {
+					t.Fatal(err)
+				}
+				a := e.account("a")
+				for _, pair := range [][2]store.UserID{{hidden.ID, store.UserID(a.id())}, {store.UserID(a.id()), hidden.ID}} {
+					if _, err := e.db.RequestFriend(pair[0], pair[1], time.Now()); err != nil {
+						t.Fatal(err)
+					}
+				}
+				a.leave()
+				a = e.device(a.id(), "a") // and knows of the friend
+				var b *client
+				if there {
+					b = e.device(string(hidden.ID), "bert")
+				}
+				began := time.Now()
+				a.send(message{"type": "ring", "user": string(hidden.ID)})
+				ring := a.want("ring").str("ring")
+				if there {
+					b.want("ring")
+					time.Sleep(10 * time.Second)
+					b.leave()
+				}
+				a.ends(ring, "timeout")
+				if took := time.Since(began); took != 40*time.Second {
+					t.Errorf("it rang for %v", took)
+				}
+				if n := e.missed(string(hidden.ID)); n != 1 {
+					t.Errorf("%d missed", n)
 				}
 			})
 		})

@@ -15,14 +15,14 @@ const (
 	dialTime = 10 * time.Second
 )
 
-// ring is a friend who is called and has not answered yet. It is not changed once made.
+// ring is a friend who is called and has not answered yet. But for silent, which the lobby's mu guards, it is not changed once made.
 type ring struct {
 	id             string
 	from           *session
 	caller, callee store.UserID
 	name           string // the callee's
 	began, expires time.Time
-	// silent rings are for nobody to hear: the callee hides, and the caller must not learn of what else there is.
+	// silent rings are for nobody to hear: the callee hides, and the caller must not learn that nobody is there, or not any more.
 	silent bool
 	timer  *time.Timer
 }
