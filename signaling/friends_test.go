@@ -26,7 +26,7 @@ func (e *env) account(name string) *client {
 // device is another device of a person.
 func (e *env) device(id, name string) *client {
 	e.t.Helper()
-	token, err := e.db.CreateToken(store.UserID(id), time.Now(), store.TokenSpec{TTL: time.Hour})
+	token, err := e.db.CreateToken(store.UserID(id), time.Now(), store.TokenSpec{TTL: 30 * 24 * time.Hour})
 	if err != nil {
 		e.t.Fatal(err)
 	}

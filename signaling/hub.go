@@ -131,6 +131,13 @@ func (h *hub) move(id store.UserID, f func(store.DeviceID) bool, to store.Device
 	return list
 }
 
+// deviceOf is the device on which a session is.
+func (h *hub) deviceOf(s *session) store.DeviceID {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return s.device
+}
+
 // place notes on which device a session goes on.
 func (h *hub) place(s *session, device store.DeviceID) {
 	h.mu.Lock()

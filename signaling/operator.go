@@ -27,6 +27,7 @@ func (s *Server) DeleteUser(ctx context.Context, id store.UserID) error {
 	if err != nil {
 		return err
 	}
+	s.endDevices(id, anyDevice) // of who has logged in meanwhile; from here on nobody can
 	s.people.deleted(id, gone.Friends)
 	return nil
 }

@@ -15,6 +15,9 @@ import (
 	"smalltalk/store"
 )
 
+// stillUsedEvery is how often a session looks whether its token is still good, and notes that it is used.
+const stillUsedEvery = time.Hour
+
 // mailbox is how many messages of the partner may wait for a session.
 const mailbox = 64
 
@@ -150,6 +153,8 @@ func (s *session) tell(user store.User) { s.known.Store(&user) }
 // run is the session: it alone reads and changes its state.
 func (s *session) run(first attachment) {
 	s.log.Info("session begins", "guest", s.user.Guest)
+	stillUsed := time.NewTicker(stillUsedEvery)
+	defer stillUsed.Stop()
 	s.begin(first)
 	for !s.over {
 		select {
@@ -180,6 +185,8 @@ func (s *session) run(first attachment) {
 			s.handleReturned(done)
 		case <-timerC(s.redial):
 			s.handleRedial(time.Now())
+		case <-stillUsed.C:
+			s.work.Go(func() { s.srv.noteStillUsed(s) })
 		case <-timerC(s.grace):
 			s.end(endLost)
 		case <-timerC(s.typing):

@@ -112,6 +112,7 @@ func (s *session) handleAttach(a attachment) {
 		a.result <- unauthorized("This session was resumed already.")
 		return
 	}
+	s.srv.hub.place(s, a.device) // before the answer: from then on the end of the token is looked for by its device
 	a.result <- nil
 	if s.conn != nil {
 		s.fail("", errReplaced)
@@ -123,7 +124,6 @@ func (s *session) handleAttach(a attachment) {
 // attach makes the connection the session's own and tells the client where it is.
 func (s *session) attach(a attachment, resumed bool) {
 	s.conn = a.conn
-	s.srv.hub.place(s, a.device)
 	if s.grace != nil {
 		s.grace.Stop()
 		s.grace = nil

@@ -102,11 +102,21 @@ func (s *Server) handshake(c *conn, cred credentials) (re string, fail *failure)
 // noteUse notes that the token is in use, and ends the session if the token was ended while the session began: whoever
 // did that could not see the session yet.
 func (s *Server) noteUse(who identity) {
-	err := s.cfg.DB.Touch(who.secret, time.Now())
+	s.used(who.user.ID, who.device, s.cfg.DB.Touch(who.secret, time.Now()))
+}
+
+// noteStillUsed is noteUse for a session that goes on. Its token may have come to its end, or have given way to others.
+func (s *Server) noteStillUsed(live *session) {
+	device := s.hub.deviceOf(live)
+	s.used(live.user.ID, device, s.cfg.DB.TouchDevice(live.user.ID, device, time.Now()))
+}
+
+// used ends the sessions on a device if noting its use has shown that its token is over.
+func (s *Server) used(id store.UserID, on store.DeviceID, err error) {
 	switch {
 	case err == nil:
 	case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrExpired):
-		s.endDevices(who.user.ID, func(id store.DeviceID) bool { return id == who.device })
+		s.endDevices(id, func(device store.DeviceID) bool { return device == on })
 	default:
 		s.log.Error("note the use of a token", "err", err)
 	}

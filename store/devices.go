@@ -47,7 +47,27 @@ func (db *DB) Device(secret string, now time.Time) (Device, error) {
 // Touch notes that a token is in use, which puts off its end where it has an idle time. It writes at most once an hour and otherwise only
 // reads; the write takes as long as a commit does. The error is that of UserByToken.
 func (db *DB) Touch(secret string, now time.Time) error {
-	hash := sha256.Sum256([]byte(secret))
+	return db.touch(sha256.Sum256([]byte(secret)), now)
+}
+
+// TouchDevice is Touch for the user's token of this ID. The error is ErrNotFound if there is none any more, and ErrExpired.
+func (db *DB) TouchDevice(id UserID, device DeviceID, now time.Time) error {
+	var hash [sha256.Size]byte
+	err := db.view(func(tx *bbolt.Tx) error {
+		key := tx.Bucket(devicesBucket).Get(deviceKey(id, device))
+		if len(id) != idSize || len(device) != idSize || len(key) != 8+sha256.Size {
+			return fmt.Errorf("device %s of user %s: %w", device, id, ErrNotFound)
+		}
+		hash = hashOfEntry(key)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return db.touch(hash, now)
+}
+
+func (db *DB) touch(hash [sha256.Size]byte, now time.Time) error {
 	var t token
 	due := func(tx *bbolt.Tx) (err error) {
 		t, err = validToken(tx, hash, now)

@@ -167,6 +167,44 @@ func TestLabels(t *testing.T) {
 	}
 }
 
+// TouchDevice is Touch by another name: the same writes, the same errors.
+func TestTouchDevice(t *testing.T) {
+	db := openTemp(t)
+	u, other := signUp(t, db, "paula"), signUp(t, db, "pia")
+	secret, err := db.CreateToken(u.ID, start, spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := db.Device(secret, start)
+	if err != nil {
+		t.Fatal(err)
+	}
+	later := start.Add(13 * 24 * time.Hour)
+	if err := db.TouchDevice(u.ID, d.ID, later); err != nil {
+		t.Error(err)
+	}
+	if d, err := db.Device(secret, later); err != nil || !d.Seen.Equal(later) || !d.Expires.Equal(later.Add(spec.Idle)) {
+		t.Errorf("got %+v, %v", d, err)
+	}
+	for _, of := range []struct {
+		user   UserID
+		device DeviceID
+	}{{other.ID, d.ID}, {u.ID, newDeviceID()}, {u.ID, ""}, {"", d.ID}} {
+		if err := db.TouchDevice(of.user, of.device, later); !errors.Is(err, ErrNotFound) {
+			t.Errorf("%+v: %v", of, err)
+		}
+	}
+	if err := db.TouchDevice(u.ID, d.ID, later.Add(spec.Idle)); !errors.Is(err, ErrExpired) {
+		t.Errorf("too late: %v", err)
+	}
+	if err := db.DeleteToken(secret); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.TouchDevice(u.ID, d.ID, later); !errors.Is(err, ErrNotFound) {
+		t.Errorf("a deleted one: %v", err)
+	}
+}
+
 func TestRelationsAreBounded(t *testing.T) {
 	db := unsynced(t)
 	defer closeSound(t, db)
