@@ -43,11 +43,20 @@ type ceremony struct {
 
 // ceremonies sees to it that none is used twice. Safe for concurrent use.
 type ceremonies struct {
+	since time.Time // none from before is taken: it may have been used
+
 	mu   sync.Mutex // guards done
 	done map[string]time.Time
 }
 
-func newCeremonies() *ceremonies { return &ceremonies{done: map[string]time.Time{}} }
+func newCeremonies(now time.Time) *ceremonies {
+	return &ceremonies{since: now, done: map[string]time.Time{}}
+}
+
+// remembered says if the ceremony was begun since this process knows which were used.
+func (c *ceremonies) remembered(begun *ceremony) bool {
+	return begun.Expires >= c.since.Add(ceremonyTime).UnixMilli()
+}
 
 // finish says if it is the first time. Only who has the passkey comes that far, so that there are few.
 func (c *ceremonies) finish(done *ceremony, now time.Time) bool {
@@ -86,7 +95,7 @@ func (s *Server) beginCeremony(c ceremony, options any) (ceremonyReply, *failure
 // openCeremony checks what the client gives back. It is not used up yet.
 func (s *Server) openCeremony(r *http.Request, token string, kinds ...string) (*ceremony, *failure) {
 	c, err := s.signer.openCeremony(token, time.Now())
-	if err != nil {
+	if err != nil || !s.ceremonies.remembered(&c) {
 		return nil, errPasskey
 	}
 	for _, kind := range kinds {

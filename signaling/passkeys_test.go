@@ -220,6 +220,20 @@ func TestPasskeysTakeTime(t *testing.T) {
 	})
 }
 
+// TestPasskeyAfterRestart: a ceremony that was used, or may have been, before the server was started anew is over.
+func TestPasskeyAfterRestart(t *testing.T) {
+	e := start(t, options{})
+	anna, key := e.atLocalhost(), newAuthenticator(t)
+	anna.signUpByPasskey(key, "anna")
+	o := e.atLocalhost().want(http.StatusOK, http.MethodPost, "/sessions/passkey/options", message{})
+	body := message{"ceremony": o.str("ceremony"), "credential": key.get(o)}
+	e.atLocalhost().want(http.StatusOK, http.MethodPost, "/sessions/passkey", body)
+	e.stop()
+	e = start(t, options{path: e.path})
+	e.atLocalhost().refused(http.StatusBadRequest, "passkey_rejected", http.MethodPost, "/sessions/passkey", body)
+	e.atLocalhost().logInByPasskey(key)
+}
+
 // TestPasskeyInvite: where an invitation is needed, it is used up by who ends the ceremony and not by who begins one.
 func TestPasskeyInvite(t *testing.T) {
 	e := start(t, options{config: func(c *signaling.Config) { c.Access = signaling.AccessInvite }})

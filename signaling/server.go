@@ -211,7 +211,7 @@ func New(cfg Config) (*Server, error) {
 		csrf:    http.NewCrossOriginProtection(),
 		origins: map[string]bool{},
 		gate:    newGatekeeper(cfg.Hashing.withDefaults()),
-		proofs:  newProofs(), ceremonies: newCeremonies(),
+		proofs:  newProofs(), ceremonies: newCeremonies(time.Now()),
 		guests:   newAddrLimiter(cfg.Limits.Guests),
 		connects: newAddrLimiter(cfg.Limits.Connects),
 		requests: newAddrLimiter(cfg.Limits.Requests),
