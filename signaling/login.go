@@ -15,7 +15,7 @@ import (
 
 // How logging in slows down for whoever fails. From one address each account may be tried a few times, and then less and
 // less often; others go on as ever. An address may fail oftener with different accounts, because whole campuses and
-// mobile networks share one.
+// mobile networks share one; and whoever has logged in from there does not wait for what others do.
 const (
 	freeGuesses    = 5
 	freeOfAddress  = 50
@@ -24,6 +24,7 @@ const (
 	longestAddress = time.Minute
 	guessMemory    = 24 * time.Hour
 	addressMemory  = time.Hour
+	ownerMemory    = 30 * 24 * time.Hour // of who has logged in from where
 )
 
 // gatekeeper checks passwords: with bounded work, and with the same work for an account that is not there. Safe for
@@ -34,6 +35,7 @@ type gatekeeper struct {
 	queue     *hashQueue
 	accounts  *throttle // by account and address
 	addresses *throttle
+	owners    *memory // accounts and addresses from which they were got into
 }
 
 func newGatekeeper(cost Hashing) *gatekeeper {
@@ -43,6 +45,7 @@ func newGatekeeper(cost Hashing) *gatekeeper {
 		queue:     newHashQueue(runtime.GOMAXPROCS(0)),
 		accounts:  newThrottle(freeGuesses, longestWait, guessMemory),
 		addresses: newThrottle(freeOfAddress, longestAddress, addressMemory),
+		owners:    newMemory(ownerMemory),
 	}
 	rand.Read(g.dummy.salt) // never fails, see hash
 	rand.Read(g.dummy.key)
@@ -52,7 +55,7 @@ func newGatekeeper(cost Hashing) *gatekeeper {
 // attempt is one try to prove to be somebody. It counts as failed until it is settled.
 type attempt struct {
 	*gatekeeper
-	account, addr string // keys of the throttles
+	account, addr string // keys of the throttles; addr is empty where the address does not count
 	prefix        netip.Prefix
 }
 
@@ -60,13 +63,29 @@ type attempt struct {
 // bound of its own, but each account has from there too.
 func (g *gatekeeper) begin(account string, addr netip.Prefix, now time.Time) (*attempt, *failure) {
 	a := &attempt{gatekeeper: g, account: account + " " + addr.String(), prefix: addr}
-	if addr.IsValid() {
+	if addr.IsValid() && !g.owners.has(a.account, now) {
 		a.addr = addr.String()
-		if wait := g.addresses.begin(a.addr, now); wait > 0 {
+	}
+	return a.count(now)
+}
+
+// beginOwn is begin for somebody who is signed in, and so guesses at one account only: what others of the address do is no
+// matter.
+func (g *gatekeeper) beginOwn(account string, addr netip.Prefix, now time.Time) (*attempt, *failure) {
+	return (&attempt{gatekeeper: g, account: account + " " + addr.String(), prefix: addr}).count(now)
+}
+
+// count counts the attempt, if none of its keys has to wait.
+func (a *attempt) count(now time.Time) (*attempt, *failure) {
+	if wait := a.accounts.ask(a.account, now); wait > 0 { // first: what is refused must not make the address wait longer
+		return nil, tooManyGuesses(wait)
+	}
+	if a.addr != "" {
+		if wait := a.addresses.begin(a.addr, now); wait > 0 {
 			return nil, tooManyGuesses(wait)
 		}
 	}
-	if wait := g.accounts.begin(a.account, now); wait > 0 {
+	if wait := a.accounts.begin(a.account, now); wait > 0 { // another was quicker
 		a.takeBackAddress()
 		return nil, tooManyGuesses(wait)
 	}
@@ -83,6 +102,7 @@ func tooManyGuesses(wait time.Duration) *failure {
 func (a *attempt) right() {
 	a.accounts.succeed(a.account, true)
 	a.takeBackAddress()
+	a.owners.add(a.account, time.Now())
 }
 
 // undecided takes the attempt back, which never came to an answer.
@@ -176,7 +196,7 @@ func (s *Server) confirm(r *http.Request, who caller, account store.Account, pas
 	if password == "" {
 		return errConfirm
 	}
-	try, fail := s.gate.begin("confirm "+string(who.user.ID), who.addr, now)
+	try, fail := s.gate.beginOwn("confirm "+string(who.user.ID), who.addr, now)
 	if fail != nil {
 		return fail
 	}

@@ -450,6 +450,50 @@ func testGuessing(t *testing.T, e *env) {
 	owner.refused(http.StatusTooManyRequests, "rate_limited", http.MethodDelete, "/users/me", message{"password": goodPassword})
 }
 
+// TestNeighbours: what somebody does from an address that many share holds up those there as little as can be.
+func TestNeighbours(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // where a hash takes no time
+		e := start(t, options{config: func(c *signaling.Config) { quickHash(c); c.Limits.Requests = signaling.Limit{Burst: -1} }, pipes: true, remote: "127.0.0.1:4711"})
+		e.signUp("anna")
+		e.signUp("bert")
+		logIn := func(p *person, name, password string) (int, message) {
+			status, m, _ := p.do(http.MethodPost, "/sessions", message{"username": name, "password": password})
+			return status, m
+		}
+		anna, stranger := &person{t: t, e: e, from: "192.0.2.7"}, &person{t: t, e: e, from: "192.0.2.7"}
+		anna.come(anna.want(http.StatusOK, http.MethodPost, "/sessions", message{"username": "anna", "password": goodPassword}))
+		for i := range 8 { // until bert has to wait for 8 s
+			time.Sleep(time.Second << max(0, i-4))
+			if status, m := logIn(stranger, "bert", "wrong password"); status != http.StatusUnauthorized {
+				t.Fatalf("guess %d: %d %v", i, status, m)
+			}
+		}
+		for i := range 42 {
+			if status, m := logIn(stranger, fmt.Sprint("unknown", i), "wrong password"); status != http.StatusUnauthorized {
+				t.Fatalf("name %d: %d %v", i, status, m)
+			}
+		}
+		if status, m := logIn(stranger, "unknown", "wrong password"); status != http.StatusTooManyRequests || m.num("retry_after_ms") != 1000 {
+			t.Fatalf("%d %v", status, m)
+		}
+		// Who has been here before comes in, and who is in may do what takes the password.
+		if status, m := logIn(&person{t: t, e: e, from: "192.0.2.7"}, "anna", goodPassword); status != http.StatusOK {
+			t.Errorf("anna: %d %v", status, m)
+		}
+		anna.want(http.StatusCreated, http.MethodPost, "/users/me/recovery", message{"password": goodPassword})
+		// To go on at an account that is held up holds up nobody else.
+		for range 10 {
+			time.Sleep(150 * time.Millisecond)
+			if status, m := logIn(stranger, "bert", goodPassword); status != http.StatusTooManyRequests {
+				t.Fatalf("bert: %d %v", status, m)
+			}
+		}
+		if status, m := logIn(stranger, "unknown", "wrong password"); status != http.StatusUnauthorized {
+			t.Errorf("after the wait: %d %v", status, m)
+		}
+	})
+}
+
 // TestAddressLimitsOfAccounts bounds what one address may ask and how many accounts it makes.
 func TestAddressLimitsOfAccounts(t *testing.T) {
 	e := start(t, options{config: func(c *signaling.Config) {

@@ -46,6 +46,13 @@ func (t *throttle) begin(key string, now time.Time) time.Duration {
 	return 0
 }
 
+// ask is begin without an attempt.
+func (t *throttle) ask(key string, now time.Time) time.Duration {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.wait(t.at(key, now), now)
+}
+
 // succeed takes back one attempt of the key, or all that it has failed.
 func (t *throttle) succeed(key string, all bool) {
 	t.mu.Lock()
@@ -93,5 +100,49 @@ func (t *throttle) makeRoom(now time.Time) {
 			return
 		}
 		delete(t.byKey, key)
+	}
+}
+
+// memory is a set of keys that are forgotten after a time, and earlier where there are more than maxThrottled. All methods take
+// the time, and are safe for concurrent use.
+type memory struct {
+	forget time.Duration
+
+	mu   sync.Mutex // guards seen
+	seen map[string]time.Time
+}
+
+func newMemory(forget time.Duration) *memory {
+	return &memory{forget: forget, seen: map[string]time.Time{}}
+}
+
+func (m *memory) add(key string, now time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, known := m.seen[key]; !known && len(m.seen) >= maxThrottled {
+		m.makeRoom(now)
+	}
+	m.seen[key] = now
+}
+
+func (m *memory) has(key string, now time.Time) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	at, known := m.seen[key]
+	return known && now.Sub(at) < m.forget
+}
+
+// makeRoom forgets what is over, and any others until an eighth is free, as a throttle does. The caller holds mu.
+func (m *memory) makeRoom(now time.Time) {
+	for key, at := range m.seen {
+		if now.Sub(at) >= m.forget {
+			delete(m.seen, key)
+		}
+	}
+	for key := range m.seen {
+		if len(m.seen) <= maxThrottled*7/8 {
+			return
+		}
+		delete(m.seen, key)
 	}
 }

@@ -84,6 +84,24 @@ func TestThrottleForgets(t *testing.T) {
 	}
 }
 
+func TestMemory(t *testing.T) {
+	m := newMemory(time.Hour)
+	now := time.UnixMilli(1_000_000)
+	m.add("a", now)
+	if !m.has("a", now.Add(time.Hour-1)) || m.has("a", now.Add(time.Hour)) || m.has("b", now) {
+		t.Error("it forgets at another time, or knows what it was not told")
+	}
+	for i := range 2 * maxThrottled {
+		m.add(fmt.Sprint("key", i), now)
+		if len(m.seen) > maxThrottled {
+			t.Fatalf("%d keys are remembered", len(m.seen))
+		}
+	}
+	if last := fmt.Sprint("key", 2*maxThrottled-1); !m.has(last, now) {
+		t.Error("it has forgotten what it was told last")
+	}
+}
+
 func FuzzThrottle(f *testing.F) {
 	f.Add([]byte{0, 1, 2, 3, 250, 0, 0})
 	f.Fuzz(func(t *testing.T, steps []byte) {
