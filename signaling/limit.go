@@ -110,7 +110,7 @@ func take(b *rate.Limiter, now time.Time) *failure {
 	return rateLimited(wait)
 }
 
-// sweepAt is how many addresses a limiter remembers before it forgets those at rest.
+// sweepAt is how many keys a limiter remembers at least before it forgets those at rest.
 const sweepAt = 4096
 
 // limiter keeps one bucket per address or person. Safe for concurrent use.
@@ -119,10 +119,11 @@ type limiter[K comparable] struct {
 
 	mu      sync.Mutex // guards what follows
 	buckets map[K]*rate.Limiter
+	sweepAt int // twice what the last sweep has left, so that not each new key looks through all
 }
 
 func newLimiter[K comparable](limit Limit) *limiter[K] {
-	return &limiter[K]{limit: limit, buckets: map[K]*rate.Limiter{}}
+	return &limiter[K]{limit: limit, buckets: map[K]*rate.Limiter{}, sweepAt: sweepAt}
 }
 
 // take uses one token of the key.
@@ -131,8 +132,9 @@ func (l *limiter[K]) take(key K, now time.Time) *failure {
 	defer l.mu.Unlock()
 	b, ok := l.buckets[key]
 	if !ok {
-		if len(l.buckets) >= sweepAt {
+		if len(l.buckets) >= l.sweepAt {
 			l.sweep(now)
+			l.sweepAt = max(2*len(l.buckets), sweepAt)
 		}
 		b = l.limit.bucket()
 		l.buckets[key] = b

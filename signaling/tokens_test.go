@@ -164,6 +164,31 @@ func TestClientAddr(t *testing.T) {
 	}
 }
 
+// TestLimiterSweepsSeldom: as long as none of many keys is at rest, not each new one looks through all of them.
+func TestLimiterSweepsSeldom(t *testing.T) {
+	l := newLimiter[int](Limit{Burst: 1, Every: time.Hour})
+	now := time.UnixMilli(0)
+	swept := 0
+	for i, last := 0, l.sweepAt; i < 7*sweepAt; i++ {
+		if fail := l.take(i, now); fail != nil {
+			t.Fatal(fail)
+		}
+		if l.sweepAt != last {
+			swept, last = swept+1, l.sweepAt
+		}
+	}
+	if swept != 3 || l.sweepAt != 8*sweepAt {
+		t.Errorf("%d sweeps that mattered, the next at %d keys", swept, l.sweepAt)
+	}
+	for i := range sweepAt + 1 { // by the next all are at rest
+		now = now.Add(2 * time.Hour)
+		l.take(-1-i, now)
+	}
+	if n := len(l.buckets); n > 2 || l.sweepAt != sweepAt {
+		t.Errorf("%d keys are remembered, the next sweep is at %d", n, l.sweepAt)
+	}
+}
+
 // TestAddrLimiterForgets keeps the memory bounded under a flood from many addresses.
 func TestAddrLimiterForgets(t *testing.T) {
 	l := newAddrLimiter(Limit{Burst: 1, Every: time.Second})
