@@ -1,6 +1,7 @@
 package signaling_test
 
 import (
+	"net/http"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -130,35 +131,64 @@ func TestRingEnds(t *testing.T) {
 	}
 }
 
+// hidden is a friend of somebody, with an account, who hides.
+func (e *env) hidden(friend *client) string {
+	e.t.Helper()
+	u, _, err := e.db.SignUp(store.SignUp{
+		Username: store.Username{Name: "bert", Folded: "bert", Skeleton: "bert"}, Password: "none", Token: store.TokenSpec{TTL: time.Hour},
+	}, time.Now())
+	if err == nil {
+		err = e.db.SetHidePresence(u.ID, true)
+	}
+	for _, pair := range [][2]store.UserID{{u.ID, store.UserID(friend.id())}, {store.UserID(friend.id()), u.ID}} {
+		if err == nil {
+			_, err = e.db.RequestFriend(pair[0], pair[1], time.Now())
+		}
+	}
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	return string(u.ID)
+}
+
+// TestRingBackUnheard is somebody who hides and rings the one whose ring he has not heard: the two are connected.
+func TestRingBackUnheard(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := start(t, options{pipes: true, config: loose})
+		a := e.account("a")
+		id := e.hidden(a)
+		a.leave()
+		a = e.device(a.id(), "a") // and knows of the friend
+		a.send(message{"type": "ring", "user": id})
+		a.want("ring")
+		b, b2 := e.device(id, "bert"), e.device(id, "bert")
+		b.send(message{"type": "ring", "id": "r", "user": a.id()})
+		b.met()
+		a.met()
+		synctest.Wait()
+		b2.silent("ring", "ring.end", "match")
+		if a.call != b.call {
+			t.Errorf("calls %q and %q", a.call, b.call)
+		}
+	})
+}
+
 // TestRingHidden: to who hides it rings as long as to anybody else who does not answer, whether that one goes or never was there.
 func TestRingHidden(t *testing.T) {
 	for name, there := range map[string]bool{"goes": true, "was not there": false} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				e := start(t, options{pipes: true, config: loose})
-				hidden, _, err := e.db.SignUp(store.SignUp{
-					Username: store.Username{Name: "bert", Folded: "bert", Skeleton: "bert"}, Password: "none", Token: store.TokenSpec{TTL: time.Hour},
-				}, time.Now())
-				if err != nil {
-					t.Fatal(err)
-				}
-				if err := e.db.SetHidePresence(hidden.ID, true); err != nil {
-					t.Fatal(err)
-				}
 				a := e.account("a")
-				for _, pair := range [][2]store.UserID{{hidden.ID, store.UserID(a.id())}, {store.UserID(a.id()), hidden.ID}} {
-					if _, err := e.db.RequestFriend(pair[0], pair[1], time.Now()); err != nil {
-						t.Fatal(err)
-					}
-				}
+				hidden := e.hidden(a)
 				a.leave()
 				a = e.device(a.id(), "a") // and knows of the friend
 				var b *client
 				if there {
-					b = e.device(string(hidden.ID), "bert")
+					b = e.device(hidden, "bert")
 				}
 				began := time.Now()
-				a.send(message{"type": "ring", "user": string(hidden.ID)})
+				a.send(message{"type": "ring", "user": hidden})
 				ring := a.want("ring").str("ring")
 				if there {
 					b.want("ring")
@@ -169,7 +199,7 @@ func TestRingHidden(t *testing.T) {
 				if took := time.Since(began); took != 40*time.Second {
 					t.Errorf("it rang for %v", took)
 				}
-				if n := e.missed(string(hidden.ID)); n != 1 {
+				if n := e.missed(hidden); n != 1 {
 					t.Errorf("%d missed", n)
 				}
 			})
@@ -387,6 +417,40 @@ func TestRingNobodyComes(t *testing.T) {
 		synctest.Wait()
 		b.find("any")
 		b.want("queue.state")
+	})
+}
+
+// TestRingFriendsNoMore is a friendship that ends between an accepted ring and its call: there is none then.
+func TestRingFriendsNoMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := start(t, options{pipes: true, config: loose})
+		a, b := e.friendsNow("a", "b")
+		ring := e.rings(a, b)
+		a.drop()
+		synctest.Wait()
+		b.send(message{"type": "ring.accept", "ring": ring})
+		synctest.Wait()
+		began := time.Now()
+		if status, m, _ := e.do(http.MethodDelete, "/api/v1/friends/"+b.id(), "", "Authorization", "Bearer "+a.token); status != http.StatusNoContent {
+			t.Fatalf("%d %v", status, m)
+		}
+		b.want("friend.removed")
+		b.ends(ring, "offline")
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("after %v", took)
+		}
+		synctest.Wait()
+		if st := e.matcher.Stats(); st.Waiting != 0 {
+			t.Errorf("somebody still waits for the friend: %+v", st)
+		}
+		a2 := a.resumes()
+		if state := a2.welcome.sub("state"); state.str("phase") != "idle" {
+			t.Errorf("state %v", state)
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		a2.silent("match")
+		b.silent("match")
 	})
 }
 

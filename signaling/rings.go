@@ -69,6 +69,9 @@ func (l *lobby) ring(s *session, to friend, now time.Time) (ringing, *failure) {
 	}
 	them := l.people[to.id]
 	there := them != nil && them.reachable()
+	if there && them.ring != nil && them.ring.silent && them.ring.callee == s.user.ID {
+		return ringing{dial: l.connect(them.ring, s, now)}, nil // who hides has not heard it, and rings back by chance
+	}
 	hides := to.hides || them != nil && them.relations.hides
 	switch {
 	case there && them.ring == nil:
@@ -136,7 +139,9 @@ func (l *lobby) accept(s *session, id string, now time.Time) (*dial, *failure) {
 // connect lets the two of a ring meet, the callee on s. The caller holds mu.
 func (l *lobby) connect(r *ring, s *session, now time.Time) *dial {
 	l.finishRing(r)
-	l.tellAll(r.callee, s, func() news { return endOfRing(r, ringElsewhere) })
+	if !r.silent {
+		l.tellAll(r.callee, s, func() news { return endOfRing(r, ringElsewhere) })
+	}
 	l.takeSeat(s)
 	l.takeSeat(r.from)
 	until := now.Add(dialTime)

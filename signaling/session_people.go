@@ -191,6 +191,9 @@ func (s *session) handleOne(n news) {
 			s.nameCall(m.about())
 		}
 		s.send(n.msg)
+		if m, ok := n.msg.(*friendRemovedOut); ok {
+			s.stopDialingTo(store.UserID(m.User.ID))
+		}
 	}
 }
 

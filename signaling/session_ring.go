@@ -171,6 +171,14 @@ func (s *session) giveUpDialing() {
 	s.sendRingEnd("", ring, ringOffline)
 }
 
+// stopDialingTo is for a friendship that ended just after a ring was accepted.
+func (s *session) stopDialingTo(other store.UserID) {
+	if s.dial != nil && s.dial.partner == other {
+		s.leaveLine()
+		s.giveUpDialing()
+	}
+}
+
 func (s *session) stopDialing() {
 	if s.redial != nil {
 		s.redial.Stop()

@@ -182,7 +182,9 @@ func TestLimiterSweepsSeldom(t *testing.T) {
 	}
 	for i := range sweepAt + 1 { // by the next all are at rest
 		now = now.Add(2 * time.Hour)
-		l.take(-1-i, now)
+		if fail := l.take(-1-i, now); fail != nil {
+			t.Fatal(fail)
+		}
 	}
 	if n := len(l.buckets); n > 2 || l.sweepAt != sweepAt {
 		t.Errorf("%d keys are remembered, the next sweep is at %d", n, l.sweepAt)
