@@ -486,3 +486,28 @@ func TestPeopleSurviveReopening(t *testing.T) {
 		t.Errorf("before %+v, after %+v, %v", before, after, err)
 	}
 }
+
+// A friend, or who has asked or called, must be somebody: to find nobody there is damage, and not that there is nothing to find.
+func TestDamagedKeyOfAFriend(t *testing.T) {
+	for name, read := range map[string]func(w *world) error{
+		"friends":  func(w *world) error { _, err := w.db.Friends(w.person.ID); return err },
+		"missed":   func(w *world) error { _, err := w.db.Missed(w.person.ID, start); return err },
+		"requests": func(w *world) error { _, _, err := w.db.FriendRequests(w.person.ID, start); return err },
+		"export":   func(w *world) error { _, err := w.db.Export(w.person.ID); return err },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.broken = true
+			err := w.db.update(func(tx *bbolt.Tx) error {
+				b := tx.Bucket(usersBucket)
+				return errors.Join(b.Delete([]byte(w.friend.ID)), b.Delete([]byte(w.asker.ID)))
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := read(w); !errors.Is(err, ErrDamaged) || errors.Is(err, ErrNotFound) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}

@@ -40,7 +40,7 @@ func friendsIn(tx *bbolt.Tx, id UserID) ([]Friend, error) {
 	}
 	list := make([]Friend, 0, len(found))
 	for _, e := range found {
-		u, err := userIn(tx, e.Other)
+		u, err := namedIn(tx, e.Other)
 		if err != nil {
 			return nil, err
 		}

@@ -93,7 +93,7 @@ func missedIn(tx *bbolt.Tx, id UserID, now time.Time) ([]MissedCall, error) {
 			return true
 		}
 		var u User
-		if u, err = userIn(tx, m.From); err == nil {
+		if u, err = namedIn(tx, m.From); err == nil {
 			list = append(list, MissedCall{User: u.ID, Name: u.Name, At: m.At})
 		}
 		return err == nil

@@ -165,7 +165,7 @@ func namedRequests(tx *bbolt.Tx, list []edge, now time.Time) ([]FriendRequest, e
 		if requestOver(e, now) {
 			continue
 		}
-		u, err := userIn(tx, e.Other)
+		u, err := namedIn(tx, e.Other)
 		if err != nil {
 			return nil, err
 		}

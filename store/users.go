@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -97,6 +98,15 @@ func userIn(tx *bbolt.Tx, id UserID) (User, error) {
 		return User{}, fmt.Errorf("user %s: %w", id, ErrNotFound)
 	}
 	return decodeUser(id, rec)
+}
+
+// namedIn is userIn for one whom a record names: that there is none is damage.
+func namedIn(tx *bbolt.Tx, id UserID) (User, error) {
+	u, err := userIn(tx, id)
+	if errors.Is(err, ErrNotFound) {
+		err = fmt.Errorf("user %s is named and not there: %w", id, ErrDamaged)
+	}
+	return u, err
 }
 
 func decodeUser(id UserID, rec []byte) (User, error) {
