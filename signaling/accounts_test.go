@@ -107,6 +107,39 @@ func TestGuestBecomesAccount(t *testing.T) {
 	again.wantClosed(4401)
 }
 
+// TestGuestLogsIn: whom a guest has blocked does not meet the account that he logs in to either, also if that is there on another device.
+func TestGuestLogsIn(t *testing.T) {
+	e := start(t, options{config: quickHash})
+	anna, friend := e.signUp("anna"), e.signUp("fred")
+	e.befriend(anna, friend)
+	codes := anna.want(http.StatusCreated, http.MethodPost, "/users/me/recovery", message{"password": goodPassword})["codes"].([]any)
+	live := anna.ws()
+	for _, way := range []struct {
+		path string
+		body message
+		live bool // the other device stays
+	}{
+		{"/sessions", message{"username": "anna", "password": goodPassword}, true},
+		{"/sessions/recovery", message{"username": "anna", "code": codes[0], "password": goodPassword}, false},
+	} {
+		guest, foe := e.guest(), e.guest()
+		for _, whom := range []*person{foe, friend} {
+			guest.want(http.StatusNoContent, http.MethodPost, "/blocks", message{"call": e.meet(guest, whom)})
+		}
+		guest.come(guest.want(http.StatusOK, http.MethodPost, way.path, way.body))
+		if blocked, err := e.db.Blocked(store.UserID(anna.id), store.UserID(foe.id)); err != nil || !blocked || guest.id != anna.id {
+			t.Errorf("%s: blocked %v, %v", way.path, blocked, err)
+		}
+		if way.live && e.srv.MayMeet(store.UserID(anna.id), store.UserID(foe.id)) {
+			t.Errorf("%s: who is there does not know of the block", way.path)
+		}
+		if friends, err := e.db.AreFriends(store.UserID(anna.id), store.UserID(friend.id)); err != nil || !friends {
+			t.Errorf("%s: friends %v, %v", way.path, friends, err)
+		}
+	}
+	live.wantError("unauthorized")
+}
+
 func TestLogInAndOut(t *testing.T) {
 	e := start(t, options{config: quickHash})
 	anna := e.signUp("anna")

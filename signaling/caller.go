@@ -92,6 +92,21 @@ func (s *Server) goOn(r *http.Request, user store.User, secret string, now time.
 	s.moveDevices(user, func(id store.DeviceID) bool { return id == old.ID }, secret, now)
 }
 
+// keepBlocks keeps away from the user who logs in whom he has blocked as the guest that he was until now. It comes before replaceOld.
+func (s *Server) keepBlocks(r *http.Request, user store.User, now time.Time) {
+	old, err := s.cfg.DB.UserByToken(secretOf(r), now)
+	if err != nil || !old.Guest {
+		return
+	}
+	copied, err := s.cfg.DB.CopyBlocks(old.ID, user.ID)
+	if err != nil {
+		s.log.Error("copy the blocks of a guest", "err", err)
+	}
+	if copied {
+		s.refresh(user.ID)
+	}
+}
+
 // replaceOld makes the token with which a client came worthless, once it has a new one, and ends the session on it.
 func (s *Server) replaceOld(r *http.Request, now time.Time) {
 	old := secretOf(r)

@@ -29,6 +29,9 @@ func (s *Server) OnPeople(f func(what string, a, b store.UserID)) {
 	s.people.onHide = func(a store.UserID) { f("hide", a, "") }
 }
 
+// MayMeet says if two may meet, as far as those who are there know.
+func (s *Server) MayMeet(a, b store.UserID) bool { return s.lobby.mayMeet(a, b) }
+
 // HoldHashes lets no password be hashed until release is called, and says how many wait.
 func (s *Server) HoldHashes() (waiting func() int, release func()) {
 	q := s.gate.queue

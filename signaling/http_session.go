@@ -39,6 +39,7 @@ func (s *Server) handleLogIn(c echo.Context) error {
 // let gives the user who has logged in the new token, in the place of the one that came along.
 func (s *Server) let(c echo.Context, user store.User, secret string, now time.Time) error {
 	s.goOn(c.Request(), user, secret, now)
+	s.keepBlocks(c.Request(), user, now)
 	s.replaceOld(c.Request(), now)
 	return c.JSON(http.StatusOK, signedInReply{User: infoOf(user), Token: hand(c, secret, accountTTL)})
 }
@@ -54,6 +55,7 @@ func (s *Server) handleRecover(c echo.Context) error {
 	if fail != nil {
 		return fail
 	}
+	s.keepBlocks(c.Request(), user, now)
 	s.replaceOld(c.Request(), now)
 	s.endDevices(user.ID, anyDevice) // whoever had the account before
 	return c.JSON(http.StatusOK, signedInReply{User: infoOf(user), Token: hand(c, secret, accountTTL)})

@@ -60,6 +60,59 @@ func (db *DB) Block(from, whom UserID, now time.Time) (friends bool, err error) 
 	return friends, nil
 }
 
+// CopyBlocks keeps away from somebody with an account whom the same person has blocked as a guest; friends of the account stay friends, and
+// beyond MaxBlocks nobody is added. It says if there was anything to copy. The error is ErrNotFound if one of the two is no user, and
+// ErrGuest if the one to copy to has no account. The blocks of one who is no guest are not copied.
+func (db *DB) CopyBlocks(guest, to UserID) (copied bool, err error) {
+	err = db.view(func(tx *bbolt.Tx) error { // as a rule there is nothing to write
+		u, err := userIn(tx, guest)
+		copied = u.Guest && countUnder(tx.Bucket(blocksBucket), []byte(guest)) > 0
+		return err
+	})
+	if err == nil && copied {
+		copied = false
+		err = db.update(func(tx *bbolt.Tx) error {
+			if _, err := accountIn(tx, to); err != nil {
+				return err
+			}
+			list, err := edges(tx.Bucket(blocksBucket), guest)
+			if err != nil {
+				return err
+			}
+			for _, e := range list {
+				done, err := copyBlock(tx, e, to)
+				if err != nil {
+					return err
+				}
+				copied = copied || done
+			}
+			return nil
+		})
+	}
+	if err != nil {
+		return false, fmt.Errorf("copy blocks of %s to %s: %w", guest, to, err)
+	}
+	return copied, nil
+}
+
+func copyBlock(tx *bbolt.Tx, e edge, to UserID) (done bool, err error) {
+	b := tx.Bucket(blocksBucket)
+	switch {
+	case e.Other == to, hasEdge(b, to, e.Other), hasEdge(tx.Bucket(friendsBucket), to, e.Other), tx.Bucket(usersBucket).Get([]byte(e.Other)) == nil:
+		return false, nil
+	case countUnder(b, []byte(to)) >= MaxBlocks:
+		return false, nil
+	}
+	if err := dropRequests(tx, to, e.Other); err != nil {
+		return false, err
+	}
+	e.Owner = to
+	if err := putEdge(b, e); err != nil {
+		return false, err
+	}
+	return true, tx.Bucket(blockedByBucket).Put(edgeKey(e.Other, to), indexed)
+}
+
 // Unblock takes a block back. The error is ErrNotFound if there is none.
 func (db *DB) Unblock(from, whom UserID) error {
 	err := db.update(func(tx *bbolt.Tx) error {

@@ -343,3 +343,67 @@ func TestOneTransactionEach(t *testing.T) {
 		}
 	}
 }
+
+// Blocks are copied from a guest and from nobody else, and to nobody's friends.
+func TestCopyBlocks(t *testing.T) {
+	w := newWorld(t)
+	db, guest, to := w.db, w.guest.ID, w.asker.ID
+	gone := testUser(t, db)
+	if copied, err := db.CopyBlocks(guest, to); err != nil || copied {
+		t.Errorf("of none: %v, %v", copied, err)
+	}
+	for _, whom := range []UserID{w.stranger.ID, w.person.ID, w.friend.ID, w.blocker.ID, to, gone.ID} {
+		if _, err := db.Block(guest, whom, start); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err := db.Block(to, w.blocker.ID, start.Add(time.Hour))
+	_, err2 := db.DeleteUser(gone.ID)
+	_, err3 := db.RequestFriend(to, w.friend.ID, start)
+	asked, err4 := db.RequestFriend(w.friend.ID, to, start)
+	if err := errors.Join(err, err2, err3, err4); err != nil || asked != FriendsNow {
+		t.Fatal(asked, err)
+	}
+	if copied, err := db.CopyBlocks(guest, to); err != nil || !copied {
+		t.Errorf("copied: %v, %v", copied, err)
+	}
+	got := map[UserID]time.Time{}
+	blocks, err := db.Blocks(to)
+	for _, b := range blocks {
+		got[b.User] = b.At
+	}
+	want := map[UserID]time.Time{w.stranger.ID: start, w.person.ID: start, w.blocker.ID: start.Add(time.Hour)}
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("blocks %v, want %v, %v", got, want, err)
+	}
+	if received, _, err := db.FriendRequests(w.person.ID, start); err != nil || len(received) != 0 {
+		t.Errorf("what was asked is left: %+v, %v", received, err)
+	}
+	if copied, err := db.CopyBlocks(guest, to); err != nil || copied {
+		t.Errorf("again: %v, %v", copied, err)
+	}
+	if copied, err := db.CopyBlocks(w.person.ID, to); err != nil || copied {
+		t.Errorf("of an account: %v, %v", copied, err)
+	}
+	if _, err := db.CopyBlocks(guest, guest); !errors.Is(err, ErrGuest) {
+		t.Errorf("to a guest: %v", err)
+	}
+	if _, err := db.CopyBlocks(NewUserID(), to); !errors.Is(err, ErrNotFound) {
+		t.Errorf("of nobody: %v", err)
+	}
+	full := signUp(t, db, "full")
+	err = db.update(func(tx *bbolt.Tx) error {
+		for range MaxBlocks {
+			if err := putEdge(tx.Bucket(blocksBucket), edge{Owner: full.ID, Other: NewUserID(), At: start}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if copied, err := db.CopyBlocks(guest, full.ID); err != nil || copied {
+		t.Errorf("beyond the limit: %v, %v", copied, err)
+	}
+}
