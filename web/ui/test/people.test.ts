@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { emailHelp } from '../src/people/email'
 import { rungLine } from '../src/people/notes'
 import { deviceName, trouble } from '../src/people/social'
-import { ago, either } from '../src/people/words'
+import { ago } from '../src/people/words'
 
 describe('the name of a device', () => {
   it.each([
@@ -55,17 +55,8 @@ it.each([
   expect(ago(1e12 - ms, 1e12)).toBe(text)
 })
 
-it.each([
-  [[], ''],
-  [['a'], 'a'],
-  [['a', 'b'], 'a or b'],
-  [['a', 'b', 'c'], 'a, b or c'],
-])('any of %j', (list, text) => {
-  expect(either(list)).toBe(text)
-})
-
 it('says which addresses are taken where not all are', () => {
   const access = { access: 'open', guests: true, invite: false, passkeys: false, email: true } as const
-  expect(emailHelp(access)).toContain('if you forget yours')
+  expect(emailHelp(access)).toContain('If you forget your password')
   expect(emailHelp({ ...access, access: 'domain', guests: false, email_domains: ['example.org', 'uni.example'] })).toBe('Of example.org or uni.example. A code is sent to it.')
 })

@@ -79,7 +79,7 @@ function SignUp({ social, passkeys, access }: { social: Social; passkeys: boolea
     const password = of('new-password')
     void run(async () => {
       await account.signUp({ ...given(), password, device: deviceName() })
-      social.cell.patch({ codes: await account.newCodes(password) })
+      social.reveal(await account.newCodes(password))
     }).then(leave)
   }
   const byPasskey = () => {
@@ -92,7 +92,7 @@ function SignUp({ social, passkeys, access }: { social: Social; passkeys: boolea
     if (email) return void run(() => mailed.send(email))
     void run(async () => {
       await account.signUpByPasskey(given(), deviceName())
-      social.cell.patch({ codes: await account.newCodes(undefined) })
+      social.reveal(await account.newCodes(undefined))
     }).then(leave)
   }
   const leave = (done: boolean) => {

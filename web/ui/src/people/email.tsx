@@ -1,9 +1,9 @@
 import type { api, State } from '@smalltalk/client'
 import { useEffect, useState } from 'preact/hooks'
+import { listed } from '../screen'
 import { Field, FormNote, Part, Password, useSubmit, valueOf, type Wrong } from './form'
 import { Leaving } from './leaving'
 import { deviceName, trouble, type Social } from './social'
-import { either } from './words'
 
 /** The code that shows that an address is one's own: it is mailed there, and comes back with what the form is for. */
 export function useMailedCode(social: Social, purpose: api.EmailCodeBody['for']) {
@@ -79,7 +79,7 @@ export function EmailFields({ mailed, wrong, label = 'E-mail address', help, req
 
 /** What the address is for, where it need not be given; else which are taken. */
 export function emailHelp(access: api.AccessReply): string {
-  return access.email_domains ? `Of ${either(access.email_domains)}. A code is sent to it.` : 'A new password can be sent to it if you forget yours. Nobody else sees it.'
+  return access.email_domains ? `Of ${listed(access.email_domains, 'or')}. A code is sent to it.` : 'If you forget your password, a code for a new one is sent to it. Nobody else sees it.'
 }
 
 interface EmailProps {
@@ -216,7 +216,7 @@ export function Prove({ social, state }: { social: Social; state: State }) {
         <>
           <h1 tabIndex={-1}>Your e-mail address</h1>
           <p>
-            You are logged in as <bdi>{info.username}</bdi>. To come in, show that an address of {either(known.access.email_domains ?? [])} is yours.
+            You are logged in as <bdi>{info.username}</bdi>. To come in, show that an address of {listed(known.access.email_domains ?? [], 'or')} is yours.
           </p>
           <EmailForm social={social} account={info} access={known.access} done={() => model.client.signIn(model.client.token)} />
           <Leaving social={social} me={known.me} guest={false} />

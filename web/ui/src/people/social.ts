@@ -60,6 +60,12 @@ export class Social {
     this.cell.patch({ page, way })
   }
 
+  /** Shows new recovery codes, wherever one is: also to whom signing up has only just let in. */
+  reveal(codes: readonly string[]): void {
+    this.cell.patch({ codes })
+    this.model.ui.patch({ route: 'people' })
+  }
+
   /** Rings a friend; the devices are made ready meanwhile, so that the picture is there with the call. */
   ring(friend: { id: string; name: string }): void {
     this.people.ring(friend)

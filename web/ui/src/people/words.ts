@@ -11,11 +11,6 @@ export function ago(at: number, now: number): string {
   return days === 1 ? 'yesterday' : `${days} days ago`
 }
 
-/** Any of some things: "a, b or c". */
-export function either(list: readonly string[]): string {
-  return list.length < 2 ? list.join('') : `${list.slice(0, -1).join(', ')} or ${list.at(-1)}`
-}
-
 /** A day, in the browser's own way. */
 export function day(at: number): string {
   return new Date(at).toLocaleDateString(undefined, { dateStyle: 'medium' })
