@@ -26,6 +26,7 @@ export type ErrorCode =
   | 'sdp_rejected'
   | 'media_failed'
   | 'server_full'
+  | 'email_required'
   | 'draining'
   | 'internal'
   | (string & {})

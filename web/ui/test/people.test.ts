@@ -1,5 +1,6 @@
 import { ApiError } from '@smalltalk/client/account'
 import { describe, expect, it } from 'vitest'
+import { emailHelp } from '../src/people/email'
 import { rungLine } from '../src/people/notes'
 import { deviceName, trouble } from '../src/people/social'
 import { ago } from '../src/people/words'
@@ -23,6 +24,10 @@ describe('trouble', () => {
   })
   it('takes the words of the server where none fit', () => {
     expect(trouble(new ApiError(400, 'bad_password', 'Too easily guessed.', 'never'))).toEqual({ code: 'bad_password', text: 'Too easily guessed.' })
+  })
+  it('says what to do about a code that is not right', () => {
+    expect(trouble(new ApiError(403, 'wrong_code', 'x', 'never'))?.text).toContain('newest mail')
+    expect(trouble(new ApiError(403, 'email_domain', 'This server takes e-mail addresses of uni.example only.', 'never'))?.text).toContain('uni.example')
   })
   it('is silent when the person has changed their mind about a passkey', () => {
     expect(trouble(new DOMException('', 'NotAllowedError'))).toBeUndefined()
@@ -50,3 +55,8 @@ it.each([
   expect(ago(1e12 - ms, 1e12)).toBe(text)
 })
 
+it('says which addresses are taken where not all are', () => {
+  const access = { access: 'open', guests: true, invite: false, passkeys: false, email: true } as const
+  expect(emailHelp(access)).toContain('If you forget your password')
+  expect(emailHelp({ ...access, access: 'domain', guests: false, email_domains: ['example.org', 'uni.example'] })).toBe('Of example.org or uni.example. A code is sent to it.')
+})

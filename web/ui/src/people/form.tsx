@@ -16,6 +16,11 @@ const FIELDS: Readonly<Record<string, readonly string[]>> = {
   wrong_login: ['code', 'password'],
   confirm_required: ['password'],
   invite_required: ['invite'],
+  bad_email: ['email'],
+  email_domain: ['email'],
+  email_required: ['email'],
+  email_taken: ['email'],
+  wrong_code: ['email-code', 'email'],
 }
 
 /** Runs what a form is for: one at a time, and what went wrong is shown and gets the focus. */
@@ -56,14 +61,16 @@ interface FieldProps {
   autocomplete: string
   wrong?: Wrong | undefined
   help?: string
+  type?: 'email'
   required?: boolean
+  readOnly?: boolean
   minLength?: number
   maxLength?: number
   value?: string
 }
 
 /** A field with its label in sight, and its error beside it. */
-export function Field({ name, label, autocomplete, wrong, help, ...rest }: FieldProps) {
+export function Field({ name, label, autocomplete, wrong, help, type, ...rest }: FieldProps) {
   const id = useId()
   const mine = wrong?.field === name ? wrong.text : undefined
   return (
@@ -72,6 +79,7 @@ export function Field({ name, label, autocomplete, wrong, help, ...rest }: Field
       <input
         id={id}
         name={name}
+        {...(type ? { type } : { type: 'text' as const })}
         autocomplete={autocomplete}
         autocapitalize="none"
         spellcheck={false}
@@ -130,5 +138,15 @@ export function FormNote({ wrong, children }: { wrong: Wrong | undefined; childr
     <p class={wrong && !wrong.field ? 'wrong' : 'fine'} role="status" data-testid="form-note">
       {wrong && !wrong.field ? wrong.text : children}
     </p>
+  )
+}
+
+/** A part of a page, with its heading. */
+export function Part({ title, children }: { title: string; children: ComponentChildren }) {
+  return (
+    <section class="part">
+      <h2>{title}</h2>
+      {children}
+    </section>
   )
 }

@@ -10,7 +10,7 @@ import { Bell } from './bell'
 export type Page = 'friends' | 'account' | 'door'
 
 /** The ways through the door. */
-export type Way = 'sign-up' | 'log-in' | 'recover'
+export type Way = 'sign-up' | 'log-in' | 'recover' | 'reset'
 
 interface Shown {
   readonly page: Page
@@ -58,6 +58,12 @@ export class Social {
 
   show(page: Page, way: Way = this.cell.get().way): void {
     this.cell.patch({ page, way })
+  }
+
+  /** Shows new recovery codes, wherever one is: also to whom signing up has only just let in. */
+  reveal(codes: readonly string[]): void {
+    this.cell.patch({ codes })
+    this.model.ui.patch({ route: 'people' })
   }
 
   /** Rings a friend; the devices are made ready meanwhile, so that the picture is there with the call. */
@@ -126,6 +132,10 @@ export function trouble(err: unknown): { code: string; text: string } | undefine
       return { code, text: `That was too often.${wait || ' Wait a moment.'}` }
     case 'busy':
       return { code, text: `Many people are logging in right now.${wait}` }
+    case 'wrong_code':
+      return { code, text: 'That is not the code, or it is too old. Take the one of the newest mail.' }
+    case 'email_taken':
+      return { code, text: 'Another account has this address.' }
     case 'invite_required':
       return { code, text: 'You need an invitation that is still good.' }
     default:
