@@ -85,7 +85,7 @@ func startMailServer(t *testing.T, kind mailKind, change func(*mailServer)) *mai
 	t.Cleanup(func() {
 		_ = srv.Close()
 		_ = l.Close() // which srv does not know yet if it was stopped at once
-		<-served
+		_ = <-served  // that it was stopped
 	})
 	return m
 }
