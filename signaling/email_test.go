@@ -170,7 +170,10 @@ func TestSignUpWithEmail(t *testing.T) {
 		anna.refused(http.StatusBadRequest, "bad_email", http.MethodPost, "/users", with("anna", "", code))
 		// What is wrong with the rest does not use up the code.
 		e.signUp("bert")
-		anna.refused(http.StatusConflict, "username_taken", http.MethodPost, "/users", with("bert", "anna@example.org", code))
+		e.signUp("dora.b")
+		for _, taken := range []string{"bert", "dora-b"} { // the second is found out when it is to be stored
+			anna.refused(http.StatusConflict, "username_taken", http.MethodPost, "/users", with(taken, "anna@example.org", code))
+		}
 		anna.refused(http.StatusBadRequest, "bad_password", http.MethodPost, "/users", message{"username": "anna", "password": "password", "email": "anna@example.org", "email_code": code})
 
 		anna.come(anna.want(http.StatusCreated, http.MethodPost, "/users", with("anna", " ANNA@example.org", strings.ToLower(strings.ReplaceAll(code, "-", " ")))))

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -51,6 +52,19 @@ func (o *office) post1(to, text string) bool {
 	return o.add(&letter{write: func(time.Time) (Mail, bool, error) { return Mail{To: to, Text: text}, true, nil }})
 }
 
+// attempts are those to send so far.
+func (o *office) attempts() []string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.Clone(o.tried)
+}
+
+// after lets time go by, and then the post have done what it has to do.
+func (*office) after(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
 func (o *office) end() { close(o.stop); o.work.Wait() }
 
 // TestPostTriesAgain: what the mail server does not take now it is given again a few times, while others go on; what it
@@ -69,10 +83,10 @@ func TestPostTriesAgain(t *testing.T) {
 		for _, to := range []string{"never", "third", "refused", "fine"} {
 			o.post1(to, "")
 		}
-		time.Sleep(time.Hour)
+		o.after(time.Hour)
 		want := []string{"never@0", "third@0", "refused@0", "fine@0", "never@5", "third@5", "never@35", "third@35", "never@155"}
-		if !slices.Equal(o.tried, want) {
-			t.Errorf("tried %v, want %v", o.tried, want)
+		if !slices.Equal(o.attempts(), want) {
+			t.Errorf("tried %v, want %v", o.attempts(), want)
 		}
 		if sent, lost := o.sent.Load(), o.lost.Load(); sent != 2 || lost != 2 {
 			t.Errorf("sent %d, lost %d", sent, lost)
@@ -93,9 +107,9 @@ func TestPostHangs(t *testing.T) {
 		o.post1("hangs", "slow")
 		synctest.Wait()
 		o.post1("next", "")
-		time.Sleep(31 * time.Second)
-		if want := []string{"hangs@0", "next@30"}; !slices.Equal(o.tried, want) {
-			t.Errorf("tried %v, want %v", o.tried, want)
+		o.after(31 * time.Second)
+		if want := []string{"hangs@0", "next@30"}; !slices.Equal(o.attempts(), want) {
+			t.Errorf("tried %v, want %v", o.attempts(), want)
 		}
 		time.Sleep(6 * time.Second) // at the second attempt
 		before := time.Now()
@@ -117,7 +131,7 @@ func TestPostIsBounded(t *testing.T) {
 				t.Fatalf("letter %d is taken: %v", i, got)
 			}
 		}
-		time.Sleep(time.Minute)
+		o.after(time.Minute)
 		if sent, lost := o.sent.Load(), o.lost.Load(); sent != maxPost || lost != 10 {
 			t.Errorf("sent %d, lost %d", sent, lost)
 		}
@@ -143,9 +157,9 @@ func TestPostWritesLate(t *testing.T) {
 		}})
 		o.add(&letter{write: func(time.Time) (Mail, bool, error) { return Mail{To: "nobody"}, false, nil }})
 		o.add(&letter{write: func(time.Time) (Mail, bool, error) { return Mail{}, true, errors.New("no database") }})
-		time.Sleep(70 * time.Second)
-		if !slices.Equal(written, []time.Duration{sendTime}) || o.tries["anna"] != 2 || o.tries["nobody"] != 0 || o.lost.Load() != 1 {
-			t.Errorf("written %v, tries %v, lost %d", written, o.tries, o.lost.Load())
+		o.after(70 * time.Second)
+		if !slices.Equal(written, []time.Duration{sendTime}) || !slices.Equal(o.attempts(), []string{"hangs@0", "anna@30", "hangs@35", "anna@65"}) || o.lost.Load() != 1 {
+			t.Errorf("written %v, tried %v, lost %d", written, o.attempts(), o.lost.Load())
 		}
 		o.end()
 	})
@@ -154,16 +168,16 @@ func TestPostWritesLate(t *testing.T) {
 // TestPostLogsNoAddress: whose mail fails is not for the log.
 func TestPostLogsNoAddress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		refuse := false
+		var refuse atomic.Bool
 		o := newOffice(func(m Mail, _ int) error {
-			if refuse {
+			if refuse.Load() {
 				return fmt.Errorf("550 <%s>: no such user: %w", m.To, ErrMailRefused)
 			}
 			return fmt.Errorf("451 <%s>: not now", m.To)
 		})
 		o.post1("anna@example.org", "")
 		time.Sleep(time.Hour)
-		refuse = true
+		refuse.Store(true)
 		o.post1("anna@example.org", "")
 		synctest.Wait()
 		o.end()

@@ -55,22 +55,15 @@ func (m mailer) send(ctx context.Context, letter signaling.Mail) error {
 		return err
 	}
 	err = client.Send(msg)
-	if cause := msg.SendError(); err == nil || delivered(cause) {
-		_ = client.Close() // it has the mail
+	_ = client.Close()
+	if err == nil || msg.IsDelivered() { // else a mail after which the connection broke would be sent again
 		return nil
 	}
-	_ = client.Close()
 	var of *mail.SendError
 	if errors.As(err, &of) && of.ErrorCode() >= 500 {
 		return fmt.Errorf("send a mail: %s: %w", oneLine(err), signaling.ErrMailRefused)
 	}
 	return fmt.Errorf("send a mail: %s", oneLine(err))
-}
-
-// delivered says if the mail was taken, and only what came after it failed.
-func delivered(err error) bool {
-	var of *mail.SendError
-	return errors.As(err, &of) && of.Reason == mail.ErrSMTPReset
 }
 
 // message is the mail as it goes over the wire. Lines that a stranger might

@@ -34,6 +34,7 @@ type mailServer struct {
 	user     string // whom it lets in; everybody if empty
 	loginBy  string
 	refusing error // of each recipient
+	hangsUp  bool  // once it has a mail
 
 	mu    sync.Mutex // guards what follows
 	mails []receivedMail
@@ -80,8 +81,11 @@ func startMailServer(t *testing.T, kind mailKind, change func(*mailServer)) *mai
 		l = tls.NewListener(l, config)
 	}
 	_, m.port, _ = net.SplitHostPort(l.Addr().String())
-	served := make(chan error, 1)
-	go func() { served <- srv.Serve(l) }()
+	served := make(chan struct{})
+	go func() {
+		_ = srv.Serve(l) // until it is stopped
+		close(served)
+	}()
 	t.Cleanup(func() {
 		_ = srv.Close()
 		_ = l.Close() // which srv does not know yet if it was stopped at once
@@ -111,7 +115,13 @@ type mailSession struct {
 
 var _ smtp.AuthSession = (*mailSession)(nil)
 
-func (s *mailSession) Reset()        { s.mail = receivedMail{} }
+func (s *mailSession) Reset() {
+	if s.server.hangsUp && s.mail.text != "" {
+		_ = s.conn.Conn().Close()
+	}
+	s.mail = receivedMail{}
+}
+
 func (s *mailSession) Logout() error { return nil }
 
 func (s *mailSession) AuthMechanisms() []string { return []string{s.server.loginBy} }
@@ -220,6 +230,15 @@ func TestSendMail(t *testing.T) {
 			}
 			checkMail(t, list[0].text)
 		})
+	}
+}
+
+// TestMailIsSentOnce: a mail server that has taken a mail and then hangs up is
+// not given it again.
+func TestMailIsSentOnce(t *testing.T) {
+	m := startMailServer(t, plainMail, func(m *mailServer) { m.hangsUp = true })
+	if err := m.asMailer(t, "smtp://localhost:PORT").send(t.Context(), aLetter); err != nil || len(m.received()) != 1 {
+		t.Errorf("received %+v, %v", m.received(), err)
 	}
 }
 
