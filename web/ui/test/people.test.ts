@@ -2,7 +2,7 @@ import { ApiError } from '@smalltalk/client/account'
 import { describe, expect, it } from 'vitest'
 import { rungLine } from '../src/people/notes'
 import { deviceName, trouble } from '../src/people/social'
-import { ago } from '../src/people/words'
+import { ago, apart, wait, wordsFor } from '../src/people/words'
 
 describe('the name of a device', () => {
   it.each([
@@ -24,6 +24,11 @@ describe('trouble', () => {
   it('takes the words of the server where none fit', () => {
     expect(trouble(new ApiError(400, 'bad_password', 'Too easily guessed.', 'never'))).toEqual({ code: 'bad_password', text: 'Too easily guessed.' })
   })
+  it('says it in words where a network or a proxy has none', () => {
+    expect(trouble(new ApiError(0, 'offline', 'TypeError: Failed to fetch', 'same'))?.text).toBe('The server cannot be reached. Try again.')
+    expect(trouble(new ApiError(502, 'internal', 'HTTP status 502', 'same'))?.text).toBe('Something went wrong on the server. Try again.')
+    expect(trouble(new DOMException('', 'InvalidStateError'))?.text).toBe('This device has a passkey for it already.')
+  })
   it('is silent when the person has changed their mind about a passkey', () => {
     expect(trouble(new DOMException('', 'NotAllowedError'))).toBeUndefined()
   })
@@ -34,7 +39,8 @@ describe('trouble', () => {
 
 it('how a ring ended is told to whom it is news', () => {
   const friend = { id: 'f', name: 'Calm Fox' }
-  expect(rungLine({ way: 'out', friend, reason: 'busy' })).toBe('Calm Fox is busy with another call')
+  expect(rungLine({ way: 'out', friend, reason: 'busy' })).toBe('\u2068Calm Fox\u2069 is busy with another call')
+  expect(rungLine({ way: 'out', friend: { id: 'f', name: '' }, reason: 'declined' })).toBe('Your friend cannot talk now')
   expect(rungLine({ way: 'in', friend, reason: 'answered_elsewhere' })).toBe('Answered on another device')
   expect(rungLine({ way: 'in', friend, reason: 'timeout' })).toBeUndefined()
   expect(rungLine({ way: 'out', friend, reason: 'cancelled' })).toBeUndefined()
@@ -50,3 +56,17 @@ it.each([
   expect(ago(1e12 - ms, 1e12)).toBe(text)
 })
 
+
+it.each([
+  [900, '1 s'],
+  [100_000, '100 s'],
+  [101_000, '2 min'],
+  [840_000, '14 min'],
+])('a wait of %d ms', (ms, text) => {
+  expect(wait(ms)).toBe(text)
+  expect(wordsFor('rate_limited', '', ms)).toBe(`That was too often. Try again in ${text}.`)
+})
+
+it('a name stands apart from the sentence around it', () => {
+  expect(apart('\u05d3\u05d1')).toBe('\u2068\u05d3\u05d1\u2069')
+})

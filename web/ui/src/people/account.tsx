@@ -1,6 +1,7 @@
 import type { api, State } from '@smalltalk/client'
 import type { ComponentChildren } from 'preact'
-import { useEffect, useState } from 'preact/hooks'
+import { useEffect, useRef, useState } from 'preact/hooks'
+import { useCell } from '../cell'
 import { useNow } from '../parts/now'
 import { Field, FormNote, Password, useSubmit, valueOf } from './form'
 import { save } from './save'
@@ -18,6 +19,8 @@ interface Known {
 export function AccountPage({ social, state, guest }: { social: Social; state: State; guest: boolean }) {
   const [known, set] = useState<Known>()
   const [failed, fail] = useState('')
+  const { said } = useCell(social.cell)
+  const [heard, hear] = useState('')
   const { account } = social
   const load = async () => {
     try {
@@ -31,12 +34,25 @@ export function AccountPage({ social, state, guest }: { social: Social; state: S
   }
   // Also after signing up, when one is somebody else.
   useEffect(() => void (state.link === 'online' && load()), [state.link, state.user])
+  // Only what comes into a frame that is there already is read aloud.
+  useEffect(() => hear(said), [said])
   return (
     <>
       <h1 tabIndex={-1}>Account</h1>
+      <p role="status" data-testid="said">
+        {heard}
+      </p>
       <p class="wrong" role="status">
         {failed}
       </p>
+      {failed && (
+        <div class="go">
+          <button class="quiet" onClick={() => void load()}>
+            Try again
+          </button>
+        </div>
+      )}
+      {!known && !failed && <p class="none late">Loading</p>}
       {known && <Parts social={social} known={known} guest={guest} reload={load} />}
     </>
   )
@@ -99,9 +115,14 @@ interface PartProps {
 
 function Name({ social, me, reload }: PartProps & { me: api.MeReply }) {
   const { busy, wrong, form, run } = useSubmit()
+  const [said, say] = useState('')
   const submit = (e: Event) => {
     e.preventDefault()
-    void run(() => social.account.change({ name: valueOf(form.current, 'name') })).then((done) => (done ? reload() : undefined))
+    void run(() => social.account.change({ name: valueOf(form.current, 'name') })).then((done) => {
+      if (!done) return
+      social.tell('Your name is changed.', form.current ? say : undefined)
+      void reload()
+    })
   }
   return (
     <form ref={form} class="part" onSubmit={submit} data-testid="name-form">
@@ -109,16 +130,21 @@ function Name({ social, me, reload }: PartProps & { me: api.MeReply }) {
       <button class="quiet" disabled={busy}>
         Change
       </button>
-      <FormNote wrong={wrong} />
+      <FormNote wrong={wrong}>{said}</FormNote>
     </form>
   )
 }
 
 function Username({ social, account, reload }: PartProps & { account: api.AccountInfo }) {
   const { busy, wrong, form, run } = useSubmit()
+  const [said, say] = useState('')
   const submit = (e: Event) => {
     e.preventDefault()
-    void run(() => social.account.change({ username: valueOf(form.current, 'username') })).then((done) => (done ? reload() : undefined))
+    void run(() => social.account.change({ username: valueOf(form.current, 'username') })).then((done) => {
+      if (!done) return
+      say('From now on you log in with it.')
+      void reload()
+    })
   }
   return (
     <form ref={form} class="part" onSubmit={submit} data-testid="username-form">
@@ -126,7 +152,7 @@ function Username({ social, account, reload }: PartProps & { account: api.Accoun
       <button class="quiet" disabled={busy}>
         Change
       </button>
-      <FormNote wrong={wrong} />
+      <FormNote wrong={wrong}>{said}</FormNote>
     </form>
   )
 }
@@ -139,11 +165,15 @@ function Hide({ social, hidden, reload }: PartProps & { hidden: boolean }) {
         <input
           type="checkbox"
           data-testid="hide-presence"
-          checked={hidden}
+          // What was asked for, until it is known whether it was done.
+          checked={busy ? !hidden : hidden}
           disabled={busy}
           onChange={(e) => {
             const hide_presence = e.currentTarget.checked
-            void run(() => social.account.change({ hide_presence })).then(reload)
+            void run(async () => {
+              await social.account.change({ hide_presence })
+              await reload()
+            })
           }}
         />
         Do not show my friends when I am here
@@ -163,7 +193,7 @@ function NewPassword({ social, account, reload }: PartProps & { account: api.Acc
     void run(() => social.account.change({ password, ...(account.password ? { current } : {}) })).then((done) => {
       if (!done) return
       form.current?.reset()
-      say('The password is changed. Other devices are logged out.')
+      social.tell('The password is changed. Other devices are logged out.', form.current ? say : undefined)
       void reload()
     })
   }
@@ -177,7 +207,9 @@ function NewPassword({ social, account, reload }: PartProps & { account: api.Acc
       <button class="quiet" disabled={busy}>
         {account.password ? 'Change' : 'Set'}
       </button>
-      <FormNote wrong={wrong}>{said}</FormNote>
+      <FormNote wrong={wrong} social={social}>
+        {said}
+      </FormNote>
     </form>
   )
 }
@@ -211,7 +243,7 @@ function Passkeys({ social, account, passkeys, reload }: PartProps & { account: 
         <button class="quiet" disabled={busy} data-testid="add-passkey">
           Add a passkey
         </button>
-        <FormNote wrong={wrong} />
+        <FormNote wrong={wrong} social={social} />
       </form>
     </Part>
   )
@@ -236,7 +268,7 @@ function Recovery({ social, account }: { social: Social; account: api.AccountInf
         <button class="quiet" disabled={busy} data-testid="new-codes">
           Make new codes
         </button>
-        <FormNote wrong={wrong} />
+        <FormNote wrong={wrong} social={social} />
       </form>
     </Part>
   )
@@ -273,7 +305,14 @@ function Devices({ social, devices, reload }: PartProps & { devices: api.DeviceI
 function Leaving({ social, me, guest }: { social: Social; me: api.MeReply; guest: boolean }) {
   const { busy, wrong, form, run } = useSubmit()
   const [sure, ask] = useState(false)
+  const asked = useRef(false)
   const { account } = social
+  useEffect(() => {
+    // The button that was pressed is gone.
+    if (sure) form.current?.querySelector('h2')?.focus()
+    else if (asked.current) document.querySelector<HTMLElement>('[data-testid=delete]')?.focus()
+    asked.current = sure
+  }, [sure])
   const take = () => void run(async () => save(JSON.stringify(await account.exportData(), null, 2), 'small-talk-export.json', 'application/json'))
   const remove = (e: Event) => {
     e.preventDefault()
@@ -298,7 +337,9 @@ function Leaving({ social, me, guest }: { social: Social; me: api.MeReply; guest
       </div>
       {sure && (
         <form ref={form} class="card danger" onSubmit={remove} data-testid="delete-form">
-          <h2>Delete {guest ? 'everything' : 'the account'} of {me.name}?</h2>
+          <h2 tabIndex={-1}>
+            Delete {guest ? 'everything' : 'the account'} of <bdi>{me.name}</bdi>?
+          </h2>
           <p>Your name, friends, requests, blocks and missed calls are gone for good, at once. Nobody can bring them back, nor can we.</p>
           {me.account?.password && <Password name="password" label="Your password, to delete for good" autocomplete="current-password" wrong={wrong} />}
           <div class="go">
@@ -311,7 +352,7 @@ function Leaving({ social, me, guest }: { social: Social; me: api.MeReply; guest
           </div>
         </form>
       )}
-      <FormNote wrong={wrong} />
+      <FormNote wrong={wrong} social={social} />
     </Part>
   )
 }

@@ -56,31 +56,30 @@ export function Door({ social, guest }: { social: Social; guest: boolean }) {
 function SignUp({ social, passkeys, invite }: { social: Social; passkeys: boolean; invite: boolean }) {
   const { busy, wrong, form, run } = useSubmit()
   const { account } = social
-  const given = () => ({ username: valueOf(form.current, 'username'), ...(invite ? { invite: valueOf(form.current, 'invite') } : {}) })
+  // Without an answer of the server what it asks for shows only with its refusal.
+  const invited = invite || wrong?.code === 'invite_required'
+  const given = () => ({ username: valueOf(form.current, 'username'), ...(invited ? { invite: valueOf(form.current, 'invite') } : {}) })
   const signUp = (e: Event) => {
     e.preventDefault()
     const password = valueOf(form.current, 'new-password')
     void run(async () => {
       await account.signUp({ ...given(), password, device: deviceName() })
-      social.cell.patch({ codes: await account.newCodes(password) })
-    }).then(leave)
+      await social.welcome(password)
+    })
   }
   const byPasskey = () => {
     const name = form.current?.elements.namedItem('username') as HTMLInputElement
     if (!name.reportValidity()) return
     void run(async () => {
       await account.signUpByPasskey(given(), deviceName())
-      social.cell.patch({ codes: await account.newCodes(undefined) })
-    }).then(leave)
-  }
-  const leave = (done: boolean) => {
-    if (done) social.show('account')
+      await social.welcome(undefined)
+    })
   }
   return (
     <form ref={form} onSubmit={signUp} data-testid="sign-up">
       <Field name="username" label="User name" autocomplete="username" help="3 to 20 letters and digits. You log in with it." required minLength={3} maxLength={40} wrong={wrong} />
       <Password name="new-password" label="Password" autocomplete="new-password" help="At least 8 characters. A few words in a row are good." wrong={wrong} />
-      {invite && <Field name="invite" label="Invitation code" autocomplete="off" required wrong={wrong} />}
+      {invited && <Field name="invite" label="Invitation code" autocomplete="off" required wrong={wrong} />}
       <div class="go">
         <button class="primary big" disabled={busy} data-testid="sign-up-go">
           Create account
@@ -128,7 +127,7 @@ function Recover({ social }: { social: Social }) {
   const recover = (e: Event) => {
     e.preventDefault()
     const of = (name: string) => valueOf(form.current, name)
-    void run(() => social.account.recover({ username: of('username'), code: of('code'), password: of('new-password'), device: deviceName() })).then((done) => (done ? social.show('account') : undefined))
+    void run(() => social.account.recover({ username: of('username'), code: of('code'), password: of('new-password'), device: deviceName() })).then((done) => (done ? social.arrive({ said: 'The password is set. You are logged out everywhere else.' }) : undefined))
   }
   return (
     <form ref={form} onSubmit={recover} data-testid="recover">
