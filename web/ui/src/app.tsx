@@ -50,7 +50,7 @@ export function App({ model, back }: { model: Model; back: BackButton }) {
         <header class="mast">
           <Logo />
           <span class="brand">Small Talk</span>
-          {state.user && (
+          {state.user && screen !== 'closed' && (
             <button class="who" data-testid="people" onClick={() => model.ui.patch({ route: 'people' })}>
               <bdi>{state.user.name}</bdi>
               <span class="sr">, friends and account</span>
