@@ -68,10 +68,11 @@ async function main(): Promise<void> {
   if (scene.ui) model.ui.patch(scene.ui)
   if (!scene.people) return
   const social = socialOf(model)
-  const { says = [], rings, ...shown } = scene.people
+  const { says = [], rings, answers, ...shown } = scene.people
   social.cell.patch(shown)
   for (const m of says) client.others.forEach((fn) => fn(JSON.stringify(m)))
   if (rings) social.people.ring(rings)
+  if (answers) social.people.accept()
 }
 
 void main()
