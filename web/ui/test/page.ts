@@ -231,6 +231,12 @@ export class FakePage extends Target {
     return this.focused.isConnected && !this.focused.disabled ? this.focused : this.body
   }
 
+  /** Where the focus is, by its `data-testid`, else by its tag. */
+  get focus(): string {
+    const el = this.activeElement
+    return el.getAttribute('data-testid') ?? el.localName
+  }
+
   createElementNS(_: string, name: string): FakeElement {
     return new FakeElement(this, name)
   }
