@@ -2,6 +2,8 @@ import type { State } from '@smalltalk/client'
 import type { Ring } from '@smalltalk/client/people'
 import { h } from 'preact'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { App } from '../src/app'
+import { BackButton } from '../src/history'
 import { LocalMedia } from '../src/media/local'
 import { Model, type Keep } from '../src/model'
 import { AccountPage } from '../src/people/account'
@@ -17,6 +19,9 @@ import { plugIn, type FakeDevices } from './devices'
 import { openPage, type FakePage } from './page'
 
 // The screens about people, as they are used.
+
+// Pictures of partners are not for here.
+vi.mock('../src/stage', () => ({ Stage: () => null }))
 
 type Answer = readonly [status: number, body?: object]
 
@@ -288,6 +293,20 @@ describe('a friend rings', () => {
     await settle(3_000)
     expect(page.title).toBe('Brave Lynx · Small Talk')
   })
+})
+
+it('who has an account is rung without having touched the page, or kept anything in the browser', async () => {
+  const host = { history: { state: null, pushState() {}, replaceState() {}, back() {} }, location: { pathname: '/', search: '' }, addEventListener() {}, removeEventListener() {} }
+  const open = async (guest: boolean) => {
+    client.set({ user: { id: 'u1', name: 'Calm Otter', guest } })
+    page.show(h(App, { model, back: new BackButton(host, () => {}) }))
+    for (let i = 0; i < 5; i++) await settle().then(() => vi.dynamicImportSettled())
+    client.others.forEach((fn) => fn(JSON.stringify({ type: 'ring', ring: 'r1', from: { id: 'f1', name: 'Calm Fox' }, expires: 1 })))
+    await settle()
+    return page.body.querySelectorAll('[data-testid=ringing]').length
+  }
+  expect(await open(true)).toBe(0)
+  expect(await open(false)).toBe(1)
 })
 
 describe('a friend is rung', () => {
