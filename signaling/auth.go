@@ -149,6 +149,9 @@ func (s *Server) identify(hello *helloMsg, cred credentials) (identity, *failure
 	if who.user.Guest && s.cfg.Access != AccessOpen {
 		return identity{}, errNoGuests
 	}
+	if fail := s.checkAddress(who.user); fail != nil {
+		return identity{}, fail
+	}
 	device, err := s.cfg.DB.Device(who.secret, now)
 	if err != nil {
 		return identity{}, s.tokenFailure(err)

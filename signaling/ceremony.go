@@ -37,7 +37,9 @@ type ceremony struct {
 	Username string               `json:"n,omitempty"` // to sign up with
 	Name     string               `json:"d,omitempty"`
 	Invite   string               `json:"i,omitempty"`
-	Expires  int64                `json:"e"` // Unix milliseconds
+	Email    string               `json:"m,omitempty"`
+	Code     string               `json:"c,omitempty"` // that was mailed there
+	Expires  int64                `json:"e"`           // Unix milliseconds
 	Session  webauthn.SessionData `json:"s"`
 }
 

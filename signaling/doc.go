@@ -14,10 +14,10 @@
 // session has one goroutine that alone owns its state and outlives a lost WebSocket for the
 // grace time. A wait in the matcher, an answer to an offer and the closing of a replaced Peer
 // each have one short goroutine that the session waits for, and so has what it needs of the disk: matching never waits for that.
-// Friends' presence and what is only to be kept have one goroutine each while there is something. [Server.Shutdown] returns when
+// Friends' presence, mail and what is only to be kept have one goroutine each while there is something. [Server.Shutdown] returns when
 // all of them are gone.
 //
 // # What is never logged
 //
-// SDP, tokens, chat text, and which addresses talk to each other.
+// SDP, tokens, chat text, to whom mail goes, and which addresses talk to each other.
 package signaling

@@ -42,6 +42,12 @@ const (
 	codeBusy               = "busy"
 	codeNotRinging         = "not_ringing"
 	codeAlreadyRinging     = "already_ringing"
+	codeBadEmail           = "bad_email"
+	codeEmailTaken         = "email_taken"
+	codeEmailDomain        = "email_domain"
+	codeEmailRequired      = "email_required"
+	codeEmailOff           = "email_off"
+	codeWrongCode          = "wrong_code"
 )
 
 // What a client may do about an error.
@@ -145,7 +151,17 @@ var (
 	errTooMany         = &failure{Code: codeLimit, Message: "There are as many of these as there may be.", Retry: retryNever}
 	errLastWayIn       = &failure{Code: codeLastWayIn, Message: "Without this you could not log in any more. Set a password first.", Retry: retryNever}
 	errNoPasskeys      = &failure{Code: codePasskey, Message: "Passkeys take a domain name; this address has none.", Retry: retryNever}
-	errNotFound        = &failure{Code: codeNotFound, Message: "There is nothing here.", Retry: retryNever}
+	errBadEmail        = &failure{Code: codeBadEmail, Message: "This is no e-mail address.", Retry: retryNever}
+	errEmailTaken      = &failure{Code: codeEmailTaken, Message: "Another account has this e-mail address.", Retry: retryNever}
+	errEmailOff        = &failure{Code: codeEmailOff, Message: "This server sends no mail, so it takes no e-mail addresses.", Retry: retryNever}
+	errWrongCode       = &failure{Code: codeWrongCode, Message: "This code is wrong, used or too old. Take the newest, or ask for another.", Retry: retryNever}
+	errEmailRequired   = &failure{
+		Code: codeEmailRequired, Message: "This server wants an e-mail address that is shown to be yours.", Retry: retryNever,
+	}
+	errPostFull = &failure{
+		Code: codeBusy, Message: "Too much mail waits to be sent. Try again in a moment.", Retry: retryLater, RetryAfterMS: sendTime.Milliseconds(),
+	}
+	errNotFound = &failure{Code: codeNotFound, Message: "There is nothing here.", Retry: retryNever}
 
 	errNotYours = unauthorized("This session cannot be resumed.")
 	errTooLarge = &failure{
@@ -217,13 +233,13 @@ func mediaFailure(err error) *failure {
 // status is the HTTP status that fits the failure.
 func (f *failure) status() int {
 	switch f.Code {
-	case codeBadMessage, codeUnsupportedVersion, codeBadUsername, codeBadPassword, codePasskey:
+	case codeBadMessage, codeUnsupportedVersion, codeBadUsername, codeBadPassword, codePasskey, codeBadEmail:
 		return http.StatusBadRequest
 	case codeUnauthorized, codeWrongLogin:
 		return http.StatusUnauthorized
-	case codeConfirm, codeAccountRequired, codeInvite, codeBlocked:
+	case codeConfirm, codeAccountRequired, codeInvite, codeBlocked, codeEmailDomain, codeEmailRequired, codeEmailOff, codeWrongCode:
 		return http.StatusForbidden
-	case codeUsernameTaken, codeHasAccount, codeLimit, codeLastWayIn:
+	case codeUsernameTaken, codeEmailTaken, codeHasAccount, codeLimit, codeLastWayIn:
 		return http.StatusConflict
 	case codeRateLimited:
 		return http.StatusTooManyRequests
@@ -241,7 +257,7 @@ func (f *failure) status() int {
 // closeCode is the close code that fits a failure that ends the WebSocket.
 func (f *failure) closeCode() websocket.StatusCode {
 	switch f.Code {
-	case codeUnauthorized:
+	case codeUnauthorized, codeEmailRequired:
 		return closeUnauthorized
 	case codeReplaced:
 		return closeReplaced

@@ -11,26 +11,34 @@ import (
 	"smalltalk/store"
 )
 
+// application is what somebody who wants to sign up gives, whether with a password or a passkey.
+type application struct{ username, name, invite, email, emailCode string }
+
 // newcomer is what signing up takes, checked, whether with a password or a passkey.
 type newcomer struct {
 	user     store.UserID // of the guest who becomes an account; empty for somebody new
 	username username
 	name     string
 	invite   string
+	email    string // may be empty
+	code     string // that was mailed there
 }
 
-// welcomeNewcomer checks who wants to sign up: nobody who has an account, with a name that is free, and invited where
-// that is asked for.
-func (s *Server) welcomeNewcomer(c echo.Context, name, shown, invite string) (newcomer, *failure) {
+// welcomeNewcomer checks who wants to sign up: nobody who has an account, with a name that is free, invited where that is
+// asked for, and with the e-mail address that is given or asked for.
+func (s *Server) welcomeNewcomer(c echo.Context, a application) (newcomer, *failure) {
 	now := time.Now()
-	parsed, fail := parseUsername(name)
+	parsed, fail := parseUsername(a.username)
 	if fail == nil {
-		fail = checkName(shown)
+		fail = checkName(a.name)
+	}
+	n := newcomer{username: parsed, name: strings.TrimSpace(a.name), code: a.emailCode}
+	if fail == nil {
+		n.email, fail = s.newcomersEmail(a)
 	}
 	if fail != nil {
 		return newcomer{}, fail
 	}
-	n := newcomer{username: parsed, name: strings.TrimSpace(shown)}
 	switch who, fail := s.caller(c); {
 	case fail == nil && !who.user.Guest:
 		return newcomer{}, errHasAccount
@@ -43,10 +51,10 @@ func (s *Server) welcomeNewcomer(c echo.Context, name, shown, invite string) (ne
 		return newcomer{}, fail
 	}
 	if s.cfg.Access == AccessInvite {
-		if err := s.cfg.DB.CheckInvite(invite, now); err != nil || invite == "" {
+		if err := s.cfg.DB.CheckInvite(a.invite, now); err != nil || a.invite == "" {
 			return newcomer{}, s.signUpFailure(err, errInvite)
 		}
-		n.invite = invite
+		n.invite = a.invite
 	}
 	// Asked before any work is done; SignUp asks again.
 	switch _, err := s.cfg.DB.AccountByName(parsed.folded); {
@@ -55,12 +63,28 @@ func (s *Server) welcomeNewcomer(c echo.Context, name, shown, invite string) (ne
 	case !errors.Is(err, store.ErrNotFound):
 		return newcomer{}, s.signUpFailure(err, errInternal)
 	}
+	if n.email != "" {
+		if fail := s.checkMailCode(clientAddr(c.Request()), codeKey(forSignUp, "", n.email), n.code); fail != nil {
+			return newcomer{}, fail
+		}
+	}
 	return n, nil
+}
+
+// newcomersEmail is the address that somebody signs up with, or "" for none, where that may be.
+func (s *Server) newcomersEmail(a application) (string, *failure) {
+	if a.email != "" || a.emailCode != "" {
+		return s.readEmail(a.email, forSignUp)
+	}
+	if s.cfg.Access == AccessDomain {
+		return "", errEmailRequired
+	}
+	return "", nil
 }
 
 func (n newcomer) signUp(token store.TokenSpec) store.SignUp {
 	return store.SignUp{
-		User: n.user, Name: n.name, Username: n.username.stored(), Invite: n.invite, Token: token,
+		User: n.user, Name: n.name, Username: n.username.stored(), Email: n.email, Invite: n.invite, Token: token,
 	}
 }
 
@@ -75,6 +99,8 @@ func (s *Server) signUpFailure(err error, otherwise *failure) *failure {
 		return otherwise
 	case errors.Is(err, store.ErrTaken), errors.Is(err, store.ErrLookAlike):
 		return errUsernameTaken
+	case errors.Is(err, store.ErrEmailTaken):
+		return errEmailTaken
 	case errors.Is(err, store.ErrInvite):
 		return errInvite
 	}
@@ -110,7 +136,7 @@ func (s *Server) handleSignUp(c echo.Context) error {
 	if fail != nil {
 		return fail
 	}
-	n, fail := s.welcomeNewcomer(c, body.Username, body.Name, body.Invite)
+	n, fail := s.welcomeNewcomer(c, application{body.Username, body.Name, body.Invite, body.Email, body.EmailCode})
 	if fail != nil {
 		return fail
 	}
@@ -120,18 +146,27 @@ func (s *Server) handleSignUp(c echo.Context) error {
 	}
 	signUp := n.signUp(deviceToken(r, body.Device))
 	signUp.Password = hash
-	user, secret, fail := s.signUp(signUp)
+	user, secret, fail := s.signUp(signUp, n.code)
 	if fail != nil {
 		return fail
 	}
 	return c.JSON(http.StatusCreated, signedInReply{User: infoOf(user), Token: hand(c, secret, accountTTL)})
 }
 
-// signUp stores the account. A guest's session goes on as the account's.
-func (s *Server) signUp(signUp store.SignUp) (store.User, string, *failure) {
+// signUp stores the account, and uses up the code that was mailed to its address, if it has one. A guest's session goes on
+// as the account's.
+func (s *Server) signUp(signUp store.SignUp, code string) (store.User, string, *failure) {
 	now := time.Now()
+	giveBack := func() {}
+	if signUp.Email != "" {
+		var ok bool
+		if giveBack, ok = s.codes.use(codeKey(forSignUp, "", signUp.Email), code, now); !ok {
+			return store.User{}, "", errWrongCode // it is too old by now, or another request was quicker
+		}
+	}
 	user, secret, err := s.cfg.DB.SignUp(signUp, now)
 	if err != nil {
+		giveBack()
 		return store.User{}, "", s.signUpFailure(err, nil)
 	}
 	s.stats.accounts.Add(1)
@@ -166,7 +201,11 @@ func (s *Server) handleMe(c echo.Context) error {
 	if fail != nil {
 		return fail
 	}
-	me, fail := s.describe(who.user)
+	return s.replyMe(c, who.user)
+}
+
+func (s *Server) replyMe(c echo.Context, user store.User) error {
+	me, fail := s.describe(user)
 	if fail != nil {
 		return fail
 	}
@@ -193,6 +232,10 @@ func (s *Server) describe(user store.User) (meReply, *failure) {
 	me.Account = &accountInfo{
 		Username: account.Username.Name, Password: account.Password != "", Passkeys: len(passkeys),
 		RecoveryCodes: len(account.Recovery), HidePresence: account.HidePresence, Created: account.Created.UnixMilli(),
+		EmailRequired: s.lacksEmail(user, account),
+	}
+	if s.post != nil && account.Verified {
+		me.Account.Email = account.Email
 	}
 	return me, nil
 }
@@ -315,6 +358,7 @@ func (s *Server) setPassword(c echo.Context, who caller, account store.Account, 
 		return "", s.tokenFailure(err)
 	}
 	s.endDevices(who.user.ID, func(id store.DeviceID) bool { return id != fresh.ID })
+	s.tellPassword(who.user.ID)
 	return hand(c, secret, accountTTL), nil
 }
 
@@ -387,8 +431,12 @@ func (s *Server) handleNewCodes(c echo.Context) error {
 
 // handleAccess says how one gets in here.
 func (s *Server) handleAccess(c echo.Context) error {
-	return c.JSON(http.StatusOK, accessReply{
+	reply := accessReply{
 		Access: string(s.cfg.Access), Guests: s.cfg.Access == AccessOpen, Invite: s.cfg.Access == AccessInvite,
-		Passkeys: passkeyHost(c.Request()) != "",
-	})
+		Passkeys: passkeyHost(c.Request()) != "", Email: s.post != nil,
+	}
+	if s.cfg.Access == AccessDomain {
+		reply.EmailDomains = s.cfg.EmailDomains
+	}
+	return c.JSON(http.StatusOK, reply)
 }

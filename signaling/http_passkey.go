@@ -57,7 +57,7 @@ func (s *Server) handlePasskeyOptions(c echo.Context) error {
 }
 
 func (s *Server) planSignUp(c echo.Context, body *passkeyOptionsBody) (ceremony, *keyholder, *failure) {
-	n, fail := s.welcomeNewcomer(c, body.Username, body.Name, body.Invite)
+	n, fail := s.welcomeNewcomer(c, application{body.Username, body.Name, body.Invite, body.Email, body.EmailCode})
 	if fail != nil {
 		return ceremony{}, nil, fail
 	}
@@ -70,6 +70,7 @@ func (s *Server) planSignUp(c echo.Context, body *passkeyOptionsBody) (ceremony,
 	}
 	plan := ceremony{
 		Kind: ceremonySignUp, User: id, Guest: n.user != "", Username: n.username.typed, Name: n.name, Invite: n.invite,
+		Email: n.email, Code: n.code,
 	}
 	return plan, &keyholder{id: id, username: n.username.typed, name: shown}, nil
 }
@@ -181,9 +182,9 @@ func (s *Server) signUpByPasskey(c echo.Context, done *ceremony, passkey store.P
 	if fail != nil {
 		return store.User{}, "", fail
 	}
-	signUp := newcomer{user: done.User, username: name, name: done.Name, invite: done.Invite}.signUp(deviceToken(c.Request(), device))
+	signUp := newcomer{user: done.User, username: name, name: done.Name, invite: done.Invite, email: done.Email}.signUp(deviceToken(c.Request(), device))
 	signUp.Passkey = &passkey
-	return s.signUp(signUp)
+	return s.signUp(signUp, done.Code)
 }
 
 // passkeyTaken tells a name that is taken from a passkey that is.

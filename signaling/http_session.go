@@ -58,6 +58,7 @@ func (s *Server) handleRecover(c echo.Context) error {
 	}
 	s.replaceOld(c.Request(), now)
 	s.endDevices(user.ID, anyDevice) // whoever had the account before
+	s.tellPassword(user.ID)
 	return c.JSON(http.StatusOK, signedInReply{User: infoOf(user), Token: hand(c, secret, accountTTL)})
 }
 

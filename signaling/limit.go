@@ -32,6 +32,10 @@ type Limits struct {
 	Friends  Limit // friend requests of a person: 30, then one in 30 minutes
 	Rings    Limit // rings of a person: 10, then one in 6 s
 	Blocks   Limit // blocks of a person over the WebSocket: 30, then one in 10 s
+	Mails    Limit // mails asked for by an address of the network: 10, then one in 2 minutes
+	MailGap  Limit // mails to an e-mail address, for each of the three purposes: 1, then one a minute; and
+	MailsTo  Limit // 3, then one in 30 minutes
+	MailsAll Limit // mails in all, what they tell of changes aside: 150, then one in 24 s, so at most 300 in any hour
 	Exports  Limit // exports of a person's data: 5, then one in 10 minutes
 	// Open is how many WebSockets an address may have open at once: 200, because whole
 	// campuses and mobile networks share one address. Negative means no limit.
@@ -53,6 +57,10 @@ func (l Limits) withDefaults() Limits {
 	l.Friends = l.Friends.or(30, 30*time.Minute)
 	l.Rings = l.Rings.or(10, 6*time.Second)
 	l.Blocks = l.Blocks.or(30, 10*time.Second)
+	l.Mails = l.Mails.or(10, 2*time.Minute)
+	l.MailGap = l.MailGap.or(1, time.Minute)
+	l.MailsTo = l.MailsTo.or(3, 30*time.Minute)
+	l.MailsAll = l.MailsAll.or(150, 24*time.Second)
 	l.Exports = l.Exports.or(5, 10*time.Minute)
 	if l.Open == 0 {
 		l.Open = 200
@@ -64,7 +72,7 @@ func (l Limits) withDefaults() Limits {
 // such limits.
 func (l Limits) OfAddresses(factor float64) Limits {
 	l = l.withDefaults()
-	for _, limit := range []*Limit{&l.Guests, &l.Connects, &l.Requests, &l.SignUps} {
+	for _, limit := range []*Limit{&l.Guests, &l.Connects, &l.Requests, &l.SignUps, &l.Mails} {
 		if factor <= 0 {
 			limit.Burst = -1
 		} else if limit.Burst > 0 {
@@ -79,6 +87,15 @@ func (l Limits) OfAddresses(factor float64) Limits {
 		l.Open = max(int(float64(l.Open)*factor), 1)
 	}
 	return l
+}
+
+// Hourly is the limit that allows n in any hour: half of them at once, the others one by one. Fewer than 2 cannot be
+// spread so, and are the default.
+func Hourly(n int) Limit {
+	if n < 2 {
+		return Limit{}
+	}
+	return Limit{Burst: n / 2, Every: 2 * time.Hour / time.Duration(n)}
 }
 
 func (l Limit) or(burst int, every time.Duration) Limit {

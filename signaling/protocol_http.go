@@ -12,7 +12,10 @@ type (
 		Password string `json:"password"`
 		Name     string `json:"name,omitempty"`
 		Invite   string `json:"invite,omitempty"`
-		Device   string `json:"device,omitempty"`
+		// Email is the person's own if EmailCode, which was mailed there, says so.
+		Email     string `json:"email,omitempty"`
+		EmailCode string `json:"email_code,omitempty"`
+		Device    string `json:"device,omitempty"`
 	}
 	logInBody struct {
 		Username string `json:"username"`
@@ -21,6 +24,21 @@ type (
 	}
 	recoverBody struct {
 		Username string `json:"username"`
+		Code     string `json:"code"`
+		Password string `json:"password"`
+		Device   string `json:"device,omitempty"`
+	}
+	emailCodeBody struct {
+		Email string `json:"email"`
+		For   string `json:"for" enum:"sign_up,account,reset"`
+	}
+	emailBody struct {
+		Email    string `json:"email"`
+		Code     string `json:"code"`
+		Password string `json:"password,omitempty"`
+	}
+	resetBody struct {
+		Email    string `json:"email"`
 		Code     string `json:"code"`
 		Password string `json:"password"`
 		Device   string `json:"device,omitempty"`
@@ -36,10 +54,12 @@ type (
 		Password string `json:"password,omitempty"`
 	}
 	passkeyOptionsBody struct {
-		Username string `json:"username,omitempty"`
-		Name     string `json:"name,omitempty"`
-		Invite   string `json:"invite,omitempty"`
-		Password string `json:"password,omitempty"`
+		Username  string `json:"username,omitempty"`
+		Name      string `json:"name,omitempty"`
+		Invite    string `json:"invite,omitempty"`
+		Email     string `json:"email,omitempty"`
+		EmailCode string `json:"email_code,omitempty"`
+		Password  string `json:"password,omitempty"`
 	}
 	emptyBody   struct{}
 	passkeyBody struct {
@@ -79,6 +99,9 @@ type (
 		RecoveryCodes int    `json:"recovery_codes"`
 		HidePresence  bool   `json:"hide_presence"`
 		Created       int64  `json:"created"`
+		// Email is there where the server sends mail. EmailRequired says that one does not come in until there is another.
+		Email         string `json:"email,omitempty"`
+		EmailRequired bool   `json:"email_required"`
 	}
 	devicesReply struct {
 		Sessions []deviceInfo `json:"sessions"`
@@ -90,6 +113,10 @@ type (
 		Seen    int64  `json:"seen"`
 		Expires int64  `json:"expires"`
 		Current bool   `json:"current"`
+	}
+	// emailCodeReply says how long the code is good that was sent, if any was.
+	emailCodeReply struct {
+		ValidMS int64 `json:"valid_ms"`
 	}
 	recoveryReply struct {
 		Codes []string `json:"codes"`
@@ -152,10 +179,13 @@ type (
 		Friend bool   `json:"friend"`
 	}
 	accessReply struct {
-		Access   string `json:"access" enum:"open,guests-off,invite"`
+		Access   string `json:"access" enum:"open,guests-off,invite,domain"`
 		Guests   bool   `json:"guests"`
 		Invite   bool   `json:"invite"`
 		Passkeys bool   `json:"passkeys"`
+		// Email says that the server sends mail; EmailDomains of which domains one must have an address to get in.
+		Email        bool     `json:"email"`
+		EmailDomains []string `json:"email_domains,omitempty"`
 	}
 	topicsReply struct {
 		Topics []topicInfo `json:"topics"`

@@ -48,7 +48,7 @@ func (s *Server) table() []route {
 			replies: map[int]any{http.StatusOK: readyReply{}}, fails: []*failure{errDraining, errStorageFailing},
 		},
 	}
-	for _, part := range [][]route{s.plainRoutes(), s.accountRoutes(), s.sessionRoutes(), s.passkeyRoutes(), s.peopleRoutes()} {
+	for _, part := range [][]route{s.plainRoutes(), s.accountRoutes(), s.emailRoutes(), s.sessionRoutes(), s.passkeyRoutes(), s.peopleRoutes()} {
 		for _, r := range part {
 			r.limited = true
 			list = append(list, r)
@@ -84,7 +84,7 @@ func (s *Server) accountRoutes() []route {
 		{
 			method: http.MethodPost, path: "/users", handler: s.handleSignUp, summary: "Makes an account, of the guest who is signed in if there is one.",
 			body: signUpBody{}, replies: map[int]any{http.StatusCreated: signedInReply{}},
-			fails: []*failure{badUsername(""), badPassword(""), errUsernameTaken, errHasAccount, errInvite, errBusy},
+			fails: []*failure{badUsername(""), badPassword(""), errUsernameTaken, errHasAccount, errInvite, errBusy, errBadEmail, errEmailTaken, errEmailOff, errEmailRequired, emailDomainRefused(nil), errWrongCode},
 		},
 		{
 			method: http.MethodGet, path: "/users/me", handler: s.handleMe, who: signedIn, summary: "Who one is.",
@@ -113,6 +113,29 @@ func (s *Server) accountRoutes() []route {
 	}
 }
 
+func (s *Server) emailRoutes() []route {
+	return []route{
+		{
+			method: http.MethodPost, path: "/email/codes", handler: s.handleEmailCode,
+			summary: "Mails a code that shows that an address is one's own: to sign up with it, to give it to the account that is signed in, or to set a new password for the one that has it. The answer does not tell if there is one.",
+			body:    emailCodeBody{}, replies: map[int]any{http.StatusAccepted: emailCodeReply{}},
+			fails: []*failure{unauthorized(""), errAccountRequired, errBadEmail, errEmailOff, emailDomainRefused(nil), errPostFull},
+		},
+		{
+			method: http.MethodPut, path: "/users/me/email", handler: s.handleSetEmail, who: owners,
+			summary: "Gives the account the address to which the code was mailed; takes the password or a passkey used less than five minutes ago.",
+			body:    emailBody{}, replies: map[int]any{http.StatusOK: meReply{}},
+			fails: []*failure{errConfirm, errBusy, errBadEmail, errEmailTaken, errEmailOff, emailDomainRefused(nil), errWrongCode},
+		},
+		{
+			method: http.MethodDelete, path: "/users/me/email", handler: s.handleDropEmail, who: owners,
+			summary: "Takes the address off the account; takes the password or a passkey used less than five minutes ago.",
+			body:    confirmBody{}, optional: true, replies: map[int]any{http.StatusOK: meReply{}},
+			fails: []*failure{errConfirm, errBusy, errEmailOff, errEmailRequired},
+		},
+	}
+}
+
 func (s *Server) sessionRoutes() []route {
 	return []route{
 		{
@@ -136,6 +159,12 @@ func (s *Server) sessionRoutes() []route {
 			summary: "Sets a new password with a recovery code, ends all sessions and logs in.",
 			body:    recoverBody{}, replies: map[int]any{http.StatusOK: signedInReply{}}, fails: []*failure{errWrongRecovery, badPassword(""), errBusy},
 		},
+		{
+			method: http.MethodPost, path: "/sessions/email", handler: s.handleReset,
+			summary: "Sets a new password with a code that was mailed for that, ends all sessions and logs in.",
+			body:    resetBody{}, replies: map[int]any{http.StatusOK: signedInReply{}},
+			fails: []*failure{errWrongCode, badPassword(""), errBadEmail, errEmailOff, errBusy},
+		},
 	}
 }
 
@@ -145,12 +174,12 @@ func (s *Server) passkeyRoutes() []route {
 			method: http.MethodPost, path: "/passkeys/options", handler: s.handlePasskeyOptions,
 			summary: "Begins the making of a passkey: with a user name for a new account, else for the account that is signed in, which takes the password or a passkey used less than five minutes ago.",
 			body:    passkeyOptionsBody{}, replies: map[int]any{http.StatusOK: ceremonyReply{}},
-			fails: []*failure{unauthorized(""), badUsername(""), errUsernameTaken, errHasAccount, errInvite, errAccountRequired, errConfirm, errNoPasskeys, errBusy},
+			fails: []*failure{unauthorized(""), badUsername(""), errUsernameTaken, errHasAccount, errInvite, errAccountRequired, errConfirm, errNoPasskeys, errBusy, errBadEmail, errEmailOff, errEmailRequired, emailDomainRefused(nil), errWrongCode},
 		},
 		{
 			method: http.MethodPost, path: "/passkeys", handler: s.handleNewPasskey, summary: "Ends the making of a passkey.",
 			body: passkeyBody{}, replies: map[int]any{http.StatusCreated: passkeyReply{}},
-			fails: []*failure{unauthorized(""), errPasskey, errUsernameTaken, errInvite, errTooMany},
+			fails: []*failure{unauthorized(""), errPasskey, errUsernameTaken, errInvite, errTooMany, errEmailTaken, errWrongCode},
 		},
 		{
 			method: http.MethodGet, path: "/passkeys", handler: s.handlePasskeys, who: owners, summary: "The passkeys of the account.",

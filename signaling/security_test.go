@@ -26,6 +26,8 @@ var tokenRoutes = []struct {
 	{http.MethodDelete, "/users/me", message{"password": goodPassword}, false},
 	{http.MethodGet, "/users/me/export", nil, false},
 	{http.MethodPost, "/users/me/recovery", message{"password": goodPassword}, true},
+	{http.MethodPut, "/users/me/email", message{"email": "a@example.org", "code": "x", "password": goodPassword}, true},
+	{http.MethodDelete, "/users/me/email", message{"password": goodPassword}, true},
 	{http.MethodGet, "/sessions", nil, false},
 	{http.MethodDelete, "/sessions/aaaaaaaaaaaaaaaaaaaaaaaaaa", nil, false},
 	{http.MethodPost, "/passkeys/options", message{"password": goodPassword}, true},

@@ -84,6 +84,7 @@ const (
 	AccessOpen      Access = "open"       // everybody, with an account or as a guest
 	AccessGuestsOff Access = "guests-off" // whoever makes an account
 	AccessInvite    Access = "invite"     // whoever makes an account with an invitation
+	AccessDomain    Access = "domain"     // whoever makes an account and shows to have an e-mail address of certain domains
 )
 
 // Config is what a Server needs. DB, Matcher and NewPeer are required.
@@ -108,6 +109,13 @@ type Config struct {
 	Origins []string
 	// Access says who gets in; AccessOpen if empty.
 	Access Access
+	// SendMail gives a mail to the server that delivers it. An error that is ErrMailRefused is for good, after any other
+	// it is asked again a few times. Nil means that there is no mail: e-mail addresses are neither shown nor taken then.
+	SendMail func(context.Context, Mail) error
+	// Place is what mail calls this server, such as its host name; needed with SendMail.
+	Place string
+	// EmailDomains are those of which people must have an address with AccessDomain, in the form of EmailDomain.
+	EmailDomains []string
 	// Hashing is the cost of a password's hash.
 	Hashing Hashing
 	// Grace is how long a lost client keeps its call and place; 30 s if zero.
@@ -141,6 +149,10 @@ type Server struct {
 
 	gate       *gatekeeper
 	proofs     *proofs
+	post       *post // nil where there is no mail
+	scribe     scribe
+	codes      *mailCodes
+	mails      *mailLimits
 	ceremonies *ceremonies
 	people     people
 	lobby      *lobby
@@ -187,12 +199,8 @@ func New(cfg Config) (*Server, error) {
 		cfg.Logger = slog.Default()
 	}
 	cfg.Limits = cfg.Limits.withDefaults()
-	switch cfg.Access {
-	case "":
-		cfg.Access = AccessOpen
-	case AccessOpen, AccessGuestsOff, AccessInvite:
-	default:
-		return nil, fmt.Errorf("signaling: there is no access %q", cfg.Access)
+	if err := cfg.checkAccess(); err != nil {
+		return nil, err
 	}
 	sign, err := newSigner(cfg.DB)
 	if err != nil {
@@ -212,6 +220,7 @@ func New(cfg Config) (*Server, error) {
 		origins: map[string]bool{},
 		gate:    newGatekeeper(cfg.Hashing.withDefaults()),
 		proofs:  newProofs(), ceremonies: newCeremonies(),
+		scribe: scribe{place: cfg.Place}, codes: newMailCodes(), mails: newMailLimits(cfg.Limits),
 		guests:   newAddrLimiter(cfg.Limits.Guests),
 		connects: newAddrLimiter(cfg.Limits.Connects),
 		requests: newAddrLimiter(cfg.Limits.Requests),
@@ -230,11 +239,33 @@ func New(cfg Config) (*Server, error) {
 		}
 		s.origins[origin] = true
 	}
+	if cfg.SendMail != nil {
+		s.post = newPost(cfg.SendMail, s.log, s.stop, s.spawn)
+	}
 	s.lobby = newLobby(s.stop, s.spawn, s.keepMissed)
 	s.people = s.peopleHooks()
 	s.described = sync.OnceValues(s.openAPI)
 	s.echo = s.routes()
 	return s, nil
+}
+
+// checkAccess completes who gets in and refuses what cannot work.
+func (c *Config) checkAccess() error {
+	switch c.Access {
+	case "":
+		c.Access = AccessOpen
+	case AccessOpen, AccessGuestsOff, AccessInvite:
+	case AccessDomain:
+		if c.SendMail == nil || len(c.EmailDomains) == 0 {
+			return errors.New("signaling: SendMail and EmailDomains are required with AccessDomain")
+		}
+	default:
+		return fmt.Errorf("signaling: there is no access %q", c.Access)
+	}
+	if c.SendMail != nil && c.Place == "" {
+		return errors.New("signaling: Place is required with SendMail")
+	}
+	return nil
 }
 
 // ServeHTTP implements http.Handler.
@@ -321,12 +352,18 @@ type Stats struct {
 	Refused     uint64 // messages answered with an error
 	Dropped     uint64 // clients dropped because they did not read
 	Chats       uint64 // chat messages passed on
+	Mails       uint64 // mails that the mail server took
+	MailsLost   uint64 // mails that it did not take, or for which there was no room
 
 	MatchSent Latencies // from the moment of a match until its message was written, two for each call
 }
 
 // Stats returns the counts of this moment.
 func (s *Server) Stats() Stats {
+	var mails, lost uint64
+	if s.post != nil {
+		mails, lost = s.post.sent.Load(), s.post.lost.Load()
+	}
 	return Stats{
 		Connections: int(s.stats.connections.Load()),
 		Sessions:    s.hub.len(),
@@ -337,6 +374,8 @@ func (s *Server) Stats() Stats {
 		Refused:     s.stats.refused.Load(),
 		Dropped:     s.stats.dropped.Load(),
 		Chats:       s.stats.chats.Load(),
+		Mails:       mails,
+		MailsLost:   lost,
 		MatchSent:   s.stats.matchSent.read(),
 	}
 }

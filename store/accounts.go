@@ -30,8 +30,8 @@ type Account struct {
 	Username        Username  `json:"username"`
 	Password        string    `json:"password,omitempty"` // hash in PHC form; empty for one with passkeys only
 	HidePresence    bool      `json:"hide_presence,omitempty"`
-	Email           string    `json:"email,omitempty"`
-	Verified        bool      `json:"verified,omitempty"` // the Email is
+	Email           string    `json:"email,omitempty"`    // folded
+	Verified        bool      `json:"verified,omitempty"` // the person has shown to own the Email
 	Created         time.Time `json:"created"`            // kept in UTC
 	PasswordChanged time.Time `json:"password_changed,omitzero"`
 	Recovery        [][]byte  `json:"recovery,omitempty"` // hashes of the recovery codes that are left
@@ -53,7 +53,7 @@ func (db *DB) AccountByName(folded string) (Account, error) {
 	return db.accountBy(usernamesBucket, "username", folded)
 }
 
-// AccountByEmail returns the account that has shown this folded address to be its own, or ErrNotFound.
+// AccountByEmail returns the account whose person has shown this folded address to be the own one, or ErrNotFound.
 func (db *DB) AccountByEmail(folded string) (Account, error) {
 	return db.accountBy(emailsBucket, "e-mail address", folded)
 }
@@ -96,34 +96,33 @@ func (db *DB) SetHidePresence(id UserID, hide bool) error {
 	})
 }
 
-// SetEmail changes the e-mail address, which counts as not verified until VerifyEmail. An empty one removes it.
-func (db *DB) SetEmail(id UserID, email string) error {
-	return db.changeAccount(id, func(tx *bbolt.Tx, a *Account) error {
-		if a.Email == email {
-			return nil
-		}
-		if err := dropEmail(tx, *a); err != nil {
-			return err
-		}
-		a.Email, a.Verified = email, false
-		return nil
+// SetEmail gives the account an e-mail address that the person has shown to be the own one, in the place of an older one, which is returned.
+// An empty one only takes that away. The error is ErrEmailTaken if another account has it.
+func (db *DB) SetEmail(id UserID, email string) (old string, err error) {
+	err = db.changeAccount(id, func(tx *bbolt.Tx, a *Account) error {
+		old = a.Email
+		return takeEmail(tx, a, email)
 	})
+	if err != nil {
+		return "", err
+	}
+	return old, nil
 }
 
-// VerifyEmail notes that the account's address is its own. The error is ErrChanged if the account has another address by now, and ErrTaken
-// if another account was first.
-func (db *DB) VerifyEmail(id UserID, email string) error {
-	return db.changeAccount(id, func(tx *bbolt.Tx, a *Account) error {
-		if a.Email != email || email == "" {
-			return ErrChanged
-		}
-		b := tx.Bucket(emailsBucket)
-		if owner := b.Get([]byte(email)); owner != nil && UserID(owner) != id {
-			return ErrTaken
-		}
-		a.Verified = true
-		return b.Put([]byte(email), []byte(id))
-	})
+// takeEmail gives an address to the account instead of the one that it has; both may be empty.
+func takeEmail(tx *bbolt.Tx, a *Account, email string) error {
+	b := tx.Bucket(emailsBucket)
+	if owner := b.Get([]byte(email)); owner != nil && UserID(owner) != a.User {
+		return ErrEmailTaken
+	}
+	if err := dropEmail(tx, *a); err != nil {
+		return err
+	}
+	a.Email, a.Verified = email, email != ""
+	if email == "" {
+		return nil
+	}
+	return b.Put([]byte(email), []byte(a.User))
 }
 
 // dropEmail removes the entry by which a verified address is found.

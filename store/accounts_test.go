@@ -72,7 +72,10 @@ func TestUsernamesAreUnique(t *testing.T) {
 // A refused sign-up changes nothing: no guest is upgraded, no invitation used, no name taken.
 func TestRefusedSignUp(t *testing.T) {
 	db := openTemp(t)
-	signUp(t, db, "paula")
+	taken := signUp(t, db, "paula")
+	if _, err := db.SetEmail(taken.ID, "p@example.org"); err != nil {
+		t.Fatal(err)
+	}
 	guest := testUser(t, db)
 	code, _, err := db.CreateInvite(Invite{Uses: 1, Expires: start.Add(time.Hour)}, start)
 	if err != nil {
@@ -85,7 +88,8 @@ func TestRefusedSignUp(t *testing.T) {
 		want error
 	}{
 		{"name", SignUp{User: guest.ID, Username: username("paula"), Password: "hash", Invite: code}, ErrTaken},
-		{"invitation", SignUp{User: guest.ID, Username: username("pia"), Password: "hash", Invite: "wrong"}, ErrInvite},
+		{"invitation", SignUp{User: guest.ID, Username: username("pia"), Password: "hash", Email: "q@example.org", Invite: "wrong"}, ErrInvite},
+		{"e-mail address", SignUp{User: guest.ID, Username: username("pia"), Password: "hash", Email: "p@example.org", Invite: code}, ErrEmailTaken},
 		{"no way in", SignUp{User: guest.ID, Username: username("pia"), Invite: code}, nil},
 		{"no id", SignUp{User: "x", Username: username("pia"), Password: "hash", Invite: code}, nil},
 		{"empty credential", SignUp{User: guest.ID, Username: username("pia"), Passkey: key(""), Invite: code}, nil},
@@ -102,9 +106,12 @@ func TestRefusedSignUp(t *testing.T) {
 	if u, err := db.User(guest.ID); err != nil || !reflect.DeepEqual(u, guest) {
 		t.Errorf("the guest: %+v, %v", u, err)
 	}
-	u, _, err := db.SignUp(SignUp{User: guest.ID, Name: "Pia", Username: username("pia"), Passkey: key("c"), Invite: code, Token: spec}, start)
+	u, _, err := db.SignUp(SignUp{User: guest.ID, Name: "Pia", Username: username("pia"), Passkey: key("c"), Email: "q@example.org", Invite: code, Token: spec}, start)
 	if err != nil || u.Name != "Pia" {
 		t.Errorf("at last: %+v, %v", u, err)
+	}
+	if a, err := db.AccountByEmail("q@example.org"); err != nil || a.User != u.ID || !a.Verified {
+		t.Errorf("by the address: %+v, %v", a, err)
 	}
 	if err := db.CheckInvite(code, start); !errors.Is(err, ErrInvite) {
 		t.Errorf("the invitation: %v", err)
@@ -114,31 +121,83 @@ func TestRefusedSignUp(t *testing.T) {
 func TestEmail(t *testing.T) {
 	db := openTemp(t)
 	a, b := signUp(t, db, "paula"), signUp(t, db, "pia")
-	for _, id := range []UserID{a.ID, b.ID} {
-		if err := db.SetEmail(id, "p@example.org"); err != nil { // whose it is, is not known yet
-			t.Fatal(err)
-		}
-	}
-	if _, err := db.AccountByEmail("p@example.org"); !errors.Is(err, ErrNotFound) {
-		t.Errorf("before anybody has shown it: %v", err)
-	}
 	for _, c := range []struct {
+		name  string
 		id    UserID
 		email string
+		old   string
 		want  error
-	}{{a.ID, "other@example.org", ErrChanged}, {a.ID, "", ErrChanged}, {a.ID, "p@example.org", nil}, {b.ID, "p@example.org", ErrTaken}, {a.ID, "p@example.org", nil}} {
-		if err := db.VerifyEmail(c.id, c.email); !errors.Is(err, c.want) {
-			t.Errorf("%s, %q: %v, want %v", c.id, c.email, err, c.want)
+	}{
+		{"the first", a.ID, "p@example.org", "", nil},
+		{"again", a.ID, "p@example.org", "p@example.org", nil},
+		{"somebody's", b.ID, "p@example.org", "", ErrEmailTaken},
+		{"another", a.ID, "q@example.org", "p@example.org", nil},
+		{"the one that is free now", b.ID, "p@example.org", "", nil},
+		{"none", a.ID, "", "q@example.org", nil},
+		{"none again", a.ID, "", "", nil},
+		{"of nobody", "nobody", "r@example.org", "", ErrNotFound},
+		{"of a guest", testUser(t, db).ID, "r@example.org", "", ErrGuest},
+	} {
+		if old, err := db.SetEmail(c.id, c.email); old != c.old || !errors.Is(err, c.want) {
+			t.Errorf("%s: %q, %v, want %q, %v", c.name, old, err, c.old, c.want)
 		}
 	}
-	if got, err := db.AccountByEmail("p@example.org"); err != nil || got.User != a.ID || !got.Verified {
+	if got, err := db.AccountByEmail("p@example.org"); err != nil || got.User != b.ID || got.Email != "p@example.org" || !got.Verified {
 		t.Errorf("got %+v, %v", got, err)
 	}
-	if err := db.SetEmail(a.ID, ""); err != nil {
+	for _, email := range []string{"q@example.org", "r@example.org", ""} {
+		if _, err := db.AccountByEmail(email); !errors.Is(err, ErrNotFound) {
+			t.Errorf("%q: %v", email, err)
+		}
+	}
+	if got, err := db.Account(a.ID); err != nil || got.Email != "" || got.Verified {
+		t.Errorf("without one: %+v, %v", got, err)
+	}
+	if _, err := db.DeleteUser(b.ID); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.SetEmail(a.ID, "p@example.org"); err != nil {
+		t.Errorf("after the first is gone: %v", err)
+	}
+}
+
+func TestResetPassword(t *testing.T) {
+	db := openTemp(t)
+	u := signUp(t, db, "paula")
+	before, err := db.CreateToken(u.ID, start, spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.SetEmail(u.ID, "p@example.org"); err != nil {
+		t.Fatal(err)
+	}
+	for _, email := range []string{"", "q@example.org"} {
+		if _, _, err := db.ResetPassword(email, "new", start, spec); !errors.Is(err, ErrNotFound) {
+			t.Errorf("%q: %v", email, err)
+		}
+	}
+	if _, _, err := db.ResetPassword("p@example.org", "", start, spec); err == nil {
+		t.Error("an empty hash was taken")
+	}
+	later := start.Add(time.Hour)
+	got, secret, err := db.ResetPassword("p@example.org", "new", later, spec)
+	if err != nil || got.ID != u.ID {
+		t.Fatalf("got %+v, %v", got, err)
+	}
+	if a, err := db.Account(u.ID); err != nil || a.Password != "new" || !a.PasswordChanged.Equal(later) || a.Email != "p@example.org" {
+		t.Errorf("got %+v, %v", a, err)
+	}
+	if _, err := db.UserByToken(before, later); !errors.Is(err, ErrNotFound) {
+		t.Errorf("a token from before: %v", err)
+	}
+	if _, err := db.UserByToken(secret, later); err != nil {
 		t.Error(err)
 	}
-	if err := db.VerifyEmail(b.ID, "p@example.org"); err != nil {
-		t.Errorf("after the first has let it go: %v", err)
+	if _, err := db.SetEmail(u.ID, "q@example.org"); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := db.ResetPassword("p@example.org", "newer", later, spec); !errors.Is(err, ErrNotFound) {
+		t.Errorf("by the address of before: %v", err)
 	}
 }
 

@@ -26,6 +26,9 @@ var (
 	// ErrLookAlike says that a username can be mistaken for one that is in use.
 	ErrLookAlike = errors.New("looks like a name that is taken")
 
+	// ErrEmailTaken says that another account has this e-mail address.
+	ErrEmailTaken = errors.New("another account has this e-mail address")
+
 	// ErrTooMany says that there are as many as there may be.
 	ErrTooMany = errors.New("too many")
 

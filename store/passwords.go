@@ -120,6 +120,32 @@ func (db *DB) Recover(folded, code, hash string, now time.Time, spec TokenSpec) 
 	return u, secret, nil
 }
 
+// ResetPassword lets whoever has shown to own this folded e-mail address into the account that has it: it sets the password, ends all tokens
+// and makes a new one. The error is ErrNotFound if no account has the address, or not any more.
+func (db *DB) ResetPassword(email, hash string, now time.Time, spec TokenSpec) (u User, secret string, err error) {
+	if hash == "" {
+		return User{}, "", fmt.Errorf("reset password: no hash")
+	}
+	a, err := db.AccountByEmail(email)
+	if err != nil {
+		return User{}, "", err
+	}
+	err = db.changeAccount(a.User, func(tx *bbolt.Tx, a *Account) error {
+		if !a.Verified || a.Email != email {
+			return fmt.Errorf("e-mail address: %w", ErrNotFound)
+		}
+		if u, err = userIn(tx, a.User); err != nil {
+			return err
+		}
+		secret, err = replacePassword(tx, a, hash, now, spec)
+		return err
+	})
+	if err != nil {
+		return User{}, "", err
+	}
+	return u, secret, nil
+}
+
 // recovery returns which of the account's codes this is, -1 if none. It takes as long for each.
 func (a Account) recovery(code string) int {
 	hash, found := recoveryHash(a.User, ungrouped(code)), -1

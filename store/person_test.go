@@ -286,15 +286,29 @@ func TestOneTransactionEach(t *testing.T) {
 		want int
 	}{
 		{"sign up", func() error {
-			_, _, err := db.SignUp(SignUp{Username: username("new"), Password: "hash", Token: spec, Passkey: &Passkey{ID: []byte("new")}}, w.now)
+			_, _, err := db.SignUp(SignUp{Username: username("new"), Password: "hash", Email: "new@example.org", Token: spec, Passkey: &Passkey{ID: []byte("new")}}, w.now)
 			return err
 		}, 1},
+		{"sign up with somebody's address", func() error {
+			if _, _, err := db.SignUp(SignUp{Username: username("newer"), Password: "hash", Email: "new@example.org", Token: spec}, w.now); !errors.Is(err, ErrEmailTaken) {
+				return fmt.Errorf("got %w", err)
+			}
+			return nil
+		}, 0},
 		{"upgrade", func() error {
 			_, _, err := db.SignUp(SignUp{User: w.guest.ID, Username: username("fox"), Password: "hash", Token: spec}, w.now)
 			return err
 		}, 1},
 		{"set password", func() error {
 			_, err := db.SetPassword(id, "$argon2id$paula", "other", w.now, spec)
+			return err
+		}, 1},
+		{"change an address", func() error {
+			_, err := db.SetEmail(id, "paula@example.com")
+			return err
+		}, 1},
+		{"reset a password", func() error {
+			_, _, err := db.ResetPassword("paula@example.com", "newest", w.now, spec)
 			return err
 		}, 1},
 		{"befriend", func() error {

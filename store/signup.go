@@ -14,13 +14,13 @@ type SignUp struct {
 	Username Username // must not be taken
 	Password string   // hash in PHC form; empty only with a Passkey
 	Passkey  *Passkey // may be nil
-	Email    string   // may be empty
+	Email    string   // folded, and shown to be the person's own; may be empty
 	Invite   string   // the code of an invitation, which is used once; empty where none is needed
 	Token    TokenSpec
 }
 
 // SignUp makes an account and its first token, all in one transaction; a guest's older tokens are worthless then. The errors are ErrTaken
-// (the username, the ID or the passkey) and ErrLookAlike, and ErrInvite.
+// (the username, the ID or the passkey), ErrLookAlike, ErrEmailTaken and ErrInvite.
 func (db *DB) SignUp(s SignUp, now time.Time) (User, string, error) {
 	if err := s.check(); err != nil {
 		return User{}, "", err
@@ -43,9 +43,12 @@ func (db *DB) SignUp(s SignUp, now time.Time) (User, string, error) {
 				return err
 			}
 		}
-		a := Account{User: u.ID, Username: s.Username, Password: s.Password, Email: s.Email, Created: now}
+		a := Account{User: u.ID, Username: s.Username, Password: s.Password, Created: now}
 		if s.Password != "" {
 			a.PasswordChanged = now
+		}
+		if err := takeEmail(tx, &a, s.Email); err != nil {
+			return err
 		}
 		if err := putAccount(tx, a); err != nil {
 			return err

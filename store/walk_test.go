@@ -21,6 +21,7 @@ type model struct {
 	blocks   map[pair]string // the name
 	partners map[pair]time.Time
 	missed   map[UserID][]missedCall
+	emails   map[string]UserID
 }
 
 func (m *model) unfriend(a, b UserID) {
@@ -102,6 +103,24 @@ func (m *model) delete(id UserID) error {
 	maps.DeleteFunc(m.requests, named)
 	maps.DeleteFunc(m.partners, named)
 	delete(m.missed, id)
+	maps.DeleteFunc(m.emails, func(_ string, owner UserID) bool { return owner == id })
+	return nil
+}
+
+func (m *model) setEmail(id UserID, email string) error {
+	owner, taken := m.emails[email]
+	switch {
+	case !m.there(id):
+		return ErrNotFound
+	case m.guest[id]:
+		return ErrGuest
+	case taken && owner != id:
+		return ErrEmailTaken
+	}
+	maps.DeleteFunc(m.emails, func(_ string, owner UserID) bool { return owner == id })
+	if email != "" {
+		m.emails[email] = id
+	}
 	return nil
 }
 
@@ -124,6 +143,7 @@ type walk struct {
 	now    time.Time
 	people []UserID // also some who are gone
 	names  int
+	emails int // how often an address was given or taken away
 }
 
 func TestRelationsWalk(t *testing.T) {
@@ -133,7 +153,7 @@ func TestRelationsWalk(t *testing.T) {
 			defer closeSound(t, db)
 			w := &walk{t: t, db: db, rng: rand.New(rand.NewPCG(seed, 6)), now: start, m: model{
 				guest: map[UserID]bool{}, friends: map[pair]bool{}, requests: map[pair]time.Time{}, blocks: map[pair]string{},
-				partners: map[pair]time.Time{}, missed: map[UserID][]missedCall{},
+				partners: map[pair]time.Time{}, missed: map[UserID][]missedCall{}, emails: map[string]UserID{},
 			}}
 			for i := range 1500 {
 				what := w.step()
@@ -148,7 +168,12 @@ func TestRelationsWalk(t *testing.T) {
 					t.Fatalf("after step %d: %s", i, what)
 				}
 			}
-			if len(w.m.blocks) == 0 || len(w.people) < 20 {
+			for email, id := range w.m.emails {
+				if a, err := db.AccountByEmail(email); err != nil || a.User != id {
+					t.Errorf("%s is of %s, %v; want %s", email, a.User, err, id)
+				}
+			}
+			if w.emails == 0 || len(w.m.blocks) == 0 || len(w.people) < 20 {
 				t.Error("the walk has not come far")
 			}
 		})
@@ -237,6 +262,13 @@ func (w *walk) step() string {
 		w.now = w.now.Add(time.Duration(w.rng.IntN(40*24)) * time.Hour)
 		got = w.db.Sweep(w.t.Context(), w.now)
 		w.m.sweep(w.now)
+	case n < 97:
+		what = "address"
+		email := []string{"", "a@example.org", "b@example.org", "c@example.org"}[w.rng.IntN(4)]
+		_, got = w.db.SetEmail(a, email)
+		if want = w.m.setEmail(a, email); want == nil {
+			w.emails++
+		}
 	default:
 		what = "time"
 		w.now = w.now.Add(time.Duration(w.rng.IntN(48)) * time.Hour)

@@ -59,6 +59,7 @@ func (d *doctor) checkMachine(ctx context.Context, who answering) {
 	d.checkOpenFiles()
 	d.tell(checkData(d.settings.Data, who == ourServer))
 	d.checkSpace()
+	d.checkMail(ctx)
 	d.tell(d.judgeServer(who))
 	open := d.spareSockets
 	if who == nobody {

@@ -171,7 +171,8 @@ func newServer(s settings, media sfu.Config, log *slog.Logger) (_ *server, err e
 			return p, nil
 		},
 		ICEServers: iceServers(relay, media.TCPPort), EndICEServers: func(id store.SessionID) { relay.RevokeTURN(string(id)) },
-		Topics: s.topics, FreeTopics: s.FreeTopics, Origins: s.Origin, Access: signaling.Access(s.Access), Hashing: s.hashing(), Limits: signaling.Limits{}.OfAddresses(s.AddressLimit), Grace: s.Grace, MaxSessions: s.MaxClients,
+		Topics: s.topics, FreeTopics: s.FreeTopics, Origins: s.Origin, Access: signaling.Access(s.Access), Hashing: s.hashing(), Limits: s.limits(), Grace: s.Grace, MaxSessions: s.MaxClients,
+		SendMail: s.sender(), Place: s.place(), EmailDomains: s.EmailDomains,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("start signaling: %w", err)

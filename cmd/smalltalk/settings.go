@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/mail"
 	"net/netip"
 	"net/url"
 	"os"
@@ -53,19 +54,25 @@ type settings struct {
 	Topics         []string      `default:"${topics}" help:"Topics that people can pick, in this order. Write ID=NAME to choose a topic's ID yourself (it is in links)."`
 	FreeTopics     bool          `default:"true" negatable:"" help:"Let people name topics beside these, too; no list shows them."`
 	Origin         []string      `placeholder:"URL" help:"More web origins that may connect with a browser's cookie, such as https://chat.example.org. The server's own host always may, except a plain http name other than localhost that reaches a loopback address."`
-	Access         string        `default:"open" help:"Who gets in: open (everybody, with an account or as a guest), guests-off (whoever makes an account) or invite (whoever makes an account with an invitation)."`
+	Access         string        `default:"open" help:"Who gets in: open (everybody, with an account or as a guest), guests-off (whoever makes an account), invite (whoever makes an account with an invitation) or domain (whoever makes an account and shows to have an address of --email-domains; accounts of before can be logged into, and come in once they have shown one, admins at once)."`
+	EmailDomains   []string      `placeholder:"NAME" help:"With --access domain: what stands after the @ of addresses that get people in, such as example.org. Each subdomain counts only if it is listed."`
+	SMTP           string        `name:"smtp" placeholder:"URL" help:"Mail server that takes on mail to people: smtps://USER:PASSWORD@HOST (TLS, port 465) or smtp://USER:PASSWORD@HOST (STARTTLS, port 587, without which only a server on this machine is used). In USER and PASSWORD write @ as %40, : as %3A, / as %2F and % as %25. Other users of this machine can see flags, so rather use the settings file or SMALLTALK_SMTP. Without it there is no e-mail: addresses are neither shown nor taken."`
+	MailFrom       string        `placeholder:"ADDRESS" help:"Where the mail of --smtp comes from, such as talk@example.org."`
+	MailLimit      int           `default:"300" placeholder:"N" help:"How many mails people can ask for in any hour, in all."`
 	MaxClients     int           `default:"2000" help:"How many people may be connected at once."`
 	MaxBitrate     int           `default:"2500" help:"Highest bitrate that a client is asked to send, in kbit/s; 30 % more where it protects its video with parity."`
 	MediaPlane     string        `default:"auto" enum:"auto,fast,pion" help:"How media is forwarded: fast (packets never enter the WebRTC library), pion (by way of it), or auto: fast where it works."`
 	MeetAgain      time.Duration `default:"15s" help:"How long two who have just met wait beside each other, with nobody else coming, until they meet again."`
 	Grace          time.Duration `default:"30s" help:"How long a call or a place in line is held for somebody whose connection was lost."`
 	LogLevel       logLevel      `default:"info" help:"debug, info, warn or error."`
-	AddressLimit   float64       `default:"1" placeholder:"FACTOR" help:"How much one address may do, times the defaults: guests, accounts, connections, requests. More where many people share one address, 0 for no limits."`
+	AddressLimit   float64       `default:"1" placeholder:"FACTOR" help:"How much one address may do, times the defaults: guests, accounts, connections, requests, mails asked for. More where many people share one address, 0 for no limits."`
 	PasswordMemory int           `default:"46" placeholder:"MIB" help:"Memory that one password hash takes (argon2id, MiB). Below 46 it takes twice the time; 19 is the least."`
 
 	LogFormat string `default:"text" enum:"text,json" help:"text or json."`
 
 	topics  []signaling.Topic
+	smtp    *smtpServer   // of SMTP; nil without
+	from    *mail.Address // of MailFrom
 	proxies []netip.Prefix
 	public  []netip.Addr
 	given   bool     // somebody chose one of them: by a flag, a variable or a file
@@ -149,7 +156,7 @@ func parse(args []string, stdout, stderr io.Writer) (command, error) {
 
 // check completes the settings and refuses those that cannot work.
 func (s *settings) check() error {
-	for _, list := range [][]string{s.Domain, s.TrustProxy, s.PublicAddress, s.STUN, s.Origin} {
+	for _, list := range [][]string{s.Domain, s.TrustProxy, s.PublicAddress, s.STUN, s.Origin, s.EmailDomains} {
 		for i := range list {
 			list[i] = strings.TrimSpace(list[i]) // people write a space after a comma
 		}

@@ -164,7 +164,16 @@ func TestBadSettings(t *testing.T) {
 		{"one client", []string{"--max-clients", "1"}, "--max-clients"},
 		{"clients are no number", []string{"--max-clients", "many"}, "--max-clients"},
 		{"bitrate", []string{"--max-bitrate", "5"}, "--max-bitrate"},
-		{"access", []string{"--access", "domain"}, "open, guests-off and invite"},
+		{"access", []string{"--access", "friends"}, "open, guests-off, invite and domain"},
+		{"domain access without mail", []string{"--access", "domain", "--email-domains", "example.org"}, "needs --smtp"},
+		{"domain access without domains", []string{"--access", "domain", "--smtp", "smtp://localhost", "--mail-from", "talk@example.org"}, "needs --email-domains"},
+		{"domains without domain access", []string{"--email-domains", "example.org"}, "needs --access domain"},
+		{"domain of an address is none", []string{"--access", "domain", "--email-domains", "example", "--smtp", "smtp://localhost", "--mail-from", "talk@example.org"}, "after the @"},
+		{"mail without a sender", []string{"--smtp", "smtp://localhost"}, "needs --mail-from"},
+		{"sender without mail", []string{"--mail-from", "talk@example.org"}, "needs --smtp"},
+		{"sender is no address", []string{"--smtp", "smtp://localhost", "--mail-from", "talk"}, "no e-mail address"},
+		{"too little mail", []string{"--mail-limit", "1"}, "--mail-limit"},
+		{"limit of mail is no number", []string{"--mail-limit", "many"}, "--mail-limit"},
 		{"address limit", []string{"--address-limit", "-1"}, "--address-limit"},
 		{"address limit is no number", []string{"--address-limit", "NaN"}, "--address-limit"},
 		{"too little memory for a password", []string{"--password-memory", "18"}, "--password-memory"},
@@ -252,7 +261,7 @@ func TestHelp(t *testing.T) {
 	}
 	help := out.String()
 	for _, want := range []string{
-		"--config", "--listen", "--media-listen", "--data", "--topics", "--origin", "--access", "--address-limit", "--password-memory", "--max-clients", "--max-bitrate", "--media-plane", "--grace", "--log-level", "--log-format",
+		"--config", "--listen", "--media-listen", "--data", "--topics", "--origin", "--access", "--email-domains", "--smtp", "--mail-from", "--mail-limit", "--address-limit", "--password-memory", "--max-clients", "--max-bitrate", "--media-plane", "--grace", "--log-level", "--log-format",
 		"--domain", "--cert", "--key", "--acme-directory", "--acme-ca", "--acme-email", "--insecure-http", "--trust-proxy", "--public-address", "--stun",
 		"SMALLTALK_LISTEN", "SMALLTALK_DATA", "localhost:8080", "./data", "2500", "30s", "serve", "version",
 	} {

@@ -9,6 +9,7 @@ import { data } from './journeys/data.js'
 import { endings } from './journeys/endings.js'
 import { friends } from './journeys/friends.js'
 import { keyboard } from './journeys/keyboard.js'
+import { mail } from './journeys/mail.js'
 import { meet } from './journeys/meet.js'
 import { outage } from './journeys/outage.js'
 import { passkeys } from './journeys/passkeys.js'
@@ -23,7 +24,7 @@ import { Server } from './lib/server.js'
 import { World, type Journey } from './lib/world.js'
 
 // The outage comes early: a server that was killed does not say which plane its media took.
-const journeys: Journey[] = [weight, outage, meet, search, again, endings, tabs, refused, closed, friends, passkeys, keyboard, data, screens]
+const journeys: Journey[] = [weight, outage, meet, search, again, endings, tabs, refused, closed, friends, passkeys, mail, keyboard, data, screens]
 const out = new URL('./out', import.meta.url).pathname
 
 async function walk(journey: Journey, server: Server, checks: Checks): Promise<void> {

@@ -19,6 +19,8 @@ export type Look = keyof typeof looks
 export type Circumstances = Partial<Omit<ProbeOptions, 'colour' | 'hz'>> & {
   /** The language of the browser. */
   locale?: string
+  /** What is to be seen first, by its test id; the topics unless said otherwise. */
+  first?: string
 }
 
 let source: Promise<string> | undefined
@@ -74,10 +76,10 @@ export class Visitor {
   }
 
   /** Opens the page and waits for the topics. */
-  static async arrive(browser: Browser, url: string, look: Look, { locale = 'en-US', ...options }: Circumstances = {}): Promise<Visitor> {
+  static async arrive(browser: Browser, url: string, look: Look, { locale = 'en-US', first, ...options }: Circumstances = {}): Promise<Visitor> {
     const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, locale })
     await context.addInitScript({ content: await probe({ ...looks[look], refuse: false, crowd: false, ...options }) })
-    return Visitor.open(context, url, look)
+    return Visitor.open(context, url, look, first)
   }
 
   /** Another tab of the same browser profile. */
@@ -85,12 +87,12 @@ export class Visitor {
     return Visitor.open(this.context, url, this.look)
   }
 
-  static async open(context: BrowserContext, url: string, look: Look): Promise<Visitor> {
+  static async open(context: BrowserContext, url: string, look: Look, first = 'start'): Promise<Visitor> {
     const page = await context.newPage()
     page.setDefaultTimeout(10_000)
     const v = new Visitor(look, context, page)
     await page.goto(url)
-    await v.at('start').waitFor()
+    await v.at(first).waitFor()
     return v
   }
 

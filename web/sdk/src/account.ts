@@ -1,5 +1,5 @@
 /** What a person does over HTTP: signing up and in, the account and its devices, passkeys, friends, blocks and the like. */
-import type { Api, ApiErrorCode, ChangeBody, DeviceInfo, Export, FriendInfo, LogInBody, MeReply, PartnerInfo, PasskeyInfo, PersonBody, PersonInfo, RecoverBody, SignUpBody, UserInfo } from './api.js'
+import type { Api, ApiErrorCode, ChangeBody, DeviceInfo, EmailCodeBody, Export, FriendInfo, LogInBody, MeReply, PartnerInfo, PasskeyInfo, PersonBody, PersonInfo, RecoverBody, ResetBody, SignUpBody, UserInfo } from './api.js'
 import type { ErrorRetry } from './protocol.js'
 
 /** The part of the standard `fetch` that is used. */
@@ -52,6 +52,15 @@ type Reply<R extends Route> = Api[R]['reply']
 /** A password may confirm; after a log-in by passkey of less than five minutes ago nothing has to. */
 type Confirm = string | undefined
 
+/** Who wants an account without a password. */
+interface Newcomer {
+  username: string
+  name?: string
+  invite?: string
+  email?: string
+  email_code?: string
+}
+
 /** The calls of one person. All reject with {@link ApiError}. */
 export class Account {
   readonly #o: AccountOptions
@@ -99,6 +108,8 @@ export class Account {
   logIn = async (body: LogInBody): Promise<UserInfo> => this.#signed(await this.call('POST /sessions', body)).user
   /** Sets a new password by a recovery code and logs in. */
   recover = async (body: RecoverBody): Promise<UserInfo> => this.#signed(await this.call('POST /sessions/recovery', body)).user
+  /** Sets a new password by a code that was mailed for `reset`, and logs in. */
+  reset = async (body: ResetBody): Promise<UserInfo> => this.#signed(await this.call('POST /sessions/email', body)).user
   async logOut(): Promise<void> {
     await this.call('DELETE /sessions')
     this.#o.signedIn(undefined)
@@ -112,6 +123,14 @@ export class Account {
     if (me.token !== undefined || body.name !== undefined) this.#o.signedIn(me.token ?? this.#o.token())
     return me
   }
+  /**
+   * Has a code mailed that shows that an address is one's own, for one purpose; resolves with how many milliseconds it is good. Whether anybody
+   * has the address, it does not tell.
+   */
+  mailCode = async (email: string, purpose: EmailCodeBody['for']): Promise<number> => (await this.call('POST /email/codes', { email, for: purpose })).valid_ms
+  /** Gives the account the address to which a code was mailed for `account`. */
+  setEmail = (email: string, code: string, password: Confirm): Promise<MeReply> => this.call('PUT /users/me/email', { email, code, ...confirm(password) })
+  removeEmail = (password: Confirm): Promise<MeReply> => this.call('DELETE /users/me/email', password === undefined ? undefined : { password })
   /** Deletes the person, for good. */
   async remove(password: Confirm): Promise<void> {
     await this.call('DELETE /users/me', password === undefined ? undefined : { password })
@@ -119,7 +138,7 @@ export class Account {
   }
   exportData = (): Promise<Export> => this.call('GET /users/me/export')
   /** Ten new recovery codes in the place of all older ones; they can be read this once. */
-  newCodes = async (password: Confirm): Promise<string[]> => (await this.call('POST /users/me/recovery', password === undefined ? {} : { password })).codes
+  newCodes = async (password: Confirm): Promise<string[]> => (await this.call('POST /users/me/recovery', confirm(password))).codes
 
   devices = async (): Promise<DeviceInfo[]> => (await this.call('GET /sessions')).sessions
   endDevice = (id: string) => this.call('DELETE /sessions/{id}', undefined, id)
@@ -127,9 +146,9 @@ export class Account {
   passkeys = async (): Promise<PasskeyInfo[]> => (await this.call('GET /passkeys')).passkeys
   removePasskey = (id: string) => this.call('DELETE /passkeys/{id}', undefined, id)
   /** Makes an account that needs no password. */
-  signUpByPasskey = (body: { username: string; name?: string; invite?: string }, device?: string): Promise<PasskeyInfo> => this.#enrol(body, device)
+  signUpByPasskey = (body: Newcomer, device?: string): Promise<PasskeyInfo> => this.#enrol(body, device)
   /** Adds a passkey to the account. */
-  addPasskey = (password: Confirm, device?: string): Promise<PasskeyInfo> => this.#enrol(password === undefined ? {} : { password }, device)
+  addPasskey = (password: Confirm, device?: string): Promise<PasskeyInfo> => this.#enrol(confirm(password), device)
   async logInByPasskey(device?: string): Promise<UserInfo> {
     const { ceremony, public_key } = await this.call('POST /sessions/passkey/options')
     const credential = await this.#authenticator.get(public_key)
@@ -154,7 +173,7 @@ export class Account {
     return this.#o.authenticator
   }
 
-  async #enrol(body: { username?: string; name?: string; invite?: string; password?: string }, device: string | undefined): Promise<PasskeyInfo> {
+  async #enrol(body: Partial<Newcomer> & { password?: string }, device: string | undefined): Promise<PasskeyInfo> {
     const { ceremony, public_key } = await this.call('POST /passkeys/options', body)
     const credential = await this.#authenticator.create(public_key)
     const label = device === undefined ? {} : { label: device }
@@ -167,6 +186,10 @@ export class Account {
 /** Makes the calls of the person that a client is, or will be. */
 export function createAccount(options: AccountOptions): Account {
   return new Account(options)
+}
+
+function confirm(password: Confirm): { password?: string } {
+  return password === undefined ? {} : { password }
 }
 
 function on(device: string | undefined): { device?: string } {

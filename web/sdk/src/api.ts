@@ -4,7 +4,9 @@
  */
 
 export interface AccessReply {
-  access: 'open' | 'guests-off' | 'invite'
+  access: 'open' | 'guests-off' | 'invite' | 'domain'
+  email: boolean
+  email_domains?: string[]
   guests: boolean
   invite: boolean
   passkeys: boolean
@@ -12,6 +14,8 @@ export interface AccessReply {
 
 export interface AccountInfo {
   created: number
+  email?: string
+  email_required: boolean
   hide_presence: boolean
   passkeys: number
   password: boolean
@@ -75,6 +79,21 @@ export interface DeviceInfo {
 
 export interface DevicesReply {
   sessions: DeviceInfo[]
+}
+
+export interface EmailBody {
+  code: string
+  email: string
+  password?: string
+}
+
+export interface EmailCodeBody {
+  email: string
+  for: 'sign_up' | 'account' | 'reset'
+}
+
+export interface EmailCodeReply {
+  valid_ms: number
 }
 
 export type EmptyBody = Record<string, never>
@@ -233,6 +252,8 @@ export interface PasskeyLogInBody {
 }
 
 export interface PasskeyOptionsBody {
+  email?: string
+  email_code?: string
   invite?: string
   name?: string
   password?: string
@@ -281,8 +302,17 @@ export interface RequestsReply {
   requests: PersonInfo[]
 }
 
+export interface ResetBody {
+  code: string
+  device?: string
+  email: string
+  password: string
+}
+
 export interface SignUpBody {
   device?: string
+  email?: string
+  email_code?: string
   invite?: string
   name?: string
   password: string
@@ -347,6 +377,8 @@ export interface Api {
   'POST /blocks': { body: PersonBody; reply: undefined }
   /** Takes a block back. */
   'DELETE /blocks/{id}': { body: undefined; reply: undefined }
+  /** Mails a code that shows that an address is one's own: to sign up with it, to give it to the account that is signed in, or to set a new password for the one that has it. The answer does not tell if there is one. */
+  'POST /email/codes': { body: EmailCodeBody; reply: EmailCodeReply }
   /** The friends, the latest first, and whether they are there. */
   'GET /friends': { body: undefined; reply: FriendsReply }
   /** Who has asked for friendship. */
@@ -385,6 +417,8 @@ export interface Api {
   'GET /sessions': { body: undefined; reply: DevicesReply }
   /** Logs in. */
   'POST /sessions': { body: LogInBody; reply: SignedInReply }
+  /** Sets a new password with a code that was mailed for that, ends all sessions and logs in. */
+  'POST /sessions/email': { body: ResetBody; reply: SignedInReply }
   /** Ends a log-in by passkey. */
   'POST /sessions/passkey': { body: PasskeyLogInBody; reply: SignedInReply }
   /** Begins a log-in by passkey. */
@@ -403,6 +437,10 @@ export interface Api {
   'GET /users/me': { body: undefined; reply: MeReply }
   /** Changes what is given. A guest may change the name alone; a new password takes the current one or a passkey used less than five minutes ago, and ends all other sessions. */
   'PATCH /users/me': { body: ChangeBody; reply: MeReply }
+  /** Takes the address off the account; takes the password or a passkey used less than five minutes ago. */
+  'DELETE /users/me/email': { body: ConfirmBody | undefined; reply: MeReply }
+  /** Gives the account the address to which the code was mailed; takes the password or a passkey used less than five minutes ago. */
+  'PUT /users/me/email': { body: EmailBody; reply: MeReply }
   /** All that is kept of the person. */
   'GET /users/me/export': { body: undefined; reply: Export }
   /** Makes recovery codes in the place of all older ones; they are not shown again. */
@@ -414,12 +452,17 @@ export interface Api {
 /** Codes of `Failure`; a newer server may have others. */
 export type ApiErrorCode =
   | 'account_required'
+  | 'bad_email'
   | 'bad_message'
   | 'bad_password'
   | 'bad_username'
   | 'busy'
   | 'confirm_required'
   | 'draining'
+  | 'email_domain'
+  | 'email_off'
+  | 'email_required'
+  | 'email_taken'
   | 'has_account'
   | 'internal'
   | 'invite_required'
@@ -432,5 +475,6 @@ export type ApiErrorCode =
   | 'too_large'
   | 'unauthorized'
   | 'username_taken'
+  | 'wrong_code'
   | 'wrong_login'
   | (string & {})

@@ -250,6 +250,9 @@ export function error(m: Model, e: Message<'error'>, clock: Clock): Step {
       return shut({ ...m, resume: undefined }, 'replaced')
     case 'banned':
       return shut(m, 'banned', shown)
+    case 'email_required':
+      // The token is good, also to see to the address; only nobody comes in by it yet.
+      return shut(m, 'unauthorized', shown)
     case 'unsupported_version':
       return shut(m, 'unsupported', shown)
     case 'unauthorized':

@@ -30,6 +30,7 @@ export type ErrorCode =
   | 'not_found'
   | 'limit_reached'
   | 'server_full'
+  | 'email_required'
   | 'draining'
   | 'internal'
   | (string & {})

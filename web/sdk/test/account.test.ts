@@ -73,6 +73,30 @@ test('a new password does not begin a new session, a new name does; who keeps th
   expect(await changes({ name: 'Otter' }, me, true)).toEqual([['old']])
 })
 
+test('an address is shown to be one\'s own by a code that was mailed', async () => {
+  const me = JSON.stringify({ id: 'u1', name: 'Calm Otter', guest: false, roles: [], account: { username: 'otter', email: 'otter@example.org' } })
+  const { a, asked, signedIn } = account([[202, '{"valid_ms":900000}'], [200, me], [200, me], [200, me]])
+  expect(await a.mailCode('otter@example.org', 'account')).toBe(900_000)
+  expect((await a.setEmail('otter@example.org', 'ABCD-EFGH', 'long enough')).account?.email).toBe('otter@example.org')
+  await a.setEmail('otter@example.org', 'ABCD-EFGH', undefined)
+  await a.removeEmail('long enough')
+  expect(asked.map(({ method, url, body }) => `${method} ${url.slice('http://h/api/v1'.length)} ${body}`)).toEqual([
+    'POST /email/codes {"email":"otter@example.org","for":"account"}',
+    'PUT /users/me/email {"email":"otter@example.org","code":"ABCD-EFGH","password":"long enough"}',
+    'PUT /users/me/email {"email":"otter@example.org","code":"ABCD-EFGH"}',
+    'DELETE /users/me/email {"password":"long enough"}',
+  ])
+  expect(asked.every((r) => r.headers['Content-Type'] === 'application/json')).toBe(true)
+  expect(signedIn).not.toHaveBeenCalled()
+})
+
+test('whoever gets the mail gets in again', async () => {
+  const { a, asked, signedIn } = account([[200, JSON.stringify({ user, token: 'new' })]], { native: true })
+  expect(await a.reset({ email: 'otter@example.org', code: 'ABCD-EFGH', password: 'long enough' })).toEqual(user)
+  expect(asked[0]).toMatchObject({ method: 'POST', url: 'http://h/api/v1/sessions/email' })
+  expect(signedIn).toHaveBeenCalledWith('new')
+})
+
 test('ids go into the path, and nowhere else', async () => {
   const { a, asked } = account([])
   await a.unfriend('a/../b')

@@ -541,6 +541,7 @@ describe('closing for good', () => {
     { name: 'an old client', actions: [{ type: 'connect' }, { type: 'opened' }, error('unsupported_version')], by: 'unsupported' },
     { name: 'full', actions: [{ type: 'connect' }, { type: 'opened' }, error('server_full')], by: 'full' },
     { name: 'refused twice', actions: [{ type: 'connect' }, { type: 'opened' }, error('unauthorized'), { type: 'opened' }, error('unauthorized')], by: 'unauthorized' },
+    { name: 'an address is wanted', actions: [{ type: 'connect' }, { type: 'opened' }, error('email_required')], by: 'unauthorized' },
     { name: 'guests are not let in', actions: [{ type: 'connect' }, { type: 'refused', status: 403, code: 'unauthorized', message: 'no guests', retryAfterMs: undefined }], by: 'unauthorized' },
     { name: 'the person', actions: [...inCall, { type: 'close' }], by: 'user' },
   ]
@@ -569,6 +570,14 @@ describe('closing for good', () => {
     const { model, effects } = run(m, { type: 'connect' }, { type: 'opened' }, error('unauthorized'), { type: 'timer', name: 'dial' }, { type: 'opened' })
     expect(model.view.link).toBe('connecting')
     expect(sent(effects)).toEqual([{ type: 'hello', versions: [1], client: { name: 't', version: '1', platform: 'f' }, guest: {} }])
+  })
+
+  test('whoever has to see to the address stays who one is', () => {
+    const m = initialModel({ client: { name: 't', version: '1', platform: 'f' }, lang: undefined, cookies: false, fresh: false, saved: { gen: 0, token: 'mine' } })
+    const { model } = run(m, { type: 'connect' }, { type: 'opened' }, error('email_required'))
+    expect(model).toMatchObject({ token: 'mine', view: { link: 'closed', error: { code: 'email_required' } } })
+    const { effects } = run(model, { type: 'signIn', token: 'mine' }, { type: 'opened' })
+    expect(sent(effects)).toMatchObject([{ type: 'hello', token: 'mine' }])
   })
 
   test('this tab as another guest', () => {

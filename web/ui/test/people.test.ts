@@ -1,5 +1,6 @@
 import { ApiError } from '@smalltalk/client/account'
 import { describe, expect, it } from 'vitest'
+import { emailHelp } from '../src/people/email'
 import { rungLine } from '../src/people/notes'
 import { deviceName, trouble } from '../src/people/social'
 import { ago, apart, wait, wordsFor } from '../src/people/words'
@@ -29,6 +30,10 @@ describe('trouble', () => {
     expect(trouble(new ApiError(502, 'internal', 'HTTP status 502', 'same'))?.text).toBe('Something went wrong on the server. Try again.')
     expect(trouble(new DOMException('', 'InvalidStateError'))?.text).toBe('This device has a passkey for it already.')
   })
+  it('says what to do about a code that is not right', () => {
+    expect(trouble(new ApiError(403, 'wrong_code', 'x', 'never'))?.text).toContain('newest mail')
+    expect(trouble(new ApiError(403, 'email_domain', 'This server takes e-mail addresses of uni.example only.', 'never'))?.text).toContain('uni.example')
+  })
   it('is silent when the person has changed their mind about a passkey', () => {
     expect(trouble(new DOMException('', 'NotAllowedError'))).toBeUndefined()
   })
@@ -56,7 +61,6 @@ it.each([
   expect(ago(1e12 - ms, 1e12)).toBe(text)
 })
 
-
 it.each([
   [900, '1 s'],
   [100_000, '100 s'],
@@ -69,4 +73,10 @@ it.each([
 
 it('a name stands apart from the sentence around it', () => {
   expect(apart('\u05d3\u05d1')).toBe('\u2068\u05d3\u05d1\u2069')
+})
+
+it('says which addresses are taken where not all are', () => {
+  const access = { access: 'open', guests: true, invite: false, passkeys: false, email: true } as const
+  expect(emailHelp(access)).toContain('If you forget your password')
+  expect(emailHelp({ ...access, access: 'domain', guests: false, email_domains: ['example.org', 'uni.example'] })).toBe('Of example.org or uni.example. A code is sent to it.')
 })

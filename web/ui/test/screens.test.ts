@@ -146,6 +146,28 @@ describe('the door', () => {
   })
 })
 
+it('a mail that comes no more often does not keep back the code that has come', async () => {
+  social.show('door', 'reset')
+  answers['POST /email/codes'] = [202, { valid_ms: 900_000 }]
+  answers['POST /sessions/email'] = [403, refusal('wrong_code')]
+  page.show(h(Door, { social, guest: true }))
+  await settle()
+  fill('email', 'otter@example.org')
+  page.body.at('reset-go').click()
+  await settle()
+  answers['POST /email/codes'] = [429, refusal('rate_limited', { retry: 'later', retry_after_ms: 60_000 })]
+  page.body.at('another-code').click()
+  await settle()
+  page.body.at('another-code').click()
+  await settle()
+  expect(times('POST /email/codes')).toBe(2)
+  fill('email-code', 'ABCD-EFGH')
+  fill('new-password', 'long enough')
+  page.body.at('reset-go').click()
+  await settle()
+  expect(times('POST /sessions/email')).toBe(1)
+})
+
 describe('the account', () => {
   const me = (account: object) => ({ id: 'u1', name: 'Calm Otter', guest: false, roles: [], account: { username: 'otter', password: true, passkeys: 1, recovery_codes: 3, hide_presence: false, created: 0, ...account } })
 

@@ -1,10 +1,11 @@
 import type { api } from '@smalltalk/client'
 import { useEffect, useState } from 'preact/hooks'
 import { useCell } from '../cell'
+import { EmailFields, emailHelp, Reset, useMailedCode } from './email'
 import { Field, FormNote, Password, useSubmit, valueOf } from './form'
 import { deviceName, type Social, type Way } from './social'
 
-const TITLES: Record<Way, string> = { 'sign-up': 'Create an account', 'log-in': 'Log in', recover: 'Use a recovery code' }
+const TITLES: Record<Way, string> = { 'sign-up': 'Create an account', 'log-in': 'Log in', recover: 'Use a recovery code', reset: 'Set a new password' }
 
 /** Signing up, logging in, and getting back in. */
 export function Door({ social, guest }: { social: Social; guest: boolean }) {
@@ -22,11 +23,12 @@ export function Door({ social, guest }: { social: Social; guest: boolean }) {
       {way === 'sign-up' && (
         <>
           {guest && <p>Friends and blocks that you have as a guest stay yours. No e-mail address is needed.</p>}
-          <SignUp social={social} passkeys={passkeys} invite={access?.invite === true} />
+          <SignUp social={social} passkeys={passkeys} access={access} />
         </>
       )}
       {way === 'log-in' && <LogIn social={social} passkeys={passkeys} />}
       {way === 'recover' && <Recover social={social} />}
+      {way === 'reset' && <Reset social={social} />}
       <div class="more">
         {way !== 'sign-up' && (
           <button class="link" data-testid="to-sign-up" onClick={() => go('sign-up')}>
@@ -38,9 +40,14 @@ export function Door({ social, guest }: { social: Social; guest: boolean }) {
             {way === 'sign-up' ? 'I have an account' : 'Log in with a password'}
           </button>
         )}
-        {way === 'log-in' && (
+        {way === 'log-in' && access?.email && (
+          <button class="link" data-testid="to-reset" onClick={() => go('reset')}>
+            Forgot your password?
+          </button>
+        )}
+        {(way === 'log-in' || way === 'reset') && (
           <button class="link" data-testid="to-recover" onClick={() => go('recover')}>
-            Forgot the password?
+            {access?.email ? 'I have a recovery code' : 'Forgot the password?'}
           </button>
         )}
         {guest && (
@@ -53,23 +60,38 @@ export function Door({ social, guest }: { social: Social; guest: boolean }) {
   )
 }
 
-function SignUp({ social, passkeys, invite }: { social: Social; passkeys: boolean; invite: boolean }) {
+function SignUp({ social, passkeys, access }: { social: Social; passkeys: boolean; access: api.AccessReply | undefined }) {
   const { busy, wrong, form, run } = useSubmit()
   const { account } = social
+  const mailed = useMailedCode(social, 'sign_up')
+  const of = (name: string) => valueOf(form.current, name)
   // Without an answer of the server what it asks for shows only with its refusal.
-  const invited = invite || wrong?.code === 'invite_required'
-  const given = () => ({ username: valueOf(form.current, 'username'), ...(invited ? { invite: valueOf(form.current, 'invite') } : {}) })
+  const invited = access?.invite || wrong?.code === 'invite_required'
+  const given = () => ({
+    username: of('username'),
+    ...(invited ? { invite: of('invite') } : {}),
+    ...(mailed.to === undefined ? {} : { email: mailed.to, email_code: of('email-code') }),
+  })
+  /** An address that is given and not yet shown to be one's own comes first. */
+  const toShow = () => (mailed.to === undefined ? of('email') : '')
   const signUp = (e: Event) => {
     e.preventDefault()
-    const password = valueOf(form.current, 'new-password')
+    const email = toShow()
+    if (email) return void run(() => mailed.send(email), 'mail')
+    const password = of('new-password')
     void run(async () => {
       await account.signUp({ ...given(), password, device: deviceName() })
       await social.welcome(password)
     })
   }
   const byPasskey = () => {
-    const name = form.current?.elements.namedItem('username') as HTMLInputElement
-    if (!name.reportValidity()) return
+    // Of all fields only the password may be empty.
+    for (const field of ['username', 'invite', 'email', 'email-code']) {
+      const el = form.current?.elements.namedItem(field)
+      if (el instanceof HTMLInputElement && !el.reportValidity()) return
+    }
+    const email = toShow()
+    if (email) return void run(() => mailed.send(email), 'mail')
     void run(async () => {
       await account.signUpByPasskey(given(), deviceName())
       await social.welcome(undefined)
@@ -80,6 +102,18 @@ function SignUp({ social, passkeys, invite }: { social: Social; passkeys: boolea
       <Field name="username" label="User name" autocomplete="username" help="3 to 20 letters and digits. You log in with it." required minLength={3} maxLength={40} wrong={wrong} />
       <Password name="new-password" label="Password" autocomplete="new-password" help="At least 8 characters. A few words in a row are good." wrong={wrong} />
       {invited && <Field name="invite" label="Invitation code" autocomplete="off" required wrong={wrong} />}
+      {access?.email && (
+        <EmailFields
+          mailed={mailed}
+          wrong={wrong}
+          label={access.email_domains ? 'E-mail address' : 'E-mail address, if you like'}
+          help={emailHelp(access)}
+          required={access.email_domains !== undefined}
+          busy={busy}
+          run={run}
+          form={form}
+        />
+      )}
       <div class="go">
         <button class="primary big" disabled={busy} data-testid="sign-up-go">
           Create account

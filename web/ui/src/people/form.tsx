@@ -18,6 +18,11 @@ const FIELDS: Readonly<Record<string, readonly string[]>> = {
   wrong_login: ['code', 'password'],
   confirm_required: ['password'],
   invite_required: ['invite'],
+  bad_email: ['email'],
+  email_domain: ['email'],
+  email_required: ['email'],
+  email_taken: ['email'],
+  wrong_code: ['email-code', 'email'],
 }
 
 /** Gives the focus back that a button has lost by being disabled, or by being gone. */
@@ -33,11 +38,12 @@ export function useSubmit() {
   const [wrong, setWrong] = useState<Wrong>()
   const form = useRef<HTMLFormElement>(null)
   const running = useRef(false)
-  const until = useRef(0)
-  const run = async (fn: () => Promise<unknown>): Promise<boolean> => {
+  // A form may be there for more than one thing, and wait with one of them only.
+  const until = useRef<Record<string, number>>({})
+  const run = async (fn: () => Promise<unknown>, what = ''): Promise<boolean> => {
     // The second click of a double click comes before the button is disabled.
     if (running.current) return false
-    const rest = until.current - performance.now()
+    const rest = (until.current[what] ?? 0) - performance.now()
     if (rest > 0) {
       setWrong({ field: undefined, text: `Not yet. Try again in ${wait(rest)}.` })
       return false
@@ -52,7 +58,7 @@ export function useSubmit() {
     } catch (err) {
       const t = trouble(err)
       if (!t) return false
-      until.current = performance.now() + (t.waitMs ?? 0)
+      until.current[what] = performance.now() + (t.waitMs ?? 0)
       const field = FIELDS[t.code]?.find((name) => form.current?.elements.namedItem(name))
       setWrong({ field, ...t })
       if (field) (form.current?.elements.namedItem(field) as HTMLElement | null)?.focus()
@@ -79,14 +85,16 @@ interface FieldProps {
   autocomplete: string
   wrong?: Wrong | undefined
   help?: string
+  type?: 'email'
   required?: boolean
+  readOnly?: boolean
   minLength?: number
   maxLength?: number
   value?: string
 }
 
 /** A field with its label in sight, and its error beside it. */
-export function Field({ name, label, autocomplete, wrong, help, value, ...rest }: FieldProps) {
+export function Field({ name, label, autocomplete, wrong, help, type, value, ...rest }: FieldProps) {
   const id = useId()
   const mine = wrong?.field === name ? wrong.text : undefined
   return (
@@ -95,6 +103,7 @@ export function Field({ name, label, autocomplete, wrong, help, value, ...rest }
       <input
         id={id}
         name={name}
+        {...(type ? { type } : { type: 'text' as const })}
         autocomplete={autocomplete}
         autocapitalize="none"
         spellcheck={false}
@@ -171,5 +180,15 @@ function ByPasskey({ social }: { social: Social }) {
       </button>
       <FormNote wrong={wrong} />
     </>
+  )
+}
+
+/** A part of a page, with its heading. */
+export function Part({ title, children }: { title: string; children: ComponentChildren }) {
+  return (
+    <section class="part">
+      <h2>{title}</h2>
+      {children}
+    </section>
   )
 }

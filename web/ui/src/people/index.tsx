@@ -7,6 +7,7 @@ import '../styles/people.css'
 import { AccountPage } from './account'
 import { Codes } from './codes'
 import { Door } from './door'
+import { Prove } from './email'
 import { FriendsPage } from './friends'
 import { Notes } from './notes'
 import { Partner } from './partner'
@@ -27,7 +28,7 @@ export function Layer({ model, state, screen, ui }: { model: Model; state: State
       {screen === 'people' && <Pages social={social} state={state} people={people} />}
       {shut && (
         <section class="people door">
-          <Door social={social} guest={false} />
+          {state.error?.code === 'email_required' ? <Prove social={social} state={state} /> : <Door social={social} guest={false} />}
         </section>
       )}
       {ui.dialog === 'person' && state.call && <Partner model={model} social={social} call={state.call} tie={tie} />}

@@ -11,7 +11,7 @@ import { wordsFor } from './words'
 export type Page = 'friends' | 'account' | 'door'
 
 /** The ways through the door. */
-export type Way = 'sign-up' | 'log-in' | 'recover'
+export type Way = 'sign-up' | 'log-in' | 'recover' | 'reset'
 
 interface Shown {
   readonly page: Page

@@ -37,6 +37,10 @@ export function wordsFor(code: string, message: string, retryAfterMs?: number): 
       return `That was too often.${later || ' Wait a moment.'}`
     case 'busy':
       return `Many people are logging in right now.${later}`
+    case 'wrong_code':
+      return 'That is not the code, or it is too old. Take the one of the newest mail.'
+    case 'email_taken':
+      return 'Another account has this address.'
     case 'invite_required':
       return 'You need an invitation that is still good.'
     case 'not_found':

@@ -3,16 +3,19 @@ import type { api } from '@smalltalk/client'
 const MIN = 60_000
 const now = Date.now()
 
-/** What the server would say to a person with a life. */
-function replies(account: boolean): Record<string, object> {
+const OPEN = { access: 'open', guests: true, invite: false, passkeys: true, email: true } satisfies api.AccessReply
+const DOMAIN = { ...OPEN, access: 'domain', guests: false, email_domains: ['example.org', 'uni.example'] } satisfies api.AccessReply
+
+/** What the server would say to a person with a life; `out` is one who has to show an address first. */
+function replies(account: boolean, out: boolean): Record<string, object> {
   return {
-    'GET /access': { access: 'open', guests: true, invite: false, passkeys: true } satisfies api.AccessReply,
+    'GET /access': out ? DOMAIN : OPEN,
     'GET /users/me': {
       id: 'u1',
       name: 'Quiet Otter',
       guest: !account,
       roles: [],
-      ...(account ? { account: { username: 'otter.77', password: true, passkeys: 1, recovery_codes: 8, hide_presence: false, created: now } } : {}),
+      ...(account ? { account: { username: 'otter.77', password: true, passkeys: 1, recovery_codes: 8, hide_presence: false, created: now, ...(out ? {} : { email: 'otter@example.org' }), email_required: out } } : {}),
     } satisfies api.MeReply,
     'GET /sessions': {
       sessions: [
@@ -38,13 +41,14 @@ function replies(account: boolean): Record<string, object> {
         { call: 'c2', name: 'Calm Fox', at: now - 400 * MIN, friend: true },
       ],
     } satisfies api.PartnersReply,
+    'POST /email/codes': { valid_ms: 15 * MIN } satisfies api.EmailCodeReply,
     'GET /blocks': { blocks: account ? [{ id: 'x1', name: 'Loud Crow', at: now - 3000 * MIN }] : [] } satisfies api.BlocksReply,
   }
 }
 
 /** A `fetch` that answers as the server would, and refuses what is not asked for in a scene. */
-export function answer(account: boolean): typeof fetch {
-  const known = replies(account)
+export function answer(account: boolean, out: boolean): typeof fetch {
+  const known = replies(account, out)
   const real = globalThis.fetch
   return async (url, init) => {
     const path = String(url).split('/api/v1')[1]

@@ -51,7 +51,7 @@ async function main(): Promise<void> {
     )
     return
   }
-  globalThis.fetch = answer(scene.state?.user?.guest === false)
+  globalThis.fetch = answer(scene.state?.user?.guest === false, scene.state?.error?.code === 'email_required')
   const client = new FakeClient({ ...IDLE, ...scene.state })
   client.remote = stranger()
   const local = new LocalMedia()
