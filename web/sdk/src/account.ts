@@ -80,13 +80,15 @@ export class Account {
     const writes = method === 'POST' || method === 'PATCH' || body !== undefined
     if (writes) headers['Content-Type'] = 'application/json'
     const init = { method, headers, credentials: this.#bearer ? ('omit' as const) : ('same-origin' as const), ...(writes ? { body: JSON.stringify(body ?? {}) } : {}) }
-    const res = await this.#o.fetch(url, init).catch((err: unknown) => {
-      throw new ApiError(0, 'offline', String(err), 'same')
-    })
+    const res = await this.#o.fetch(url, init).catch(unreached)
+    const good = res.status >= 200 && res.status < 300
     // Also a body that nobody wants has to be read, else the request stays open.
-    const text = await res.text().catch(() => '')
-    if (res.status >= 200 && res.status < 300) return (text === '' ? undefined : JSON.parse(text)) as Reply<R>
-    throw failure(res.status, text, res.headers.get('Retry-After'))
+    const text = await res.text().catch((err: unknown) => (good ? unreached(err) : ''))
+    if (!good) throw failure(res.status, text, res.headers.get('Retry-After'))
+    if (res.status === 204) return undefined as Reply<R>
+    const reply = object(text)
+    // A network that wants something of the person first answers in the server's place.
+    return reply ? (reply as Reply<R>) : unreached('not the server')
   }
 
   /** Whether this tab's token is its own, apart from the browser's cookie, as with a guest of one tab only. */
@@ -117,7 +119,8 @@ export class Account {
   /** A new password ends all other sessions, and gives this one a new token. */
   async change(body: ChangeBody): Promise<MeReply> {
     const me = await this.call('PATCH /users/me', body)
-    if (body.password !== undefined || body.name !== undefined) this.#o.signedIn(me.token ?? this.#o.token())
+    // The session goes on, by the new cookie; but it knows the old name, and a token of one's own is the new one.
+    if (me.token !== undefined || body.name !== undefined) this.#o.signedIn(me.token ?? this.#o.token())
     return me
   }
   /**
@@ -195,15 +198,23 @@ function on(device: string | undefined): { device?: string } {
 
 const retries: readonly string[] = ['never', 'same', 'later', 'reauth'] satisfies ErrorRetry[]
 
+/** The object that a body holds, if it does. */
+function object(text: string): Record<string, unknown> | undefined {
+  try {
+    const v: unknown = JSON.parse(text)
+    return typeof v === 'object' && v !== null ? (v as Record<string, unknown>) : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function unreached(err: unknown): never {
+  throw new ApiError(0, 'offline', `The server cannot be reached: ${String(err)}`, 'same')
+}
+
 /** What a refusal says; a proxy's own page says nothing. */
 function failure(status: number, text: string, after: string | null): ApiError {
-  let v: unknown
-  try {
-    v = JSON.parse(text)
-  } catch {
-    v = undefined
-  }
-  const { code, message, retry, retry_after_ms: ms } = (typeof v === 'object' && v !== null ? v : {}) as { [K: string]: unknown }
+  const { code, message, retry, retry_after_ms: ms } = object(text) ?? {}
   const wait = typeof ms === 'number' ? ms : Number(after) > 0 ? Number(after) * 1000 : undefined
   return new ApiError(
     status,

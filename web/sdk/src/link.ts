@@ -64,7 +64,8 @@ export function signIn(m: Model, token: string | undefined): Step {
 }
 
 function startAs(m: Model, token: string | undefined, fresh: boolean): Step {
-  const next: Model = { ...m, token, resume: undefined, pair: undefined, fresh, ticket: undefined }
+  // What was said to a partner is for who said it.
+  const next: Model = { ...m, view: { ...m.view, chat: [] }, token, resume: undefined, pair: undefined, fresh, ticket: undefined }
   return m.view.link === 'closed' || m.view.link === 'idle' ? start(next) : and(shut(next, 'user'), start)
 }
 

@@ -52,6 +52,27 @@ test('a refusal keeps its code, and a page of a proxy is one too', async () => {
   await expect(offline.a.me()).rejects.toMatchObject({ status: 0, code: 'offline' })
 })
 
+test('a reply that was cut off, and a network that answers in the place of the server, are no reply', async () => {
+  const ok = (text: () => Promise<string>): AccountOptions['fetch'] => async () => ({ status: 200, headers: { get: () => null }, text })
+  for (const text of [() => Promise.reject(new TypeError('cut off')), async () => '{"friends":[', async () => '<html>Please log in</html>', async () => '']) {
+    await expect(account([], { fetch: ok(text) }).a.friends()).rejects.toMatchObject({ status: 0, code: 'offline', retry: 'same' })
+    await expect(account([], { fetch: ok(text) }).a.unfriend('f')).rejects.toMatchObject({ code: 'offline' })
+  }
+})
+
+test('a new password does not begin a new session, a new name does; who keeps the token gets the new one', async () => {
+  const me = { id: 'u1', name: 'Calm Otter', guest: false, roles: [] }
+  const changes = async (body: object, reply: object, native = false): Promise<unknown[][]> => {
+    const { a, signedIn } = account([[200, JSON.stringify(reply)]], native ? { native, token: () => 'old' } : {})
+    await a.change(body)
+    return signedIn.mock.calls
+  }
+  expect(await changes({ password: 'long enough' }, me)).toEqual([])
+  expect(await changes({ password: 'long enough' }, { ...me, token: 'new' }, true)).toEqual([['new']])
+  expect(await changes({ name: 'Otter' }, me)).toEqual([[undefined]])
+  expect(await changes({ name: 'Otter' }, me, true)).toEqual([['old']])
+})
+
 test('an address is shown to be one\'s own by a code that was mailed', async () => {
   const me = JSON.stringify({ id: 'u1', name: 'Calm Otter', guest: false, roles: [], account: { username: 'otter', email: 'otter@example.org' } })
   const { a, asked, signedIn } = account([[202, '{"valid_ms":900000}'], [200, me], [200, me], [200, me]])

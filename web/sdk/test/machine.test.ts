@@ -87,8 +87,8 @@ describe('a friend rings', () => {
 })
 
 test('signing in starts anew as somebody else', () => {
-  const { model, effects } = run(fresh(), ...inCall, { type: 'signIn', token: 'new' })
-  expect(model.view).toMatchObject({ link: 'connecting', phase: 'idle' })
+  const { model, effects } = run(fresh(), ...inCall, { type: 'chat', cid: 'c-1', text: 'my secret' }, { type: 'signIn', token: 'new' })
+  expect(model.view).toMatchObject({ link: 'connecting', phase: 'idle', chat: [] })
   expect(effects).toContainEqual({ type: 'hangup', code: 1000 })
   const hello = run(model, { type: 'opened' })
   expect(sent(hello.effects)).toMatchObject([{ type: 'hello', token: 'new' }])

@@ -19,7 +19,7 @@ export function App({ model, back }: { model: Model; back: BackButton }) {
   const ui = useCell(model.ui)
   const local = useCell(model.local.cell)
   const screen = screenOf(state, ui.route)
-  const talk = useTalk(PAST_TOPICS.has(screen) || model.friended || ui.dialog !== undefined || state.undo !== undefined)
+  const talk = useTalk(PAST_TOPICS.has(screen) || model.friended || state.user?.guest === false || ui.dialog !== undefined || state.undo !== undefined)
   const root = useRef<HTMLDivElement>(null)
   const first = useRef(true)
   const path = useRef<{ from: Screen; to: Screen }>({ from: screen, to: screen })
@@ -50,7 +50,7 @@ export function App({ model, back }: { model: Model; back: BackButton }) {
         <header class="mast">
           <Logo />
           <span class="brand">Small Talk</span>
-          {state.user && (
+          {state.user && screen !== 'closed' && (
             <button class="who" data-testid="people" onClick={() => model.ui.patch({ route: 'people' })}>
               <bdi>{state.user.name}</bdi>
               <span class="sr">, friends and account</span>

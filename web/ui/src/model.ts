@@ -394,7 +394,7 @@ export class Model {
     if (screen === this.#screen) return
     this.#screen = screen
     if (screen !== 'call') this.ui.patch({ dialog: undefined, ...(screen === 'waiting' || screen === 'left' ? {} : { chat: false }) })
-    if (screen === 'home' || screen === 'closed') {
+    if (screen === 'home' || screen === 'people' || screen === 'closed') {
       this.#sending = false
       this.#sent = undefined
       this.local.close()

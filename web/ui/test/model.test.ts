@@ -40,6 +40,16 @@ function page(state: Partial<State> = {}, tab = memory(), ever = memory(), invit
 
 const settled = () => vi.advanceTimersByTimeAsync(0)
 
+it('from the preview to the people: the camera is given back', async () => {
+  const { local, model } = page()
+  model.preview()
+  await settled()
+  expect(local.cell.get().video).toBeDefined()
+  model.ui.patch({ route: 'people' })
+  await settled()
+  expect(local.cell.get()).toMatchObject({ audio: undefined, video: undefined })
+})
+
 describe('data use', () => {
   it('is kept for later visits; at first the browser says', () => {
     const ever = memory()

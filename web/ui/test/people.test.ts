@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { emailHelp } from '../src/people/email'
 import { rungLine } from '../src/people/notes'
 import { deviceName, trouble } from '../src/people/social'
-import { ago } from '../src/people/words'
+import { ago, apart, wait, wordsFor } from '../src/people/words'
 
 describe('the name of a device', () => {
   it.each([
@@ -25,6 +25,11 @@ describe('trouble', () => {
   it('takes the words of the server where none fit', () => {
     expect(trouble(new ApiError(400, 'bad_password', 'Too easily guessed.', 'never'))).toEqual({ code: 'bad_password', text: 'Too easily guessed.' })
   })
+  it('says it in words where a network or a proxy has none', () => {
+    expect(trouble(new ApiError(0, 'offline', 'TypeError: Failed to fetch', 'same'))?.text).toBe('The server cannot be reached. Try again.')
+    expect(trouble(new ApiError(502, 'internal', 'HTTP status 502', 'same'))?.text).toBe('Something went wrong on the server. Try again.')
+    expect(trouble(new DOMException('', 'InvalidStateError'))?.text).toBe('This device has a passkey for it already.')
+  })
   it('says what to do about a code that is not right', () => {
     expect(trouble(new ApiError(403, 'wrong_code', 'x', 'never'))?.text).toContain('newest mail')
     expect(trouble(new ApiError(403, 'email_domain', 'This server takes e-mail addresses of uni.example only.', 'never'))?.text).toContain('uni.example')
@@ -39,7 +44,8 @@ describe('trouble', () => {
 
 it('how a ring ended is told to whom it is news', () => {
   const friend = { id: 'f', name: 'Calm Fox' }
-  expect(rungLine({ way: 'out', friend, reason: 'busy' })).toBe('Calm Fox is busy with another call')
+  expect(rungLine({ way: 'out', friend, reason: 'busy' })).toBe('\u2068Calm Fox\u2069 is busy with another call')
+  expect(rungLine({ way: 'out', friend: { id: 'f', name: '' }, reason: 'declined' })).toBe('Your friend cannot talk now')
   expect(rungLine({ way: 'in', friend, reason: 'answered_elsewhere' })).toBe('Answered on another device')
   expect(rungLine({ way: 'in', friend, reason: 'timeout' })).toBeUndefined()
   expect(rungLine({ way: 'out', friend, reason: 'cancelled' })).toBeUndefined()
@@ -53,6 +59,20 @@ it.each([
   [260_000_000, '3 days ago'],
 ])('%d ms ago', (ms, text) => {
   expect(ago(1e12 - ms, 1e12)).toBe(text)
+})
+
+it.each([
+  [900, '1 s'],
+  [100_000, '100 s'],
+  [101_000, '2 min'],
+  [840_000, '14 min'],
+])('a wait of %d ms', (ms, text) => {
+  expect(wait(ms)).toBe(text)
+  expect(wordsFor('rate_limited', '', ms)).toBe(`That was too often. Try again in ${text}.`)
+})
+
+it('a name stands apart from the sentence around it', () => {
+  expect(apart('\u05d3\u05d1')).toBe('\u2068\u05d3\u05d1\u2069')
 })
 
 it('says which addresses are taken where not all are', () => {

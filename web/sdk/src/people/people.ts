@@ -18,6 +18,11 @@ export interface PeopleOptions {
   now(): number
 }
 
+/** How long after it did not come a list is asked for again, in ms: at first and at most; and after how many times that is told. */
+const retryMs = 1_000
+const retryMaxMs = 30_000
+const retriesMeant = 3
+
 /** Follows a client and keeps up with its person's friends. One for each client; it may come later than the client. */
 export class People {
   readonly #o: PeopleOptions
@@ -27,8 +32,12 @@ export class People {
   #model: PeopleModel = initialPeople
   #running = false
   #untimer: (() => void) | undefined
-  #link: string | undefined
+  /** Who is online; `null`: the link is closed for good. */
+  #link: string | null | undefined
   #call: unknown
+  /** How often each list was asked for, and what will ask again. */
+  readonly #turns = new Map<ListName, number>()
+  readonly #again = new Map<ListName, () => void>()
 
   constructor(options: PeopleOptions) {
     this.#o = options
@@ -47,16 +56,31 @@ export class People {
     return () => this.#fns.delete(fn)
   }
 
-  /** Fetches lists anew. */
+  /** Fetches lists anew, each by itself; one that does not come is tried again. */
   async load(...lists: ListName[]): Promise<void> {
-    const user = this.#model.user
+    await Promise.all(lists.map((l) => this.#fetch(l, 0)))
+  }
+
+  async #fetch(list: ListName, tries: number): Promise<void> {
+    const { user, told } = this.#model
+    const turn = (this.#turns.get(list) ?? 0) + 1
+    this.#turns.set(list, turn)
+    this.#again.get(list)?.()
+    this.#again.delete(list)
+    // Meanwhile it may have been asked for once more, or one may have become somebody else.
+    const stale = (): boolean => turn !== this.#turns.get(list) || user !== this.#model.user
     try {
-      const all = await Promise.all(lists.map(async (l) => [l, await this.#o.account[l]()] as const))
-      // Meanwhile one may have become somebody else.
-      if (user === this.#model.user) this.#dispatch({ type: 'loaded', lists: Object.fromEntries(all) as Partial<Lists> })
+      const items = await this.#o.account[list]()
+      if (!stale()) this.#dispatch({ type: 'loaded', lists: { [list]: items } as Partial<Lists>, told })
     } catch (err) {
-      // A guest of a server that has no such thing has no friends; the rest is worth a word.
-      this.#fail(err, 'account_required')
+      if (!(err instanceof ApiError)) throw err
+      if (stale()) return
+      if (err.retry === 'same' || err.retry === 'later') {
+        const ms = Math.max(err.retryAfterMs ?? 0, Math.min(retryMaxMs, retryMs * 2 ** tries))
+        this.#again.set(list, this.#o.setTimer(ms, () => void this.#fetch(list, tries + 1)))
+      }
+      // A network that is away for a moment is no news. A guest of a server that has no such thing has no friends.
+      if (err.retry === 'never' || tries === retriesMeant) this.#fail(err, 'account_required')
     }
   }
 
@@ -132,7 +156,7 @@ export class People {
   forgetMissed(): Promise<boolean> {
     return this.#try(async () => {
       await this.#o.account.forgetMissed()
-      this.#dispatch({ type: 'loaded', lists: { missed: [] } })
+      this.#dispatch({ type: 'loaded', lists: { missed: [] }, told: this.#model.told })
     })
   }
 
@@ -143,6 +167,9 @@ export class People {
 
   close(): void {
     for (const stop of this.#stop) stop()
+    for (const stop of this.#again.values()) stop()
+    this.#again.clear()
+    this.#turns.clear()
     this.#untimer?.()
   }
 
@@ -170,10 +197,10 @@ export class People {
 
   #follow(): void {
     const { link, user, call } = this.#o.client.state
-    const at = link === 'online' && user ? user.id : undefined
+    const at = link === 'online' ? user?.id : link === 'closed' ? null : undefined
     if (at !== this.#link) {
       this.#link = at
-      this.#dispatch(at === undefined ? { type: 'offline' } : { type: 'online', user: at })
+      this.#dispatch(typeof at === 'string' ? { type: 'online', user: at } : { type: 'offline', closed: at === null })
     }
     if (call !== this.#call) {
       this.#call = call

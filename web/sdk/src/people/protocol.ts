@@ -17,20 +17,20 @@ export interface RingInfo {
 
 /** What the server sends about people, as far as this client understands it. */
 export type PeopleServerMessage =
-  | { type: 'welcome'; state: { ring?: RingInfo } }
+  | { type: 'welcome'; user: Person; state: { phase?: string; ring?: RingInfo; call?: { call: string; peer?: { friend?: boolean } } } }
   | { type: 'friend.request'; user: Person; call?: string }
   | { type: 'friend.added'; user: Person; call?: string; presence: Presence }
   | { type: 'friend.removed'; user: Person }
   | { type: 'friend.presence'; user: Person; presence: Presence }
   | ({ type: 'ring'; re?: string } & RingInfo)
-  | { type: 'ring.end'; ring: string; reason: RingEnd }
+  | { type: 'ring.end'; re?: string; ring: string; reason: RingEnd }
   | { type: 'ok'; re: string }
   | { type: 'error'; re: string; code: string; message: string; retry: ErrorRetry; retry_after_ms?: number }
 
 type Shape = Readonly<Record<string, 'string' | 'number' | 'object'>>
 
 const shapes: { readonly [T in PeopleServerMessage['type']]: Shape } = {
-  welcome: { state: 'object' },
+  welcome: { user: 'object', state: 'object' },
   'friend.request': { user: 'object' },
   'friend.added': { user: 'object', presence: 'string' },
   'friend.removed': { user: 'object' },

@@ -10,12 +10,13 @@ type Chunk = typeof import('../people')
 export function People(props: { model: Model; state: State; screen: Screen; ui: Ui }) {
   const [chunk, set] = useState<Chunk>()
   const [failed, fail] = useState(false)
-  const wanted = props.screen === 'people'
+  const page = props.screen === 'people'
+  const wanted = page || props.ui.dialog === 'person'
   useEffect(() => void import('../people').then(set, () => fail(true)), [])
   useEffect(() => {
     // A browser does not fetch a module again that it failed to get once.
     if (failed && wanted) location.reload()
   }, [failed, wanted])
   if (chunk) return <chunk.Layer {...props} />
-  return wanted ? <Splash /> : null
+  return page ? <Splash /> : null
 }

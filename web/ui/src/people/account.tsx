@@ -1,5 +1,6 @@
 import type { api, State } from '@smalltalk/client'
 import { useEffect, useState } from 'preact/hooks'
+import { useCell } from '../cell'
 import { useNow } from '../parts/now'
 import { EmailPart } from './email'
 import { Field, FormNote, Part, Password, useSubmit, valueOf } from './form'
@@ -18,6 +19,8 @@ interface Known {
 export function AccountPage({ social, state, guest }: { social: Social; state: State; guest: boolean }) {
   const [known, set] = useState<Known>()
   const [failed, fail] = useState('')
+  const { said } = useCell(social.cell)
+  const [heard, hear] = useState('')
   const { account } = social
   const load = async () => {
     try {
@@ -31,12 +34,25 @@ export function AccountPage({ social, state, guest }: { social: Social; state: S
   }
   // Also after signing up, when one is somebody else.
   useEffect(() => void (state.link === 'online' && load()), [state.link, state.user])
+  // Only what comes into a frame that is there already is read aloud.
+  useEffect(() => hear(said), [said])
   return (
     <>
       <h1 tabIndex={-1}>Account</h1>
+      <p role="status" data-testid="said">
+        {heard}
+      </p>
       <p class="wrong" role="status">
         {failed}
       </p>
+      {failed && (
+        <div class="go">
+          <button class="quiet" onClick={() => void load()}>
+            Try again
+          </button>
+        </div>
+      )}
+      {!known && !failed && <p class="none late">Loading</p>}
       {known && <Parts social={social} known={known} guest={guest} reload={load} />}
     </>
   )
@@ -91,9 +107,14 @@ interface PartProps {
 
 function Name({ social, me, reload }: PartProps & { me: api.MeReply }) {
   const { busy, wrong, form, run } = useSubmit()
+  const [said, say] = useState('')
   const submit = (e: Event) => {
     e.preventDefault()
-    void run(() => social.account.change({ name: valueOf(form.current, 'name') })).then((done) => (done ? reload() : undefined))
+    void run(() => social.account.change({ name: valueOf(form.current, 'name') })).then((done) => {
+      if (!done) return
+      social.tell('Your name is changed.', form.current ? say : undefined)
+      void reload()
+    })
   }
   return (
     <form ref={form} class="part" onSubmit={submit} data-testid="name-form">
@@ -101,16 +122,21 @@ function Name({ social, me, reload }: PartProps & { me: api.MeReply }) {
       <button class="quiet" disabled={busy}>
         Change
       </button>
-      <FormNote wrong={wrong} />
+      <FormNote wrong={wrong}>{said}</FormNote>
     </form>
   )
 }
 
 function Username({ social, account, reload }: PartProps & { account: api.AccountInfo }) {
   const { busy, wrong, form, run } = useSubmit()
+  const [said, say] = useState('')
   const submit = (e: Event) => {
     e.preventDefault()
-    void run(() => social.account.change({ username: valueOf(form.current, 'username') })).then((done) => (done ? reload() : undefined))
+    void run(() => social.account.change({ username: valueOf(form.current, 'username') })).then((done) => {
+      if (!done) return
+      say('From now on you log in with it.')
+      void reload()
+    })
   }
   return (
     <form ref={form} class="part" onSubmit={submit} data-testid="username-form">
@@ -118,7 +144,7 @@ function Username({ social, account, reload }: PartProps & { account: api.Accoun
       <button class="quiet" disabled={busy}>
         Change
       </button>
-      <FormNote wrong={wrong} />
+      <FormNote wrong={wrong}>{said}</FormNote>
     </form>
   )
 }
@@ -131,11 +157,15 @@ function Hide({ social, hidden, reload }: PartProps & { hidden: boolean }) {
         <input
           type="checkbox"
           data-testid="hide-presence"
-          checked={hidden}
+          // What was asked for, until it is known whether it was done.
+          checked={busy ? !hidden : hidden}
           disabled={busy}
           onChange={(e) => {
             const hide_presence = e.currentTarget.checked
-            void run(() => social.account.change({ hide_presence })).then(reload)
+            void run(async () => {
+              await social.account.change({ hide_presence })
+              await reload()
+            })
           }}
         />
         Do not show my friends when I am here
@@ -155,7 +185,7 @@ function NewPassword({ social, account, reload }: PartProps & { account: api.Acc
     void run(() => social.account.change({ password, ...(account.password ? { current } : {}) })).then((done) => {
       if (!done) return
       form.current?.reset()
-      say('The password is changed. Other devices are logged out.')
+      social.tell('The password is changed. Other devices are logged out.', form.current ? say : undefined)
       void reload()
     })
   }
@@ -169,7 +199,9 @@ function NewPassword({ social, account, reload }: PartProps & { account: api.Acc
       <button class="quiet" disabled={busy}>
         {account.password ? 'Change' : 'Set'}
       </button>
-      <FormNote wrong={wrong}>{said}</FormNote>
+      <FormNote wrong={wrong} social={social}>
+        {said}
+      </FormNote>
     </form>
   )
 }
@@ -203,7 +235,7 @@ function Passkeys({ social, account, passkeys, reload }: PartProps & { account: 
         <button class="quiet" disabled={busy} data-testid="add-passkey">
           Add a passkey
         </button>
-        <FormNote wrong={wrong} />
+        <FormNote wrong={wrong} social={social} />
       </form>
     </Part>
   )
@@ -228,7 +260,7 @@ function Recovery({ social, account }: { social: Social; account: api.AccountInf
         <button class="quiet" disabled={busy} data-testid="new-codes">
           Make new codes
         </button>
-        <FormNote wrong={wrong} />
+        <FormNote wrong={wrong} social={social} />
       </form>
     </Part>
   )

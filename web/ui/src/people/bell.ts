@@ -33,6 +33,7 @@ export class Bell {
     this.#way = way
     clearInterval(this.#timer)
     this.#timer = undefined
+    if (navigator.userActivation?.hasBeenActive) navigator.vibrate?.(0)
     void this.#context?.close()
     this.#context = undefined
     if (!way || (way === 'in' && !this.on)) return

@@ -65,9 +65,11 @@ function SignUp({ social, passkeys, access }: { social: Social; passkeys: boolea
   const { account } = social
   const mailed = useMailedCode(social, 'sign_up')
   const of = (name: string) => valueOf(form.current, name)
+  // Without an answer of the server what it asks for shows only with its refusal.
+  const invited = access?.invite || wrong?.code === 'invite_required'
   const given = () => ({
     username: of('username'),
-    ...(access?.invite ? { invite: of('invite') } : {}),
+    ...(invited ? { invite: of('invite') } : {}),
     ...(mailed.to === undefined ? {} : { email: mailed.to, email_code: of('email-code') }),
   })
   /** An address that is given and not yet shown to be one's own comes first. */
@@ -75,12 +77,12 @@ function SignUp({ social, passkeys, access }: { social: Social; passkeys: boolea
   const signUp = (e: Event) => {
     e.preventDefault()
     const email = toShow()
-    if (email) return void run(() => mailed.send(email))
+    if (email) return void run(() => mailed.send(email), 'mail')
     const password = of('new-password')
     void run(async () => {
       await account.signUp({ ...given(), password, device: deviceName() })
-      social.reveal(await account.newCodes(password))
-    }).then(leave)
+      await social.welcome(password)
+    })
   }
   const byPasskey = () => {
     // Of all fields only the password may be empty.
@@ -89,20 +91,17 @@ function SignUp({ social, passkeys, access }: { social: Social; passkeys: boolea
       if (el instanceof HTMLInputElement && !el.reportValidity()) return
     }
     const email = toShow()
-    if (email) return void run(() => mailed.send(email))
+    if (email) return void run(() => mailed.send(email), 'mail')
     void run(async () => {
       await account.signUpByPasskey(given(), deviceName())
-      social.reveal(await account.newCodes(undefined))
-    }).then(leave)
-  }
-  const leave = (done: boolean) => {
-    if (done) social.show('account')
+      await social.welcome(undefined)
+    })
   }
   return (
     <form ref={form} onSubmit={signUp} data-testid="sign-up">
       <Field name="username" label="User name" autocomplete="username" help="3 to 20 letters and digits. You log in with it." required minLength={3} maxLength={40} wrong={wrong} />
       <Password name="new-password" label="Password" autocomplete="new-password" help="At least 8 characters. A few words in a row are good." wrong={wrong} />
-      {access?.invite && <Field name="invite" label="Invitation code" autocomplete="off" required wrong={wrong} />}
+      {invited && <Field name="invite" label="Invitation code" autocomplete="off" required wrong={wrong} />}
       {access?.email && (
         <EmailFields
           mailed={mailed}
@@ -162,7 +161,7 @@ function Recover({ social }: { social: Social }) {
   const recover = (e: Event) => {
     e.preventDefault()
     const of = (name: string) => valueOf(form.current, name)
-    void run(() => social.account.recover({ username: of('username'), code: of('code'), password: of('new-password'), device: deviceName() })).then((done) => (done ? social.show('account') : undefined))
+    void run(() => social.account.recover({ username: of('username'), code: of('code'), password: of('new-password'), device: deviceName() })).then((done) => (done ? social.arrive({ said: 'The password is set. You are logged out everywhere else.' }) : undefined))
   }
   return (
     <form ref={form} onSubmit={recover} data-testid="recover">

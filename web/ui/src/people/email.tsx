@@ -31,7 +31,7 @@ interface EmailFieldsProps {
   required: boolean
   busy: boolean
   /** Runs something for the form, as its own purpose. */
-  run: (fn: () => Promise<unknown>) => Promise<boolean>
+  run: ReturnType<typeof useSubmit>['run']
   form: { current: HTMLFormElement | null }
 }
 
@@ -63,7 +63,7 @@ export function EmailFields({ mailed, wrong, label = 'E-mail address', help, req
       <Field name="email" type="email" label={label} autocomplete="email" value={to} readOnly wrong={wrong} />
       <Field name="email-code" label="Code from the mail" autocomplete="one-time-code" help="It comes to this address and is good for 15 minutes. Nothing there? Look among the spam." required maxLength={20} wrong={wrong} />
       <div class="more">
-        <button type="button" class="link" disabled={busy} data-testid="another-code" onClick={() => void run(() => mailed.send(to)).then((done) => say(done ? 'Sent again. Only the newest counts.' : ''))}>
+        <button type="button" class="link" disabled={busy} data-testid="another-code" onClick={() => void run(() => mailed.send(to), 'mail').then((done) => say(done ? 'Sent again. Only the newest counts.' : ''))}>
           Send another code
         </button>
         <button type="button" class="link" data-testid="another-address" onClick={mailed.back}>
@@ -97,7 +97,7 @@ export function EmailForm({ social, account, access, done }: EmailProps) {
     e.preventDefault()
     const of = (name: string) => valueOf(form.current, name)
     const { to } = mailed
-    if (to === undefined) return void run(() => mailed.send(of('email')))
+    if (to === undefined) return void run(() => mailed.send(of('email')), 'mail')
     void run(() => social.account.setEmail(to, of('email-code'), of('password') || undefined)).then((ok) => {
       if (!ok) return
       mailed.back()
@@ -111,7 +111,7 @@ export function EmailForm({ social, account, access, done }: EmailProps) {
       <button class="quiet" disabled={busy} data-testid="email-go">
         {mailed.to === undefined ? 'Send a code' : 'Keep this address'}
       </button>
-      <FormNote wrong={wrong} />
+      <FormNote wrong={wrong} social={social} />
     </form>
   )
 }
@@ -160,7 +160,7 @@ function Remove({ social, account, done }: EmailProps) {
           Remove it
         </button>
       </div>
-      <FormNote wrong={wrong} />
+      <FormNote wrong={wrong} social={social} />
     </form>
   )
 }
@@ -173,9 +173,9 @@ export function Reset({ social }: { social: Social }) {
     e.preventDefault()
     const of = (name: string) => valueOf(form.current, name)
     const { to } = mailed
-    if (to === undefined) return void run(() => mailed.send(of('email')))
+    if (to === undefined) return void run(() => mailed.send(of('email')), 'mail')
     const reset = () => social.account.reset({ email: to, code: of('email-code'), password: of('new-password'), device: deviceName() })
-    void run(reset).then((ok) => (ok ? social.show('account') : undefined))
+    void run(reset).then((ok) => (ok ? social.arrive({ said: 'The password is set. You are logged out everywhere else.' }) : undefined))
   }
   return (
     <form ref={form} onSubmit={submit} data-testid="reset">

@@ -1,11 +1,13 @@
 import type { ComponentChildren } from 'preact'
 import { useId, useRef, useState } from 'preact/hooks'
-import { trouble } from './social'
+import { trouble, type Social } from './social'
+import { wait } from './words'
 
 /** What is wrong, and beside which field it is said; without one below the form. */
 export interface Wrong {
   readonly field: string | undefined
   readonly text: string
+  readonly code?: string | undefined
 }
 
 /** Which field of a form an error code is about. */
@@ -23,13 +25,31 @@ const FIELDS: Readonly<Record<string, readonly string[]>> = {
   wrong_code: ['email-code', 'email'],
 }
 
-/** Runs what a form is for: one at a time, and what went wrong is shown and gets the focus. */
+/** Gives the focus back that a button has lost by being disabled, or by being gone. */
+function refocus(el: Element | null): void {
+  if ((document.activeElement ?? document.body) !== document.body) return
+  const to = el?.isConnected ? el : document.querySelector('.people h1')
+  ;(to as HTMLElement | null)?.focus()
+}
+
+/** Runs what a form is for: one at a time, not before the server wants to hear of it again, and what went wrong is shown and gets the focus. */
 export function useSubmit() {
   const [busy, setBusy] = useState(false)
   const [wrong, setWrong] = useState<Wrong>()
   const form = useRef<HTMLFormElement>(null)
-  const run = async (fn: () => Promise<unknown>): Promise<boolean> => {
-    if (busy) return false
+  const running = useRef(false)
+  // A form may be there for more than one thing, and wait with one of them only.
+  const until = useRef<Record<string, number>>({})
+  const run = async (fn: () => Promise<unknown>, what = ''): Promise<boolean> => {
+    // The second click of a double click comes before the button is disabled.
+    if (running.current) return false
+    const rest = (until.current[what] ?? 0) - performance.now()
+    if (rest > 0) {
+      setWrong({ field: undefined, text: `Not yet. Try again in ${wait(rest)}.` })
+      return false
+    }
+    running.current = true
+    const from = document.activeElement
     setBusy(true)
     setWrong(undefined)
     try {
@@ -38,12 +58,16 @@ export function useSubmit() {
     } catch (err) {
       const t = trouble(err)
       if (!t) return false
+      until.current[what] = performance.now() + (t.waitMs ?? 0)
       const field = FIELDS[t.code]?.find((name) => form.current?.elements.namedItem(name))
-      setWrong({ field, text: t.text })
+      setWrong({ field, ...t })
       if (field) (form.current?.elements.namedItem(field) as HTMLElement | null)?.focus()
       return false
     } finally {
+      running.current = false
       setBusy(false)
+      // Once that is on the screen.
+      setTimeout(refocus, 0, from)
     }
   }
   return { busy, wrong, form, run }
@@ -70,7 +94,7 @@ interface FieldProps {
 }
 
 /** A field with its label in sight, and its error beside it. */
-export function Field({ name, label, autocomplete, wrong, help, type, ...rest }: FieldProps) {
+export function Field({ name, label, autocomplete, wrong, help, type, value, ...rest }: FieldProps) {
   const id = useId()
   const mine = wrong?.field === name ? wrong.text : undefined
   return (
@@ -85,6 +109,8 @@ export function Field({ name, label, autocomplete, wrong, help, type, ...rest }:
         spellcheck={false}
         aria-invalid={mine !== undefined}
         aria-describedby={help || mine ? `${id}-said` : undefined}
+        // As a value it would take the place of what is being typed, whenever anything else on the page changes.
+        defaultValue={value}
         {...rest}
       />
       <Said id={`${id}-said`} wrong={mine} help={help} />
@@ -111,7 +137,6 @@ export function Password({ name, label, autocomplete, wrong, help }: Pick<FieldP
           spellcheck={false}
           required
           minLength={fresh ? 8 : undefined}
-          maxLength={128}
           aria-invalid={mine !== undefined}
           aria-describedby={help || mine ? `${id}-said` : undefined}
         />
@@ -132,12 +157,29 @@ function Said({ id, wrong, help }: { id: string; wrong: string | undefined; help
   )
 }
 
-/** What is wrong with a form as a whole; its frame is always there, so that it is heard. */
-export function FormNote({ wrong, children }: { wrong: Wrong | undefined; children?: ComponentChildren }) {
+/** What is wrong with a form as a whole; its frame is always there, so that it is heard. With `social` it offers to confirm where no password can. */
+export function FormNote({ wrong, social, children }: { wrong: Wrong | undefined; social?: Social; children?: ComponentChildren }) {
+  const whole = wrong && !wrong.field
+  const confirm = social && whole && wrong.code === 'confirm_required'
   return (
-    <p class={wrong && !wrong.field ? 'wrong' : 'fine'} role="status" data-testid="form-note">
-      {wrong && !wrong.field ? wrong.text : children}
-    </p>
+    <>
+      <p class={whole ? 'wrong' : 'fine'} role="status" data-testid="form-note">
+        {confirm ? 'Confirm it with your passkey first, then try again.' : whole ? wrong.text : children}
+      </p>
+      {confirm && <ByPasskey social={social} />}
+    </>
+  )
+}
+
+function ByPasskey({ social }: { social: Social }) {
+  const { busy, wrong, run } = useSubmit()
+  return (
+    <>
+      <button type="button" class="quiet" data-testid="confirm-passkey" disabled={busy} onClick={() => void run(() => social.confirm())}>
+        Confirm with the passkey
+      </button>
+      <FormNote wrong={wrong} />
+    </>
   )
 }
 

@@ -3,6 +3,7 @@ import type { ComponentChildren } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
 import { Icon } from '../parts/icons'
 import { useNow } from '../parts/now'
+import { useSubmit } from './form'
 import type { Social } from './social'
 import { ago, PRESENCE } from './words'
 
@@ -11,6 +12,7 @@ export function FriendsPage({ social, people, guest }: { social: Social; people:
   const { friends, requests = [], missed = [], partners, blocks = [], asked } = people
   const now = useNow(30_000)
   useEffect(() => void social.people.load('friends', 'requests', 'missed', 'partners', 'blocks'), [social])
+  useEffect(() => social.see(missed), [people.missed])
   const friendOf = (id: string) => friends?.find((f) => f.id === id)
   return (
     <>
@@ -53,6 +55,7 @@ export function FriendsPage({ social, people, guest }: { social: Social; people:
             </More>
           </Row>
         ))}
+        {!friends && <li class="none late">Loading</li>}
         {friends?.length === 0 && <li class="none">Nobody yet. In a call, and for a day after it, you can ask whom you liked.</li>}
       </List>
       {partners && partners.length > 0 && (
@@ -147,17 +150,9 @@ function More({ of, children }: { of: string; children: ComponentChildren }) {
 }
 
 function Do({ label, of, primary, testid, onDo }: { label: string; of: string; primary?: boolean; testid?: string; onDo: () => Promise<boolean> }) {
-  const [busy, set] = useState(false)
-  const run = () => {
-    set(true)
-    void onDo().then((done) => {
-      set(false)
-      // The row may be gone, and the focus with it.
-      if (done && (document.activeElement ?? document.body) === document.body) document.querySelector<HTMLElement>('h1')?.focus()
-    })
-  }
+  const { busy, run } = useSubmit()
   return (
-    <button class={primary ? 'primary' : 'quiet'} data-testid={testid} disabled={busy} onClick={run}>
+    <button class={primary ? 'primary' : 'quiet'} data-testid={testid} disabled={busy} onClick={() => void run(onDo)}>
       {label}
       <span class="sr"> {of}</span>
     </button>

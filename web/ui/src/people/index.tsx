@@ -19,7 +19,8 @@ export function Layer({ model, state, screen, ui }: { model: Model; state: State
   const social = socialOf(model)
   const people = usePeople(social)
   const { ring, tie, requests, missed } = people
-  const pending = (requests?.length ?? 0) + (missed?.length ?? 0)
+  const { seen } = useCell(social.cell)
+  const pending = (requests?.length ?? 0) + (missed?.filter((m) => m.at > seen).length ?? 0)
   useLayoutEffect(() => model.ui.patch({ tie, pending }), [tie, pending])
   const shut = screen === 'closed' && state.closedBy === 'unauthorized'
   return (

@@ -1,5 +1,5 @@
 import type { api } from '@smalltalk/client'
-import { useState } from 'preact/hooks'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import { FormNote, Part, Password, useSubmit, valueOf } from './form'
 import { save } from './save'
 import type { Social } from './social'
@@ -8,7 +8,14 @@ import type { Social } from './social'
 export function Leaving({ social, me, guest }: { social: Social; me: api.MeReply; guest: boolean }) {
   const { busy, wrong, form, run } = useSubmit()
   const [sure, ask] = useState(false)
+  const asked = useRef(false)
   const { account } = social
+  useEffect(() => {
+    // The button that was pressed is gone.
+    if (sure) form.current?.querySelector('h2')?.focus()
+    else if (asked.current) document.querySelector<HTMLElement>('[data-testid=delete]')?.focus()
+    asked.current = sure
+  }, [sure])
   const take = () => void run(async () => save(JSON.stringify(await account.exportData(), null, 2), 'small-talk-export.json', 'application/json'))
   const remove = (e: Event) => {
     e.preventDefault()
@@ -33,7 +40,9 @@ export function Leaving({ social, me, guest }: { social: Social; me: api.MeReply
       </div>
       {sure && (
         <form ref={form} class="card danger" onSubmit={remove} data-testid="delete-form">
-          <h2>Delete {guest ? 'everything' : 'the account'} of {me.name}?</h2>
+          <h2 tabIndex={-1}>
+            Delete {guest ? 'everything' : 'the account'} of <bdi>{me.name}</bdi>?
+          </h2>
           <p>Your name, friends, requests, blocks and missed calls are gone for good, at once. Nobody can bring them back, nor can we.</p>
           {me.account?.password && <Password name="password" label="Your password, to delete for good" autocomplete="current-password" wrong={wrong} />}
           <div class="go">
@@ -46,7 +55,7 @@ export function Leaving({ social, me, guest }: { social: Social; me: api.MeReply
           </div>
         </form>
       )}
-      <FormNote wrong={wrong} />
+      <FormNote wrong={wrong} social={social} />
     </Part>
   )
 }

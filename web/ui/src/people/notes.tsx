@@ -2,8 +2,8 @@ import type { PeopleState, Rung } from '@smalltalk/client/people'
 import { useEffect } from 'preact/hooks'
 import { Icon } from '../parts/icons'
 import type { Screen } from '../screen'
-import { errorLine } from '../parts/words'
 import type { Social } from './social'
+import { apart, wordsFor } from './words'
 
 /** How long a note stays, in ms. */
 const STAY_MS = 9_000
@@ -15,7 +15,7 @@ export function Notes({ social, people, screen, inCall }: { social: Social; peop
   return (
     <div class="notices about-people">
       <Note id="rung" text={rung && rungLine(rung)} data={rung?.reason} onDismiss={() => social.people.dismiss('rung')} />
-      <Note id="people-error" text={error && errorLine(error)} data={error?.code} onDismiss={() => social.people.dismiss('error')} />
+      <Note id="people-error" text={error && wordsFor(error.code, error.message, error.retryAfterMs)} data={error?.code} onDismiss={() => social.people.dismiss('error')} />
       <Note id="news" text={news && newsLine(news)} data={news?.kind} onDismiss={() => social.people.dismiss('news')}>
         {request && !tie.friend ? (
           <button
@@ -67,7 +67,8 @@ function Note({ id, text, data, onDismiss, children }: { id: string; text: strin
 }
 
 /** How a ring ended, or nothing where that is no news. */
-export function rungLine({ way, friend: { name }, reason }: Rung): string | undefined {
+export function rungLine({ way, friend, reason }: Rung): string | undefined {
+  const name = friend.name ? apart(friend.name) : 'Your friend'
   if (way === 'in') return reason === 'answered_elsewhere' ? 'Answered on another device' : reason === 'failed' || reason === 'offline' ? `The call with ${name} could not be made` : undefined
   switch (reason) {
     case 'busy':
@@ -86,7 +87,8 @@ export function rungLine({ way, friend: { name }, reason }: Rung): string | unde
   }
 }
 
-function newsLine({ kind, name }: NonNullable<PeopleState['news']>): string {
+function newsLine({ kind, name: plain }: NonNullable<PeopleState['news']>): string {
+  const name = plain ? apart(plain) : 'Somebody'
   switch (kind) {
     case 'request':
       return `${name} would like to be friends`

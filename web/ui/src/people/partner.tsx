@@ -3,11 +3,12 @@ import type { Tie } from '@smalltalk/client/people'
 import type { Model } from '../model'
 import { Dialog } from '../parts/dialog'
 import type { Social } from './social'
+import { apart } from './words'
 
 /** What can be done about the one that one talks to. */
 export function Partner({ model, social, call, tie }: { model: Model; social: Social; call: CallInfo; tie: Tie | undefined }) {
   const close = () => model.ui.patch({ dialog: undefined })
-  const { name } = call.peer
+  const name = apart(call.peer.name)
   const friend = call.peer.friend || tie?.friend === true
   const ask = () => {
     social.people.askPartner()
@@ -21,7 +22,7 @@ export function Partner({ model, social, call, tie }: { model: Model; social: So
     else model.client.next()
   }
   return (
-    <Dialog title={name} onClose={close}>
+    <Dialog title={call.peer.name} onClose={close}>
       <p role="status" data-testid="tie">
         {friend ? `You and ${name} are friends.` : tie?.asked ? `You asked ${name} to be friends. You are when they ask too.` : tie?.wanted ? `${name} would like to be friends.` : 'Friends see when the other is here, and can call each other again.'}
       </p>

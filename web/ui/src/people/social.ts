@@ -3,8 +3,9 @@ import { browserPasskeys } from '@smalltalk/client/passkeys'
 import { People } from '@smalltalk/client/people'
 import { Cell } from '../cell'
 import type { Mode } from '../media/local'
-import type { Model } from '../model'
+import { keep, type Model } from '../model'
 import { Bell } from './bell'
+import { wordsFor } from './words'
 
 /** The pages about people. `door`: signing up and logging in. */
 export type Page = 'friends' | 'account' | 'door'
@@ -15,16 +16,26 @@ export type Way = 'sign-up' | 'log-in' | 'recover' | 'reset'
 interface Shown {
   readonly page: Page
   readonly way: Way
-  /** New recovery codes, as long as they are on the screen; kept nowhere else. */
+  /** New recovery codes, as long as they are on the screen; kept nowhere else. None while they are being made. */
   readonly codes: readonly string[] | undefined
+  /** What was done, when what did it is gone from the screen meanwhile. */
+  readonly said: string
+  /** When the latest missed call was that has been looked at. */
+  readonly seen: number
 }
+
+const SEEN = 'st.missed'
+
+/** How long a request may take, in ms. */
+const PATIENCE_MS = 20_000
 
 /** Ties the screens about people to the account, the friends and the call. */
 export class Social {
   readonly model: Model
   readonly account: Account
   readonly people: People
-  readonly cell = new Cell<Shown>({ page: 'friends', way: 'sign-up', codes: undefined })
+  readonly #ever = keep(() => localStorage)
+  readonly cell = new Cell<Shown>({ page: 'friends', way: 'sign-up', codes: undefined, said: '', seen: Number(this.#ever.get(SEEN)) || 0 })
   readonly bell = new Bell()
   readonly passkeys: boolean
   #ringing = false
@@ -36,7 +47,7 @@ export class Social {
     this.passkeys = authenticator !== undefined
     this.account = new Account({
       url: location.origin,
-      fetch: (url, init) => fetch(url, init),
+      fetch: (url, init) => fetch(url, { ...init, signal: AbortSignal.timeout(PATIENCE_MS) }),
       token: () => client.token,
       native: false,
       signedIn: (token) => client.signIn(token),
@@ -57,13 +68,45 @@ export class Social {
   }
 
   show(page: Page, way: Way = this.cell.get().way): void {
-    this.cell.patch({ page, way })
+    this.cell.patch({ page, way, said: '' })
   }
 
-  /** Shows new recovery codes, wherever one is: also to whom signing up has only just let in. */
-  reveal(codes: readonly string[]): void {
-    this.cell.patch({ codes })
+  /** Says what was done: beside it, or where one is now if it is gone. */
+  tell(said: string, beside: ((said: string) => void) | undefined): void {
+    if (beside) beside(said)
+    else this.cell.patch({ said })
+  }
+
+  /** To the account, from wherever one has got in. */
+  arrive(part: Partial<Shown> = {}): void {
+    this.show('account')
+    this.cell.patch(part)
     this.model.ui.patch({ route: 'people' })
+  }
+
+  /** Shows new recovery codes; without any, who has just made an account is in all the same. */
+  async welcome(password: string | undefined): Promise<void> {
+    this.arrive({ codes: [] })
+    try {
+      this.cell.patch({ codes: await this.account.newCodes(password) })
+    } catch (err) {
+      trouble(err)
+      this.cell.patch({ codes: undefined, said: 'The account is made, but its recovery codes could not be. Make some below.' })
+    }
+  }
+
+  /** Confirms by passkey what a password would confirm. */
+  async confirm(): Promise<void> {
+    await this.account.logInByPasskey(deviceName())
+    this.cell.patch({ said: 'Confirmed. Now you can do it, for five minutes.' })
+  }
+
+  /** The missed calls have been looked at. */
+  see(missed: readonly { at: number }[]): void {
+    if (missed.length === 0) return
+    const seen = Math.max(...missed.map((m) => m.at))
+    this.#ever.set(SEEN, String(seen))
+    this.cell.patch({ seen })
   }
 
   /** Rings a friend; the devices are made ready meanwhile, so that the picture is there with the call. */
@@ -88,7 +131,8 @@ export class Social {
     const friended = this.model.client.state.user?.guest === false || (friends?.length ?? 0) > 0
     if (friends && friended !== this.model.friended) this.model.friended = friended
     this.bell.sound(ring && !ring.answered ? ring.way : undefined)
-    if (this.#ringing && !ring && this.model.client.state.phase === 'idle' && this.model.ui.get().route !== 'preview') this.model.local.close()
+    const { screen } = this.model
+    if (this.#ringing && !ring && (screen === 'home' || screen === 'people')) this.model.local.close()
     this.#ringing = ring !== undefined
   }
 }
@@ -113,32 +157,13 @@ export function deviceName(agent = navigator.userAgent): string {
   return system ? `${browser} on ${system}` : browser
 }
 
-/** What went wrong, for a person; and whether the person has only changed their mind. */
-export function trouble(err: unknown): { code: string; text: string } | undefined {
-  if (err instanceof DOMException) return err.name === 'NotAllowedError' || err.name === 'AbortError' ? undefined : { code: 'passkey_rejected', text: 'The passkey could not be used.' }
+/** What went wrong, for a person, and how long to wait in ms; nothing if the person has only changed their mind. */
+export function trouble(err: unknown): { code: string; text: string; waitMs?: number | undefined } | undefined {
+  if (err instanceof DOMException) {
+    if (err.name === 'NotAllowedError' || err.name === 'AbortError') return undefined
+    return { code: 'passkey_rejected', text: err.name === 'InvalidStateError' ? 'This device has a passkey for it already.' : 'The passkey could not be used.' }
+  }
   if (!(err instanceof ApiError)) throw err
   const { code, message, retryAfterMs } = err
-  const wait = retryAfterMs ? ` Try again in ${Math.ceil(retryAfterMs / 1000)} s.` : ''
-  switch (code) {
-    case 'offline':
-      return { code, text: 'The server cannot be reached. Try again.' }
-    case 'wrong_login':
-      return { code, text: 'That is not right. Look at the name and try again.' }
-    case 'username_taken':
-      return { code, text: 'That name is taken, or looks like one that is. Choose another.' }
-    case 'confirm_required':
-      return { code, text: 'Enter your present password to confirm.' }
-    case 'rate_limited':
-      return { code, text: `That was too often.${wait || ' Wait a moment.'}` }
-    case 'busy':
-      return { code, text: `Many people are logging in right now.${wait}` }
-    case 'wrong_code':
-      return { code, text: 'That is not the code, or it is too old. Take the one of the newest mail.' }
-    case 'email_taken':
-      return { code, text: 'Another account has this address.' }
-    case 'invite_required':
-      return { code, text: 'You need an invitation that is still good.' }
-    default:
-      return { code, text: message + wait }
-  }
+  return { code, text: wordsFor(code, message, retryAfterMs), waitMs: retryAfterMs }
 }

@@ -55,8 +55,9 @@ async function main(): Promise<void> {
   const client = new FakeClient({ ...IDLE, ...scene.state })
   client.remote = stranger()
   const local = new LocalMedia()
-  const none = { get: () => null, set: () => {} }
-  const model = new Model(client, local, { tab: keep(() => sessionStorage), ever: none }, undefined, false, ['en'])
+  // Whom a friend rings has friends here.
+  const ever = { get: (key: string) => (key === 'st.friends' && scene.people ? 'yes' : null), set: () => {} }
+  const model = new Model(client, local, { tab: keep(() => sessionStorage), ever }, undefined, false, ['en'])
   Object.assign(globalThis, { __demo: { client, model } })
   if (scene.ui) model.ui.patch(scene.ui)
   render(<App model={model} back={new BackButton(window, () => model.back())} />, root)
@@ -68,10 +69,11 @@ async function main(): Promise<void> {
   if (scene.ui) model.ui.patch(scene.ui)
   if (!scene.people) return
   const social = socialOf(model)
-  const { says = [], rings, ...shown } = scene.people
+  const { says = [], rings, answers, ...shown } = scene.people
   social.cell.patch(shown)
   for (const m of says) client.others.forEach((fn) => fn(JSON.stringify(m)))
   if (rings) social.people.ring(rings)
+  if (answers) social.people.accept()
 }
 
 void main()

@@ -13,7 +13,7 @@ export interface Scene {
   media?: 'video' | 'audio' | 'text'
   off?: boolean
   /** What is to be seen of people, what the server says about them, and who is rung. */
-  people?: { page?: Page; way?: Way; codes?: string[]; says?: object[]; rings?: { id: string; name: string } }
+  people?: { page?: Page; way?: Way; codes?: string[]; says?: object[]; rings?: { id: string; name: string }; answers?: boolean }
   /** What is to be seen comes only after so many ms. */
   wait?: number
 }
@@ -115,6 +115,8 @@ export const SCENES: Record<string, Scene> = {
   'account-codes': page('account', { people: { page: 'account', codes: Array.from({ length: 10 }, (_, i) => `k7qf-${i}m2x-9dt${i}-w4ap`) } }),
   'home-account': { state: { user: HERON } },
   'ring-home': { people: { says: [RING] }, wait: 900 },
+  'ring-answered': { people: { says: [RING], answers: true }, wait: 900 },
+  'ring-rtl': { people: { says: [{ ...RING, from: { id: 'f1', name: '\u05d0\u05d9\u05d9\u05dc \u05d4\u05d3\u05d5\u05d1 \u05d4\u05d7\u05d1\u05e8\u05d5\u05ea\u05d9' } }] }, wait: 900 },
   'ring-call': { state: call(), people: { says: [RING] }, wait: 900 },
   'ring-out': { state: { user: HERON }, people: { rings: { id: 'f1', name: 'Calm Fox' } }, wait: 900 },
   'ring-out-call': { state: call(), people: { rings: { id: 'f1', name: 'Calm Fox' } }, wait: 900 },
