@@ -20,9 +20,6 @@ const (
 	cookieLoopback = "st"
 )
 
-// guestTTL is how long a guest's token lasts.
-const guestTTL = 90 * 24 * time.Hour
-
 // nativeHeader marks a client that keeps its token itself and wants it in the reply.
 const nativeHeader = "Smalltalk-Client"
 
@@ -198,7 +195,7 @@ func (s *Server) newGuest(name string, addr netip.Prefix, label string, now time
 		return store.User{}, "", fail
 	}
 	user := store.User{ID: store.NewUserID(), Name: guestName(name), Guest: true, Created: now}
-	token, err := s.storeGuest(user, store.TokenSpec{TTL: guestTTL, Label: label}, now)
+	token, err := s.storeGuest(user, store.TokenSpec{TTL: tokenTTL, Label: label}, now)
 	if err != nil {
 		if s.guestless.due(now) {
 			s.log.Error("make a guest (said once a minute at most)", "err", err)

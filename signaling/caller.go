@@ -11,9 +11,10 @@ import (
 	"smalltalk/store"
 )
 
-// How long somebody with an account stays signed in on a device.
 const (
-	accountTTL  = 90 * 24 * time.Hour
+	// tokenTTL is how long a token lasts.
+	tokenTTL = 90 * 24 * time.Hour
+	// accountIdle is how long somebody with an account stays signed in on a device that is not used.
 	accountIdle = 14 * 24 * time.Hour
 )
 
@@ -70,15 +71,15 @@ func (s *Server) owner(c echo.Context) (caller, *failure) {
 
 // deviceToken is what a token for the device that sends the request is good for.
 func deviceToken(r *http.Request, given string) store.TokenSpec {
-	return store.TokenSpec{TTL: accountTTL, Idle: accountIdle, Label: deviceLabel(r, given)}
+	return store.TokenSpec{TTL: tokenTTL, Idle: accountIdle, Label: deviceLabel(r, given)}
 }
 
 // hand gives the client its new token: a native one keeps it itself, a browser gets a cookie.
-func hand(c echo.Context, secret string, age time.Duration) (token string) {
+func hand(c echo.Context, secret string) (token string) {
 	if keepsToken(c.Request()) {
 		return secret
 	}
-	c.SetCookie(sessionCookie(c.Request(), secret, age))
+	c.SetCookie(sessionCookie(c.Request(), secret, tokenTTL))
 	return ""
 }
 

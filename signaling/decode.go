@@ -61,6 +61,18 @@ func newMessage(typ string) clientMessage {
 		return &typingMsg{}
 	case "topics.watch":
 		return &topicsWatchMsg{}
+	case "ping":
+		return &pingMsg{}
+	case "pong":
+		return &pongMsg{}
+	default:
+		return newPeopleMessage(typ)
+	}
+}
+
+// newPeopleMessage is newMessage for friends, blocks and rings.
+func newPeopleMessage(typ string) clientMessage {
+	switch typ {
 	case "friend.request":
 		return &friendRequestMsg{}
 	case "block":
@@ -73,10 +85,6 @@ func newMessage(typ string) clientMessage {
 		return &ringDeclineMsg{}
 	case "ring.cancel":
 		return &ringCancelMsg{}
-	case "ping":
-		return &pingMsg{}
-	case "pong":
-		return &pongMsg{}
 	default:
 		return nil
 	}

@@ -58,5 +58,26 @@ func (s *Server) HoldHashes() (waiting func() int, release func()) {
 	}
 }
 
+// HashLine is how many passwords are hashed, how many wait for it and how many may.
+type HashLine struct {
+	Running, Waiting, Most int
+	of                     map[netip.Prefix]int
+}
+
+// Of is how many of an address wait.
+func (l HashLine) Of(addr netip.Prefix) int { return l.of[addr] }
+
+// HashLine is what waits for a hash now.
+func (s *Server) HashLine() HashLine {
+	q := s.gate.queue
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	l := HashLine{Running: q.running, Waiting: q.waiting, Most: q.most, of: map[netip.Prefix]int{}}
+	for addr, turns := range q.lines {
+		l.of[addr] = len(turns)
+	}
+	return l
+}
+
 // Update says if golden files are to be written anew.
 func Update() bool { return *update }

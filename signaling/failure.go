@@ -122,7 +122,7 @@ var (
 		Code: codeReplaced, Message: "You went on in another window.", Retry: retryNever,
 	}
 	errSignedOut = &failure{
-		Code: codeUnauthorized, Message: "You have signed out.", Retry: retryReauth,
+		Code: codeUnauthorized, Message: "You are logged out on this device.", Retry: retryReauth,
 	}
 	errBusy = &failure{
 		Code: codeBusy, Message: "Too many people are logging in. Try again in a moment.",

@@ -3,6 +3,7 @@ package signaling
 import (
 	"context"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 )
@@ -141,26 +142,14 @@ func (q *hashQueue) shorten(addr netip.Prefix, line []*hashTurn) {
 func (q *hashQueue) abandon(addr netip.Prefix, turn *hashTurn) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for i, other := range q.lines[addr] {
-		if other != turn {
-			continue
-		}
-		line := append(q.lines[addr][:i:i], q.lines[addr][i+1:]...)
-		q.shorten(addr, line)
-		if len(line) == 0 {
-			q.forget(addr)
-		}
-		return true
+	i := slices.Index(q.lines[addr], turn)
+	if i < 0 {
+		return false
 	}
-	return false
-}
-
-// forget takes an address out of order. The caller holds mu.
-func (q *hashQueue) forget(addr netip.Prefix) {
-	for i, other := range q.order {
-		if other == addr {
-			q.order = append(q.order[:i:i], q.order[i+1:]...)
-			return
-		}
+	line := slices.Delete(q.lines[addr], i, i+1)
+	q.shorten(addr, line)
+	if len(line) == 0 {
+		q.order = slices.DeleteFunc(q.order, func(other netip.Prefix) bool { return other == addr })
 	}
+	return true
 }

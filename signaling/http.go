@@ -135,7 +135,8 @@ func jsonBody(next echo.HandlerFunc) echo.HandlerFunc {
 func readJSON(c echo.Context, v any) *failure {
 	// Somebody who sends a byte a minute must not hold the connection for ever.
 	w := c.Response().Writer
-	if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyWait)); err != nil {
+	deadline := http.NewResponseController(w).SetReadDeadline
+	if err := deadline(time.Now().Add(bodyWait)); err != nil {
 		return badMessage("The body could not be read.")
 	}
 	// net/http's own writer is told of a body that is too large, so that it gives the client the
@@ -145,7 +146,8 @@ func readJSON(c echo.Context, v any) *failure {
 	switch {
 	case errors.As(err, &tooLarge):
 		return errTooLarge
-	case err != nil:
+	// From here on the time is the server's own, and a deadline would have net/http take the client for gone.
+	case err != nil || deadline(time.Time{}) != nil:
 		return badMessage("The body could not be read.")
 	case len(body) == 0:
 		return nil
@@ -177,7 +179,7 @@ func (s *Server) handleGuests(c echo.Context) error {
 	if fail != nil {
 		return fail
 	}
-	return c.JSON(http.StatusCreated, signedInReply{User: infoOf(user), Token: hand(c, token, guestTTL)})
+	return c.JSON(http.StatusCreated, signedInReply{User: infoOf(user), Token: hand(c, token)})
 }
 
 func (s *Server) handleTopics(c echo.Context) error {

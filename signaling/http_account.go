@@ -150,7 +150,7 @@ func (s *Server) handleSignUp(c echo.Context) error {
 	if fail != nil {
 		return fail
 	}
-	return c.JSON(http.StatusCreated, signedInReply{User: infoOf(user), Token: hand(c, secret, accountTTL)})
+	return c.JSON(http.StatusCreated, signedInReply{User: infoOf(user), Token: hand(c, secret)})
 }
 
 // signUp stores the account, and uses up the code that was mailed to its address, if it has one. A guest's session goes on
@@ -346,7 +346,7 @@ func (s *Server) setPassword(c echo.Context, who caller, account store.Account, 
 	if err != nil {
 		return "", s.tokenFailure(err)
 	}
-	spec := store.TokenSpec{TTL: accountTTL, Idle: accountIdle, Label: device.Label}
+	spec := store.TokenSpec{TTL: tokenTTL, Idle: accountIdle, Label: device.Label}
 	secret, err := s.cfg.DB.SetPassword(who.user.ID, account.Password, hash, now, spec)
 	if err != nil {
 		return "", s.storeFailure("change a password", err)
@@ -359,7 +359,7 @@ func (s *Server) setPassword(c echo.Context, who caller, account store.Account, 
 	}
 	s.endDevices(who.user.ID, func(id store.DeviceID) bool { return id != fresh.ID })
 	s.tellPassword(who.user.ID)
-	return hand(c, secret, accountTTL), nil
+	return hand(c, secret), nil
 }
 
 // handleDelete removes the person and all that is kept of the person.

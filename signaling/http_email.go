@@ -284,7 +284,7 @@ func (s *Server) handleReset(c echo.Context) error {
 	s.replaceOld(r, now)
 	s.endDevices(user.ID, anyDevice) // whoever had the account before
 	s.tellPassword(user.ID)
-	return c.JSON(http.StatusOK, signedInReply{User: infoOf(user), Token: hand(c, secret, accountTTL)})
+	return c.JSON(http.StatusOK, signedInReply{User: infoOf(user), Token: hand(c, secret)})
 }
 
 // hashReset checks and hashes a new password for whoever has the address, which the code has shown.

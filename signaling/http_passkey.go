@@ -132,24 +132,21 @@ func (s *Server) handleNewPasskey(c echo.Context) error {
 		return fail
 	}
 	s.prove(secret, now)
-	reply.User, reply.Token = infoOf(user), hand(c, secret, accountTTL)
+	reply.User, reply.Token = infoOf(user), hand(c, secret)
 	return c.JSON(http.StatusCreated, reply)
 }
 
 // ceremonyCaller makes sure that who ends a ceremony is who has begun it.
 func (s *Server) ceremonyCaller(c echo.Context, done *ceremony) (caller, *failure) {
 	who, fail := s.caller(c)
+	nobodyYet := done.Kind == ceremonySignUp && !done.Guest
 	switch {
-	case fail != nil && fail.Code == codeInternal:
-		return caller{}, fail
-	case done.Kind == ceremonySignUp && !done.Guest && fail != nil:
-		return caller{}, nil // nobody yet
-	case fail != nil:
-		return caller{}, fail
-	case who.user.ID != done.User || who.user.Guest != (done.Kind == ceremonySignUp):
+	case fail == nil && (who.user.ID != done.User || who.user.Guest != (done.Kind == ceremonySignUp)):
 		return caller{}, errPasskey
+	case nobodyYet && fail != nil && fail.Code != codeInternal:
+		fail = nil
 	}
-	return who, nil
+	return who, fail
 }
 
 // register checks a new credential.

@@ -41,7 +41,7 @@ func (s *Server) let(c echo.Context, user store.User, secret string, now time.Ti
 	s.goOn(c.Request(), user, secret, now)
 	s.keepBlocks(c.Request(), user, now)
 	s.replaceOld(c.Request(), now)
-	return c.JSON(http.StatusOK, signedInReply{User: infoOf(user), Token: hand(c, secret, accountTTL)})
+	return c.JSON(http.StatusOK, signedInReply{User: infoOf(user), Token: hand(c, secret)})
 }
 
 // handleRecover lets somebody in who has lost the password but not the recovery codes.
@@ -59,7 +59,7 @@ func (s *Server) handleRecover(c echo.Context) error {
 	s.replaceOld(c.Request(), now)
 	s.endDevices(user.ID, anyDevice) // whoever had the account before
 	s.tellPassword(user.ID)
-	return c.JSON(http.StatusOK, signedInReply{User: infoOf(user), Token: hand(c, secret, accountTTL)})
+	return c.JSON(http.StatusOK, signedInReply{User: infoOf(user), Token: hand(c, secret)})
 }
 
 // handleSignOut forgets the token and ends the session that runs on it.

@@ -107,7 +107,7 @@ func (l *lobby) release() {
 
 // tell has news for a session. The caller holds mu.
 func (l *lobby) tell(s *session, n news) {
-	s.lobbied.news = append(s.lobbied.news, n)
+	s.news = append(s.news, n)
 	l.woken = append(l.woken, s)
 }
 
@@ -126,7 +126,7 @@ func (l *lobby) tellAll(id store.UserID, but *session, say func() news) {
 func (l *lobby) collect(s *session, limit int) (list []news, friends []friendPresenceOut, more bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	list, s.lobbied.news = s.lobbied.news, nil
+	list, s.news = s.news, nil
 	for id, seen := range s.presences {
 		if len(friends) == limit {
 			return list, friends, true

@@ -97,7 +97,7 @@ func TestAddPasskey(t *testing.T) {
 	}
 	// The options name what there is already, and the same credential is not taken twice.
 	again := phone.want(http.StatusOK, http.MethodPost, "/passkeys/options", message{})
-	if list := message(again.sub("public_key")).items("excludeCredentials"); len(list) != 1 || list[0].str("id") != b64(key.id) {
+	if list := again.sub("public_key").items("excludeCredentials"); len(list) != 1 || list[0].str("id") != b64(key.id) {
 		t.Errorf("exclude %v", list)
 	}
 	phone.refused(http.StatusBadRequest, "passkey_rejected", http.MethodPost, "/passkeys", message{"ceremony": again.str("ceremony"), "credential": key.create(again)})

@@ -52,13 +52,6 @@ func (p *person) come(m message) {
 	}
 }
 
-// on is the same person in a subtest.
-func (p *person) on(t *testing.T) *person {
-	q := *p
-	q.t, q.e = t, p.e.on(t)
-	return &q
-}
-
 // do sends a request with the person's token.
 func (p *person) do(method, path string, body any, header ...string) (int, message, *http.Response) {
 	p.t.Helper()

@@ -65,6 +65,22 @@ func (s *session) dispatch(id string, msg clientMessage, now time.Time) *failure
 		return s.handleChat(id, m, now)
 	case *typingMsg:
 		return s.handleTyping(id, m)
+	case *topicsWatchMsg:
+		return s.handleTopicsWatch(id, m, now)
+	case *pingMsg:
+		s.send(&pingOut{head{Type: "pong", Re: id}, m.T})
+		return nil
+	case *pongMsg:
+		s.ok(id) // it has served its purpose by arriving
+		return nil
+	default:
+		return s.dispatchPeople(id, msg, now)
+	}
+}
+
+// dispatchPeople is dispatch for friends, blocks and rings.
+func (s *session) dispatchPeople(id string, msg clientMessage, now time.Time) *failure {
+	switch m := msg.(type) {
 	case *friendRequestMsg:
 		return s.handleFriendRequest(id, m, now)
 	case *blockMsg:
@@ -77,14 +93,6 @@ func (s *session) dispatch(id string, msg clientMessage, now time.Time) *failure
 		return s.handleRingDecline(id, m)
 	case *ringCancelMsg:
 		return s.handleRingCancel(id, m)
-	case *topicsWatchMsg:
-		return s.handleTopicsWatch(id, m, now)
-	case *pingMsg:
-		s.send(&pingOut{head{Type: "pong", Re: id}, m.T})
-		return nil
-	case *pongMsg:
-		s.ok(id) // it has served its purpose by arriving
-		return nil
 	default:
 		return badMessage("The server does not know this type of message.")
 	}

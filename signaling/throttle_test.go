@@ -14,8 +14,8 @@ func TestThrottle(t *testing.T) {
 			t.Fatalf("attempt %d waits %v", i, wait)
 		}
 	}
-	for _, want := range []time.Duration{1, 2, 4, 8, 16, 32, 60, 60} {
-		want *= time.Second
+	for _, seconds := range []int{1, 2, 4, 8, 16, 32, 60, 60} {
+		want := time.Duration(seconds) * time.Second
 		if wait := th.begin("a", now); wait != want {
 			t.Fatalf("waits %v, want %v", wait, want)
 		}

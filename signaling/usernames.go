@@ -73,8 +73,7 @@ func FoldUsername(given string) string {
 
 // checkShape lets letters and digits through, marks that belong to a letter, and single separators inside.
 func checkShape(folded string) *failure {
-	var last rune = '-'
-	marks, letters := 0, 0
+	last, marks, letters := '-', 0, 0
 	for _, r := range folded {
 		switch {
 		case unicode.IsLetter(r):

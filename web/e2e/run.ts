@@ -3,6 +3,8 @@
  * One line per check; the last line is `N passed, N failed`; the exit code says the same.
  */
 import { mkdir, readdir, rm } from 'node:fs/promises'
+import { access } from './journeys/access.js'
+import { account } from './journeys/account.js'
 import { again } from './journeys/again.js'
 import { closed } from './journeys/closed.js'
 import { data } from './journeys/data.js'
@@ -13,6 +15,7 @@ import { mail } from './journeys/mail.js'
 import { meet } from './journeys/meet.js'
 import { outage } from './journeys/outage.js'
 import { passkeys } from './journeys/passkeys.js'
+import { peopleScreens } from './journeys/people-screens.js'
 import { refused } from './journeys/refused.js'
 import { search } from './journeys/search.js'
 import { screens } from './journeys/screens.js'
@@ -24,7 +27,7 @@ import { Server } from './lib/server.js'
 import { World, type Journey } from './lib/world.js'
 
 // The outage comes early: a server that was killed does not say which plane its media took.
-const journeys: Journey[] = [weight, outage, meet, search, again, endings, tabs, refused, closed, friends, passkeys, mail, keyboard, data, screens]
+const journeys: Journey[] = [weight, outage, meet, search, again, endings, tabs, refused, closed, friends, account, passkeys, mail, access, keyboard, data, screens, peopleScreens]
 const out = new URL('./out', import.meta.url).pathname
 
 async function walk(journey: Journey, server: Server, checks: Checks): Promise<void> {

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import type { AxeResults } from 'axe-core'
+import type { Locator } from 'playwright-core'
 import type { Journey, World } from '../lib/world.js'
 import { Server } from '../lib/server.js'
 import { Visitor } from '../lib/visitor.js'
@@ -216,11 +217,12 @@ async function captureSplash(w: World, page: Page): Promise<void> {
 
 const out = new URL('../out', import.meta.url).pathname
 
-/** Takes the four pictures of a screen and lets axe look at each. */
-export async function capture(w: World, v: Visitor, name: string): Promise<void> {
+/** Takes the four pictures of a screen, scrolled to `from` if there is one, and lets axe look at each. */
+export async function capture(w: World, v: Visitor, name: string, from?: Locator): Promise<void> {
   await v.page.bringToFront()
   const found: string[] = []
   await eachLook(v.page, async (label) => {
+    await from?.evaluate((el) => el.scrollIntoView({ block: 'start' }))
     await v.page.screenshot({ path: `${out}/${name}-${label}.png`, animations: 'disabled' })
     for (const line of await inspect(v.page)) found.push(`${label}: ${line}`)
   })

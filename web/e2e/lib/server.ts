@@ -81,6 +81,13 @@ export class Server {
     return [served && back === '0' && stray === '0', `${asked} was asked for: ${text}`]
   }
 
+  /** Has the operator's own door carry out a command, and returns the JSON that it prints. */
+  async admin(...command: string[]): Promise<unknown> {
+    const [first = '', ...rest] = [...this.#command, 'admin', '--data', join(this.#folder, 'data'), '--json', ...command]
+    const { stdout } = await promisify(execFile)(first, rest)
+    return JSON.parse(stdout)
+  }
+
   /** Starts the program (again) and waits until it says that it is ready. */
   async run(): Promise<void> {
     const [first = '', ...rest] = [...this.#command, 'serve', '--listen', this.#listen, '--data', join(this.#folder, 'data'), ...this.#flags]

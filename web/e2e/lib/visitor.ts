@@ -23,6 +23,9 @@ export type Circumstances = Partial<Omit<ProbeOptions, 'colour' | 'hz'>> & {
   first?: string
 }
 
+/** What a browser says on its console of a request that was refused. */
+const refusal = /the server responded with a status of 4\d\d/
+
 let source: Promise<string> | undefined
 
 /** The script that installs the probe. tsx names functions through a helper, `__name`, that pages do not have. */
@@ -94,6 +97,12 @@ export class Visitor {
     await page.goto(url)
     await v.at(first).waitFor()
     return v
+  }
+
+  /** Takes back what the browser says of so many requests that were refused on purpose; it may say so late. */
+  async forgive(requests = 1): Promise<void> {
+    await until(async () => this.complaints.filter((c) => refusal.test(c)).length, (n) => n >= requests, `${this.look}: ${requests} refusals on the console`)
+    for (let i = 0; i < requests; i++) this.complaints.splice(this.complaints.findIndex((c) => refusal.test(c)), 1)
   }
 
   at(id: string): ReturnType<Page['getByTestId']> {
