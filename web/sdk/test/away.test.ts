@@ -54,7 +54,6 @@ async function world(lists: Record<string, () => Promise<object[]>> = {}, early 
   return w
 }
 
-const idle = { phase: 'idle' }
 const coming = { phase: 'ringing' }
 const there = { phase: 'call', call: { ...friendly, type: undefined } }
 
