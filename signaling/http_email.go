@@ -219,7 +219,7 @@ func (s *Server) handleDropEmail(c echo.Context) error {
 
 // setEmail stores an address, or none, and tells that of before.
 func (s *Server) setEmail(id store.UserID, account store.Account, email string) *failure {
-	old, err := s.cfg.DB.SetEmail(id, email)
+	old, err := s.cfg.DB.SetEmail(id, account.Password, email)
 	if errors.Is(err, store.ErrEmailTaken) {
 		return errEmailTaken
 	}

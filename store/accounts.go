@@ -97,9 +97,13 @@ func (db *DB) SetHidePresence(id UserID, hide bool) error {
 }
 
 // SetEmail gives the account an e-mail address that the person has shown to be the own one, in the place of an older one, which is returned.
-// An empty one only takes that away. The error is ErrEmailTaken if another account has it.
-func (db *DB) SetEmail(id UserID, email string) (old string, err error) {
+// An empty one only takes that away. It is for who has shown to be the owner while the password's hash was this one: an address is a way
+// in. The errors are ErrEmailTaken if another account has it, and ErrChanged if the password is another one by now.
+func (db *DB) SetEmail(id UserID, password, email string) (old string, err error) {
 	err = db.changeAccount(id, func(tx *bbolt.Tx, a *Account) error {
+		if a.Password != password {
+			return ErrChanged
+		}
 		old = a.Email
 		return takeEmail(tx, a, email)
 	})

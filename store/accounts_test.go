@@ -73,7 +73,7 @@ func TestUsernamesAreUnique(t *testing.T) {
 func TestRefusedSignUp(t *testing.T) {
 	db := openTemp(t)
 	taken := signUp(t, db, "paula")
-	if _, err := db.SetEmail(taken.ID, "p@example.org"); err != nil {
+	if _, err := setEmail(db, taken.ID, "p@example.org"); err != nil {
 		t.Fatal(err)
 	}
 	guest := testUser(t, db)
@@ -138,7 +138,7 @@ func TestEmail(t *testing.T) {
 		{"of nobody", "nobody", "r@example.org", "", ErrNotFound},
 		{"of a guest", testUser(t, db).ID, "r@example.org", "", ErrGuest},
 	} {
-		if old, err := db.SetEmail(c.id, c.email); old != c.old || !errors.Is(err, c.want) {
+		if old, err := setEmail(db, c.id, c.email); old != c.old || !errors.Is(err, c.want) {
 			t.Errorf("%s: %q, %v, want %q, %v", c.name, old, err, c.old, c.want)
 		}
 	}
@@ -156,7 +156,7 @@ func TestEmail(t *testing.T) {
 	if _, err := db.DeleteUser(b.ID); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := db.SetEmail(a.ID, "p@example.org"); err != nil {
+	if _, err := setEmail(db, a.ID, "p@example.org"); err != nil {
 		t.Errorf("after the first is gone: %v", err)
 	}
 }
@@ -168,7 +168,7 @@ func TestResetPassword(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := db.SetEmail(u.ID, "p@example.org"); err != nil {
+	if _, err := setEmail(db, u.ID, "p@example.org"); err != nil {
 		t.Fatal(err)
 	}
 	for _, email := range []string{"", "q@example.org"} {
@@ -193,7 +193,7 @@ func TestResetPassword(t *testing.T) {
 	if _, err := db.UserByToken(secret, later); err != nil {
 		t.Error(err)
 	}
-	if _, err := db.SetEmail(u.ID, "q@example.org"); err != nil {
+	if _, err := setEmail(db, u.ID, "q@example.org"); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := db.ResetPassword("p@example.org", "newer", later, spec); !errors.Is(err, ErrNotFound) {
@@ -305,6 +305,9 @@ func TestPasswordOfBefore(t *testing.T) {
 		}
 		if codes, err := db.NewRecoveryCodes(u.ID, hash); !errors.Is(err, ErrChanged) || codes != nil {
 			t.Errorf("codes for %q: %v, %v", hash, codes, err)
+		}
+		if old, err := db.SetEmail(u.ID, hash, "thief@example.org"); !errors.Is(err, ErrChanged) || old != "" {
+			t.Errorf("an address for %q: %q, %v", hash, old, err)
 		}
 	}
 	if list, err := db.Devices(u.ID, start); err != nil || len(list) != 1 {

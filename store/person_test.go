@@ -305,7 +305,7 @@ func TestOneTransactionEach(t *testing.T) {
 			return err
 		}, 1},
 		{"change an address", func() error {
-			_, err := db.SetEmail(id, "paula@example.com")
+			_, err := setEmail(db, id, "paula@example.com")
 			return err
 		}, 1},
 		{"reset a password", func() error {

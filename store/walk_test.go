@@ -264,7 +264,7 @@ func (w *walk) step() string {
 	case n < 97:
 		what = "address"
 		email := []string{"", "a@example.org", "b@example.org", "c@example.org"}[w.rng.IntN(4)]
-		_, got = w.db.SetEmail(a, email)
+		_, got = setEmail(w.db, a, email)
 		if want = w.m.setEmail(a, email); want == nil {
 			w.emails++
 		}

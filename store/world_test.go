@@ -39,6 +39,12 @@ func signUp(t *testing.T, db *DB, name string) User {
 	return u
 }
 
+// setEmail is SetEmail by somebody who knows the present password.
+func setEmail(db *DB, id UserID, email string) (string, error) {
+	a, _ := db.Account(id) // who has none is refused by SetEmail
+	return db.SetEmail(id, a.Password, email)
+}
+
 // unsynced opens a new database that does not wait for the disk, for tests that write a lot.
 func unsynced(t *testing.T) *DB {
 	t.Helper()
