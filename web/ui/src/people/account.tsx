@@ -52,7 +52,7 @@ export function AccountPage({ social, state, guest }: { social: Social; state: S
           </button>
         </div>
       )}
-      {!known && !failed && <p class="none late">Loading</p>}
+      {!known && !failed && <p class="nothing late">Loading</p>}
       {known && <Parts social={social} known={known} guest={guest} reload={load} />}
     </>
   )

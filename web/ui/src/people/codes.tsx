@@ -22,7 +22,7 @@ export function Codes({ social, codes, name }: { social: Social; codes: readonly
     <section class="people" data-testid="codes">
       <h1 tabIndex={-1}>Keep your recovery codes</h1>
       <p>If you lose your password or your device, one of these lets you back in. They are shown only now, and nobody can send them to you again.</p>
-      {codes.length === 0 && <p class="none">They are being made.</p>}
+      {codes.length === 0 && <p class="nothing">They are being made.</p>}
       {codes.length > 0 && (
         <>
           <ol class="codes" tabIndex={0} aria-label="Recovery codes">

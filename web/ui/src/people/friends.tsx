@@ -55,8 +55,8 @@ export function FriendsPage({ social, people, guest }: { social: Social; people:
             </More>
           </Row>
         ))}
-        {!friends && <li class="none late">Loading</li>}
-        {friends?.length === 0 && <li class="none">Nobody yet. In a call, and for a day after it, you can ask whom you liked.</li>}
+        {!friends && <li class="nothing late">Loading</li>}
+        {friends?.length === 0 && <li class="nothing">Nobody yet. In a call, and for a day after it, you can ask whom you liked.</li>}
       </List>
       {partners && partners.length > 0 && (
         <List title="Met in the last 24 hours">
