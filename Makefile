@@ -117,7 +117,7 @@ bench-next: $(NODE_MODULES) build ## Time from a match to the new partner's pict
 	SMALLTALK_MEDIA_PLANE=pion SMALLTALK_BIN=$(CURDIR)/bin/smalltalk npm run bench-next --prefix web/e2e
 
 .PHONY: rewire
-rewire: $(NODE_MODULES) build ## Twenty times Next among Chromium, Firefox and libwebrtc of unlike codecs, and lip sync, on both planes (7 minutes); table and JSON in web/e2e/out
+rewire: $(NODE_MODULES) build ## Twenty times Next among Chromium, Firefox and libwebrtc of unlike codecs, and lip sync, on both planes (a quarter of an hour); table and JSON in web/e2e/out
 	@.ci/need chromium firefox pulseaudio
 	SMALLTALK_BIN=$(CURDIR)/bin/smalltalk npm run rewire --prefix web/e2e
 

@@ -111,8 +111,8 @@ export function print(results: readonly Result[]): void {
 /** What `json` made of earlier calls, by cell and system. Null stands for what could not be said. */
 export function recall(text: string): (r: Result) => Result['calls'] {
   const revive = (_: string, v: unknown): unknown => (v === 'never' ? Infinity : v === null ? NaN : v)
-  const { results } = JSON.parse(text, revive) as { results: { cell: string; system: string; calls: Result['calls'] }[] }
-  return (r) => results.find((x) => x.cell === r.cell.name && x.system === r.system.name)?.calls ?? []
+  const { results } = JSON.parse(text, revive) as { results: { cell: { name: string }; system: string; calls: Result['calls'] }[] }
+  return (r) => results.find((x) => x.cell.name === r.cell.name && x.system === r.system.name)?.calls ?? []
 }
 
 /** Everything as JSON; what never happened is "never", what cannot be said is null. */

@@ -106,7 +106,10 @@ async function main(): Promise<void> {
   const systems = choose(names(values.systems))
   const results: Result[] = list.flatMap((cell) => systems.map((system) => ({ cell, system, calls: [] })))
   const earlier = values.add ? recall(readFileSync(join(out, 'quality.json'), 'utf8')) : undefined
-  if (earlier) for (const r of results) r.calls.push(...earlier(r))
+  if (earlier) {
+    for (const r of results) r.calls.push(...earlier(r))
+    console.log(`${results.reduce((sum, r) => sum + r.calls.length, 0)} calls of before count too`)
+  }
   const ms = calls * results.reduce((sum, r) => sum + lengthMs(r.cell, seconds) + overheadMs, 0)
   console.log(`${results.length * calls} calls, about ${Math.ceil(ms / 60_000)} minutes`)
 

@@ -9,6 +9,8 @@ export interface Body {
   readonly platform: Platform
   /** What it shows and plays to others from now on. */
   perform(kind: Kind): Promise<MediaStream> | MediaStream
+  /** Has what it shows stand still, or go on: nobody looks. */
+  rest(still: boolean): void
   /** Has the senses see and hear a stream. */
   attend(stream: MediaStream, senses: Senses): void
   connection(): RTCPeerConnection
@@ -39,6 +41,8 @@ export interface Actor {
   know(people: Record<string, number>): Promise<void>
   join(): Promise<void>
   next(): Promise<void>
+  /** The camera stands still, and nothing beeps, while nobody looks, so that the machine has time for those who are looked at. */
+  rest(still: boolean): Promise<void>
   phase(): Promise<string>
   waiting(): Promise<boolean>
   connected(): Promise<boolean>
@@ -103,6 +107,10 @@ export class Player implements Actor {
 
   async next(): Promise<void> {
     this.#client?.next()
+  }
+
+  async rest(still: boolean): Promise<void> {
+    this.#body.rest(still)
   }
 
   async phase(): Promise<string> {

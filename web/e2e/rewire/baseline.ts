@@ -8,7 +8,8 @@ import { clock } from './senses.js'
 export type Baseline = Record<string, number[]>
 
 /** How long a call without a server settles, and is then measured, in milliseconds. */
-const times = { settle: 8_000, measure: 6_000 }
+export const settle = 8_000
+const measure = 6_000
 
 /** The numbers of two kinds for each pair of engines. */
 const pairs = [
@@ -31,9 +32,9 @@ export async function baseline(cast: Cast, url: string): Promise<Baseline> {
     if (!one || !other) continue
     const [x, y] = await Promise.all([cast.call(one.engine, url), cast.call(other.engine, url)])
     await x.actor.accept(await y.actor.answer({ kind: b, sdp: await x.actor.offer(a) }))
-    await sleep(times.settle)
+    await sleep(settle)
     const from = clock()
-    await sleep(times.measure)
+    await sleep(measure)
     const [atX, atY] = await Promise.all([x.actor.marks(from), y.actor.marks(from)])
     ;(found[way(other, one)] ??= []).push(...offsets(atX))
     ;(found[way(one, other)] ??= []).push(...offsets(atY))

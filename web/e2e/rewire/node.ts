@@ -44,6 +44,7 @@ function paint(colour: Colour, n: number): nonstandard.RTCVideoFrame {
 
 /** Shows and plays by the clock, and makes good for timers that come late: sound that was left out would be a gap. */
 class Stage {
+  resting = false
   readonly tracks: { audio: MediaStreamTrack; video: MediaStreamTrack }
   readonly #video = new RTCVideoSource()
   readonly #audio = new RTCAudioSource()
@@ -69,10 +70,16 @@ class Stage {
 
   #tick(seconds: number): void {
     if (seconds * beat.frames > this.#frames) {
-      if (this.#frames % beat.frames === 0) this.#beep = this.#chunks * chunk
-      this.#video.onFrame(paint(this.#kind.colour, this.#frames++))
+      const n = this.#frames++
+      if (!this.resting) this.#show(n)
     }
     while (seconds * 100 > this.#chunks) this.#audio.onData({ samples: this.#play(), sampleRate: rate, bitsPerSample: 16, channelCount: 1, numberOfFrames: chunk })
+  }
+
+  /** The n-th frame, and the beep that begins with a flash. */
+  #show(n: number): void {
+    if (n % beat.frames === 0) this.#beep = this.#chunks * chunk
+    this.#video.onFrame(paint(this.#kind.colour, n))
   }
 
   #play(): Int16Array {
@@ -125,6 +132,9 @@ export function nodeActor(): { actor: Actor; leave: () => Promise<void> } {
       stages.push(stage)
       const { audio, video } = stage.tracks
       return new wrtc.MediaStream([audio, video])
+    },
+    rest(still) {
+      for (const s of stages) s.resting = still
     },
     attend(stream, senses) {
       for (const track of stream.getTracks().filter((t) => !sinks.has(t))) sinks.set(track, (track.kind === 'video' ? look : listen)(track, senses))

@@ -37,6 +37,8 @@ function microphone(hz: number): { track: MediaStreamTrack; beep: () => void } {
   return { track, beep }
 }
 
+let resting = false
+
 /** A camera of one colour. The lowest rows flash; `begin` is called with the first frame of each flash. */
 function camera([r, g, b]: Kind['colour'], begin: () => void): MediaStreamTrack {
   const canvas = document.createElement('canvas')
@@ -48,6 +50,7 @@ function camera([r, g, b]: Kind['colour'], begin: () => void): MediaStreamTrack 
   let n = 0
   setInterval(() => {
     const phase = n++ % beat.frames
+    if (resting) return
     pen.fillStyle = `rgb(${r} ${g} ${b})`
     pen.fillRect(0, 0, width, flashTop)
     pen.fillStyle = '#fff'
@@ -125,6 +128,7 @@ const body: Body = {
     const { track, beep } = microphone(kind.hz)
     return new MediaStream([track, camera(kind.colour, beep)])
   },
+  rest: (still) => void (resting = still),
   attend(stream, senses) {
     video.srcObject = stream
     void video.play()

@@ -4,8 +4,8 @@
  * must see his partner's colour and hear its tone, on the one connection that he began with, and sound and picture must stay in step: each
  * camera flashes and each microphone beeps once a second, in the same moment. `npm run rewire -w e2e` does so on both media planes, or on the
  * one that SMALLTALK_MEDIA_PLANE names. Calls from client to client without the server come first: they say what these clients do to lips on
- * this machine. One line per check, then tables; the same as JSON in out/rewire.json; the last line is `N passed, N failed`; the exit code
- * says the same.
+ * this machine. Cameras rest while nobody looks or waits for them, so that it has time for the call that is measured. One line per check, then
+ * tables; the same as JSON in out/rewire.json; the last line is `N passed, N failed`; the exit code says the same.
  */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { firstLine, type Checks } from '../lib/checks.js'
 import { until } from '../lib/visitor.js'
 import type { Actor, Identity, Terms } from './actor.js'
+import { settle } from './baseline.js'
 import type { Cast } from './cast.js'
 import { kindNamed, kinds, type Kind } from './kinds.js'
 import { offsets } from './lips.js'
@@ -28,6 +29,9 @@ export const codecs: Tour = { kinds: ['chromium-vp9', 'chromium-h264', 'chromium
 
 /** How long a partner may take to be seen and heard, and how long anything else may take, in milliseconds. */
 const patience = { media: 2_000, rest: 20_000 }
+
+/** How long a camera runs before anybody looks, in milliseconds. */
+const warmUp = 1_500
 
 /** After a match lips have so long to get into step, and are then watched, in milliseconds. */
 const lipsAfter = 2_000
@@ -70,6 +74,8 @@ class Guest {
   name = ''
   /** What must not change, from the first call on. */
   identity: Identity | undefined
+  /** It has been in a call for as long as one without the server is given. */
+  settled = false
 
   constructor(kind: Kind, actor: Actor, leave: () => Promise<void>) {
     this.kind = kind
@@ -82,7 +88,16 @@ class Guest {
     await until(() => this.actor.connected(), (c) => c, `${this.kind.name} to be connected`, patience.rest)
   }
 
+  /**
+   * For how long its lips may get into step. A jitter buffer begins with up to half a second of sound and takes seconds to play it off, without
+   * the server too. Firefox makes its receiver of pictures anew whenever what it sends is limited in another way, so when a wait ends.
+   */
+  get settling(): number {
+    return this.settled && this.kind.engine !== 'firefox' ? lipsAfter : settle
+  }
+
   async wait(): Promise<void> {
+    await this.actor.rest(false)
     await this.actor.join()
     await until(() => this.actor.waiting(), (w) => w, `${this.kind.name} to wait`, patience.rest)
   }
@@ -97,6 +112,8 @@ export async function travel(tour: Tour, cast: Cast, url: string, checks: Checks
       guests.push(new Guest(kind, actor, leave))
     }
     for (const g of guests) await g.start(url)
+    await sleep(warmUp)
+    for (const g of guests) await g.actor.rest(true)
     const people = Object.fromEntries(guests.map((g) => [g.name, kinds.indexOf(g.kind)]))
     for (const g of guests) await g.actor.know(people)
     return { signed: await sign(guests, checks), rewires: await rewires(tour.order.flatMap((i) => guests[i] ?? []), checks) }
@@ -121,8 +138,11 @@ async function rewires(people: readonly Guest[], checks: Checks): Promise<Rewire
   const [one, two] = people
   if (!one || !two) throw new Error('the tour is empty')
   await one.wait()
+  await two.actor.rest(false)
   await two.actor.join()
   await Promise.all([met(one, two, ''), met(two, one, '')])
+  await sleep(settle)
+  one.settled = two.settled = true
   const list: Rewire[] = []
   for (let i = 1; i + 1 < people.length; i++) {
     const [left, pressed, waited] = people.slice(i - 1, i + 2)
@@ -142,10 +162,11 @@ async function rewire(left: Guest, pressed: Guest, waited: Guest, checks: Checks
   const title = `${left.kind.name} | ${pressed.kind.name} -> ${waited.kind.name}`
   await until(() => waited.actor.phase(), (p) => p === 'idle' || p === 'left', `${waited.kind.name} to be free`, patience.rest)
   await waited.wait()
+  await sleep(warmUp)
   const before = [await pressed.actor.meeting(), await waited.actor.meeting()].map((m) => m?.call ?? '')
   await pressed.actor.next()
   await Promise.all([met(pressed, waited, before[0] ?? ''), met(waited, pressed, before[1] ?? '')])
-  await sleep(lipsAfter)
+  await left.actor.rest(true)
   const [atPressed, atWaited] = await Promise.all([arrival(waited, pressed), arrival(pressed, waited)])
   for (const end of [atPressed, atWaited]) {
     const { picture = Infinity, tone = Infinity } = end
@@ -158,8 +179,10 @@ async function rewire(left: Guest, pressed: Guest, waited: Guest, checks: Checks
   return { pressed: pressed.kind.name, left: left.kind.name, waited: waited.kind.name, ends: [atPressed, atWaited], load: loadavg()[0] ?? 0 }
 }
 
-/** Watches one end of a call from now on. */
+/** Watches one end of a call that has just begun. */
 async function arrival(from: Guest, to: Guest): Promise<Arrival> {
+  await sleep(to.settling)
+  to.settled = true
   const since = clock()
   await sleep(lipsFor)
   const [meeting, marks, codec] = [await to.actor.meeting(), await to.actor.marks(since), await to.actor.codec()]
