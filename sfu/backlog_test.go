@@ -173,3 +173,106 @@ func (l *narrow) arrive(t *testing.T, recorder *twcc.Recorder) (missing []uint16
 
 	return missing
 }
+
+// TestBacklogOfUnlikePeers: where a peer could not answer, or its repeats could
+// not be passed on, the relay repeats what is lost, whatever queues up.
+func TestBacklogOfUnlikePeers(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(publisher, subscriber *media)
+		relay  bool
+	}{
+		"alike":                         {func(_, _ *media) {}, false},
+		"a publisher without repeats":   {func(p, _ *media) { p.payloads[ptVP8].repair = noPayload }, true},
+		"a publisher that is not asked": {func(p, _ *media) { p.payloads[ptVP8].nack = false }, true},
+		"a subscriber without repeats":  {func(_, s *media) { s.payloads[ptVP8].repair = noPayload }, true},
+		"RED on both sides":             {func(p, s *media) { withRED(p, 0); withRED(s, 0) }, false},
+		"a publisher that repeats no RED": {func(p, s *media) {
+			withRED(p, 0).payloads[ptRED].repair = noPayload
+			withRED(s, 0)
+		}, true},
+		"a subscriber that takes no repeats of RED": {func(p, s *media) {
+			withRED(p, 0)
+			withRED(s, 0).payloads[ptRED].repair = noPayload
+		}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, s := testMedia(10), testMedia(20)
+			c.change(p, s)
+			q := queueUp(t, p, s, 10)
+			asked := q.ask(t, q.sent[3:4])
+			if relay := len(q.down.repairs) == 1; relay != c.relay || relay == (len(asked) > 0) {
+				t.Errorf("the relay sent %d repeats, the publisher was asked for %v", len(q.down.repairs), asked)
+			}
+		})
+	}
+}
+
+// TestLargeNACK: however a subscriber asks, the publisher is asked for no more
+// than the relay would repeat itself, and what is counted is what was asked for.
+func TestLargeNACK(t *testing.T) {
+	q := queueUp(t, testMedia(10), testMedia(20), 4000)
+	var apart []uint16
+	for i := range 200 {
+		apart = append(apart, q.sent[i*20])
+	}
+	for name, list := range map[string][]uint16{"in a row": q.sent[:1000], "apart": apart} {
+		before := q.publisher.count.nacksSent.Load()
+		asked := q.ask(t, list)
+		if counted := q.publisher.count.nacksSent.Load() - before; len(asked) != maxRepairs || counted != maxRepairs {
+			t.Errorf("%s: asked for %d packets and counted %d, want %d", name, len(asked), counted, maxRepairs)
+		}
+	}
+}
+
+// queued are two peers between whom packets queue up.
+type queued struct {
+	publisher, subscriber *leg
+	up, down              *memory
+	sent                  []uint16 // as the subscriber knows them
+	now                   time.Duration
+}
+
+// queueUp wires two peers and sends so many packets.
+func queueUp(t *testing.T, p, s *media, packets int) *queued {
+	t.Helper()
+	rs, q := newRooms(), &queued{}
+	q.publisher, q.up = newTestLeg(10)
+	q.subscriber, q.down = newTestLeg(20)
+	q.publisher.media.Store(p)
+	q.subscriber.media.Store(s)
+	for _, l := range []*leg{q.publisher, q.subscriber} {
+		if _, err := rs.join(l, "room", 0); err != nil {
+			t.Fatal(err)
+		}
+		rs.setReady(l, 0)
+	}
+	c := newCamera(q.publisher, 500)
+	c.frame(keyFrame)
+	for range packets {
+		c.frame(deltaFrame)
+	}
+	for _, p := range q.down.sent(t, video) {
+		q.sent = append(q.sent, p.seq)
+	}
+	q.up.takeControl()
+	q.publisher.to.to.Load().wide.backlog.on = true
+	q.now = c.now
+
+	return q
+}
+
+// ask has the subscriber ask for packets and returns what the publisher is asked
+// for.
+func (q *queued) ask(t *testing.T, list []uint16) (asked []uint16) {
+	t.Helper()
+	control(t, q.subscriber, q.now+time.Second, &rtcp.TransportLayerNack{MediaSSRC: 21, Nacks: rtcp.NackPairsFromSequenceNumbers(list)})
+	for _, p := range q.up.takeControl() {
+		if nack, ok := p.(*rtcp.TransportLayerNack); ok && nack.MediaSSRC == 500 {
+			for _, pair := range nack.Nacks {
+				asked = append(asked, pair.PacketList()...)
+			}
+		}
+	}
+
+	return asked
+}

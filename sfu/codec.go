@@ -175,6 +175,11 @@ func (m *media) repairs() bool {
 	return pt != noPayload && m.payloads[pt].nack
 }
 
+// retransmits reports whether the peer has a payload type that retransmits pt.
+func (m *media) retransmits(pt uint8) bool {
+	return int(pt) < len(m.payloads) && m.payloads[pt].repair != noPayload
+}
+
 // protects reports whether the peer knows parity for video.
 func (m *media) protects() bool { return m.red != 0 && m.fec != 0 }
 

@@ -141,12 +141,12 @@ func (l *leg) handleNACK(b []byte, now time.Duration, via *burst) bool {
 // the peer. A repair of the relay's would push another packet out of that queue,
 // and nobody would send less for it; the partner's rate control takes what it
 // repeats out of what it sends, and the way to the partner is short beside the
-// queue. What it repeats takes the way of probes. It returns false if the
-// repairs are the relay's.
+// queue. What it repeats takes the way of probes, so both have to repeat on a
+// stream of its own. It returns false if the repairs are the relay's.
 func (l *leg) returnNACK(pairs []rtcp.NackPair, via *burst) bool {
 	r := l.from.enter()
 	defer l.from.leave()
-	if r == nil || !r.wide.backlog.on || !r.passesRepeats() {
+	if r == nil || !r.wide.backlog.on || !r.answers || !r.wants(video) {
 		return false
 	}
 	s := r.flows[video].span.Load()
@@ -163,6 +163,9 @@ func (l *leg) returnNACK(pairs []rtcp.NackPair, via *burst) bool {
 
 			return len(list) < maxRepairs
 		})
+		if len(list) >= maxRepairs {
+			break
+		}
 	}
 	if p := r.publisher; len(list) > 0 {
 		p.count.nacksSent.Add(uint64(len(list)))

@@ -97,6 +97,9 @@ func TestLateKeyFrameStart(t *testing.T) {
 	if got := publisher.count.snapshot(); got.Recovered != 3 {
 		t.Errorf("recovered %d", got.Recovered)
 	}
+	if b := tell(t, subscriber, up, down, 90*time.Millisecond, 0); b.TotalLost != 0 || b.FractionLost != 0 {
+		t.Errorf("what had come before the picture began is told as lost: %+v", b)
+	}
 }
 
 // TestOldRepairs: repeats of old packets, as publishers send them to probe the

@@ -223,7 +223,7 @@ func (l *leg) receive(m *media, pl *payload, p *packet, r *route, now time.Durat
 	if !repaired {
 		s.reception.record(seq, p.ts, now)
 	} else if v == late {
-		l.repaired(s, r)
+		l.repaired(s, r, seq)
 	}
 	if p.again = repaired; p.red && r != nil && r.wants(video) {
 		return l.passRED(m, r, p, seq, pl.codec, now, via)
@@ -251,20 +251,27 @@ func (l *leg) receiveAgain(s *stream, repaired bool, p *packet, seq int64, r *ro
 	l.count.dropped[dropDuplicate].Add(1)
 	if !repaired && s == &l.up.streams[video] && l.up.restorer.overtaken(seq) {
 		s.reception.record(seq, p.ts, now)
-		s.repaired.Add(-1)
+		if s.watched(r, seq) {
+			s.repaired.Add(-1)
+		}
 	}
 
 	return false
 }
 
 // repaired counts a packet of video that came otherwise than as it was first
-// sent. While its partner watches, who may never miss it, the publisher has to
-// hear that it was lost.
-func (l *leg) repaired(s *stream, r *route) {
+// sent. The partner who sees it may never miss it, but the publisher has to hear
+// that it was lost.
+func (l *leg) repaired(s *stream, r *route, seq int64) {
 	l.count.recovered.Add(1)
-	if r != nil && r.flows[video].started && r.wants(video) {
+	if s.watched(r, seq) {
 		s.repaired.Add(1)
 	}
+}
+
+// watched reports whether seq, of the picture, is of what the partner sees.
+func (s *stream) watched(r *route, seq int64) bool {
+	return r != nil && r.flows[video].started && r.wants(video) && seq > s.before
 }
 
 // passRED hands on a video packet that was in RED, and what parity restores by
@@ -319,7 +326,7 @@ func (l *leg) restored(m *media, r *route, b []byte, now time.Duration, via *bur
 	}
 	p.red = true
 	seq, _ := s.loss.receive(p.seq, now)
-	l.repaired(s, r)
+	l.repaired(s, r, seq)
 	l.pass(r, &p, seq, pl.codec, now, via)
 }
 
@@ -331,6 +338,7 @@ func (l *leg) forget(k kind) {
 	}
 	l.up.lost[k].Store(0)
 	l.up.streams[k].repaired.Store(0)
+	l.up.streams[k].before = 0
 	l.clocks[k].Store(0)
 	l.seen[k].Store(0)
 }
@@ -344,7 +352,9 @@ func (l *leg) pass(r *route, p *packet, seq int64, c codec, now time.Duration, v
 	}
 	began, numbered := r.forward(p, seq, c, now, via)
 	if began {
-		l.up.streams[c.kind()].loss.begin(seq, now)
+		s := &l.up.streams[c.kind()]
+		s.loss.begin(seq, now)
+		s.before = s.loss.highest
 	}
 
 	return numbered

@@ -28,7 +28,7 @@ func (m *meter) read(now time.Duration, received, sent uint64) (in, out uint64) 
 	switch {
 	case !m.started:
 		m.started = true
-	case passed < meterInterval:
+	case passed < meterInterval, received < m.received, sent < m.sent: // or somebody with newer ones was quicker
 		return m.in, m.out
 	default:
 		m.in, m.out = bitrate(received-m.received, passed), bitrate(sent-m.sent, passed)

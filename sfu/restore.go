@@ -7,7 +7,7 @@ import (
 
 const (
 	// restoreSize packets are kept for parity to restore one by: it protects 48 at
-	// most, and the others of them may be a round trip late. A power of two.
+	// most, and the network may swap some. A power of two.
 	restoreSize = 64
 	// restoreParity parity packets wait for more of what they protect.
 	restoreParity = 8

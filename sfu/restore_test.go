@@ -325,8 +325,10 @@ func TestRepairedLossesAreToldOnce(t *testing.T) {
 		lost      uint32
 	}{
 		"the relay's own report": {func(publisher, _ *leg, p *protecting, random *rand.Rand, now *time.Duration) {
-			*now += 2 * partnerReports
-			publisher.receiveRTP(p.packet(random, false), *now, nil)
+			for range 2 * partnerReports / reportInterval {
+				*now += reportInterval
+				publisher.receiveRTP(p.packet(random, false), *now, nil)
+			}
 		}, 5},
 		"another stream": {func(publisher, _ *leg, p *protecting, random *rand.Rand, now *time.Duration) {
 			p.raw.ssrc, p.raw.seq = 900, 7
@@ -381,9 +383,19 @@ func TestNobodyWatches(t *testing.T) {
 	tell(t, subscriber, up, down, now, 0)
 	subscriber.want(video, false, now)
 	p.lose(t, publisher, random, 100, &now)
+	loseAndRepeat := func(n uint16) {
+		late := p.packet(random, false)
+		publisher.receiveRTP(p.packet(random, false), now, nil)
+		now += time.Millisecond
+		publisher.receiveRTP(repeat(t, n, late), now, nil)
+	}
+	loseAndRepeat(1)
 	subscriber.want(video, true, now)
+	loseAndRepeat(2) // the picture has yet to begin
+	old := p.packet(random, false)
 	before := publisher.up.lost[video].Load()
 	publisher.receiveRTP(p.packet(random, true), now, nil)
+	publisher.receiveRTP(repeat(t, 3, old), now, nil)
 	for range 100 {
 		now += 5 * time.Millisecond
 		publisher.receiveRTP(p.packet(random, false), now, nil)

@@ -19,7 +19,7 @@ type gathering struct {
 	people []*laneClient
 	raws   []raw
 	now    time.Duration
-	came   int // datagrams that went out
+	came   int // packets of media that went out
 	places int // addresses that clients were at
 }
 
@@ -84,7 +84,11 @@ func (c *gathering) meet(a, b int) {
 		}
 	}
 	for _, o := range c.outs {
-		c.came += len(o.sent)
+		for _, b := range o.sent {
+			if !isControl(b) {
+				c.came++
+			}
+		}
 		o.sent = o.sent[:0]
 	}
 }

@@ -23,6 +23,9 @@ type route struct {
 	protects bool
 	filler   uint8
 	sum      *parity
+	// answers says that what the subscriber has lost can be asked of the publisher:
+	// it repeats it, and the repeats reach the subscriber as such.
+	answers bool
 
 	// timestamps holds, once a flow has begun, 1<<32 plus its timestamp offset,
 	// for the publisher's sender reports.
@@ -48,8 +51,18 @@ func newRoute(publisher, subscriber *leg) *route {
 		r.flows[k].kind = kind(k)
 		r.wide.on[k] = r.in.wide(kind(k)) && r.out.wide(kind(k))
 	}
+	r.answers = r.wide.on[video] && r.in.repairs() && r.repeats()
 
 	return r
+}
+
+// repeats reports whether both ends have a retransmission for all that the
+// publisher's picture comes in.
+func (r *route) repeats() bool {
+	pt := r.in.payloadFor(r.in.sends[video])
+
+	return r.out.repair != 0 && r.in.retransmits(pt) && r.out.retransmits(r.payloads[pt]) &&
+		(r.in.red == 0 || r.in.retransmits(r.in.red)) && (!r.protects || r.out.retransmits(r.out.red))
 }
 
 // wantsVideo reports whether there is a picture to wait for.

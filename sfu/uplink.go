@@ -61,8 +61,11 @@ type stream struct {
 	at        time.Duration
 	loss      lossDetector
 	reception reception
-	// repaired is what a partner's next report does not know of as lost.
+	// repaired is what a partner's next report does not know of as lost. What
+	// comes again of numbers up to before is none of it: it was sent before the
+	// partner's picture began.
 	repaired atomic.Int64
+	before   int64
 }
 
 func (u *uplink) init(maxBitrate uint64) {
@@ -211,10 +214,15 @@ func (l *leg) sendReports(limit uint64, now time.Duration, via *burst) {
 		if at := l.up.returned[k].Load(); at != 0 && now-time.Duration(at) < partnerReports {
 			continue
 		}
-		s.repaired.Store(0) // they are in b
+		lost := b.lost
+		if repaired := s.repaired.Swap(0); repaired > 0 {
+			// They are in b as far as they are of the last interval; the partner may
+			// have been silent for longer.
+			lost = max(lost, repaired)
+		}
 		block := rtcp.ReceptionReport{
 			SSRC: s.ssrc.Load(), FractionLost: b.fraction,
-			TotalLost:          cumulative(l.up.lost[k].Add(b.lost)),
+			TotalLost:          cumulative(l.up.lost[k].Add(lost)),
 			LastSequenceNumber: b.highest, Jitter: b.jitter,
 		}
 		if ntp, at := unpack(l.seen[k].Load()); ntp != 0 {

@@ -373,11 +373,7 @@ func (s *Server) handleDelete(c echo.Context) error {
 		return fail
 	}
 	if !who.user.Guest {
-		account, err := s.cfg.DB.Account(who.user.ID)
-		if err != nil {
-			return s.storeFailure("read an account", err)
-		}
-		if fail := s.confirm(c.Request(), who, account, body.Password); fail != nil {
+		if _, fail := s.confirmedAccount(c.Request(), who, body.Password); fail != nil {
 			return fail
 		}
 	}
@@ -415,11 +411,8 @@ func (s *Server) handleNewCodes(c echo.Context) error {
 	if fail != nil {
 		return fail
 	}
-	account, err := s.cfg.DB.Account(who.user.ID)
-	if err != nil {
-		return s.storeFailure("read an account", err)
-	}
-	if fail := s.confirm(c.Request(), who, account, body.Password); fail != nil {
+	account, fail := s.confirmedAccount(c.Request(), who, body.Password)
+	if fail != nil {
 		return fail
 	}
 	codes, err := s.cfg.DB.NewRecoveryCodes(who.user.ID, account.Password)

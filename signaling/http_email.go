@@ -166,11 +166,8 @@ func (s *Server) handleSetEmail(c echo.Context) error {
 	if fail != nil {
 		return fail
 	}
-	account, err := s.cfg.DB.Account(who.user.ID)
-	if err != nil {
-		return s.storeFailure("read an account", err)
-	}
-	if fail := s.confirm(c.Request(), who, account, body.Password); fail != nil {
+	account, fail := s.confirmedAccount(c.Request(), who, body.Password)
+	if fail != nil {
 		return fail
 	}
 	key := codeKey(forAccount, who.user.ID, email)
@@ -201,14 +198,11 @@ func (s *Server) handleDropEmail(c echo.Context) error {
 	if s.post == nil {
 		return errEmailOff
 	}
-	account, err := s.cfg.DB.Account(who.user.ID)
-	if err != nil {
-		return s.storeFailure("read an account", err)
-	}
 	if s.lacksEmail(who.user, store.Account{}) { // as it would then
 		return errEmailRequired
 	}
-	if fail := s.confirm(c.Request(), who, account, body.Password); fail != nil {
+	account, fail := s.confirmedAccount(c.Request(), who, body.Password)
+	if fail != nil {
 		return fail
 	}
 	if fail := s.setEmail(who.user.ID, account, ""); fail != nil {

@@ -80,11 +80,7 @@ func (s *Server) planAdd(c echo.Context, body *passkeyOptionsBody) (ceremony, *k
 	if fail != nil {
 		return ceremony{}, nil, fail
 	}
-	account, err := s.cfg.DB.Account(who.user.ID)
-	if err != nil {
-		return ceremony{}, nil, s.storeFailure("read an account", err)
-	}
-	if fail := s.confirm(c.Request(), who, account, body.Password); fail != nil {
+	if _, fail := s.confirmedAccount(c.Request(), who, body.Password); fail != nil {
 		return ceremony{}, nil, fail
 	}
 	holder, err := s.keyholder(who.user)

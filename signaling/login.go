@@ -187,6 +187,15 @@ func (s *Server) rehash(ctx context.Context, addr netip.Prefix, account store.Ac
 	return account.Password
 }
 
+// confirmedAccount reads the caller's account and confirms that its owner is at the keyboard.
+func (s *Server) confirmedAccount(r *http.Request, who caller, password string) (store.Account, *failure) {
+	account, err := s.cfg.DB.Account(who.user.ID)
+	if err != nil {
+		return store.Account{}, s.storeFailure("read an account", err)
+	}
+	return account, s.confirm(r, who, account, password)
+}
+
 // confirm makes sure that the owner of the account is at the keyboard: by the password, or by a passkey used a moment ago.
 func (s *Server) confirm(r *http.Request, who caller, account store.Account, password string) *failure {
 	now := time.Now()

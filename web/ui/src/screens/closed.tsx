@@ -54,8 +54,8 @@ export function closedLines(by: State['closedBy'], error?: ClientError): { title
     case 'banned':
       return { title: 'You cannot come in', text: 'The people who run this place have closed it to you.', retry: '' }
     case 'unauthorized':
-      // Not a session that ended, but a server that takes no guests, or not from here: only it knows.
-      if (error?.retry === 'never') return { title: 'You cannot come in', text: error.message, retry: 'Try again' }
+      // Not a session that ended, but a server that takes no guests.
+      if (error?.retry === 'never') return { title: 'Log in to come in', text: error.message, retry: 'Try again' }
       return { title: 'You are signed out', text: 'Your session has ended. You can come back as a new guest.', retry: 'Come in as a guest' }
     case 'unsupported':
       return { title: 'This page is out of date', text: 'The server was updated and speaks a newer language than this page. Load it again.', retry: 'Load again' }
