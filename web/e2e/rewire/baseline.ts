@@ -1,15 +1,19 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Actor } from './actor.js'
 import type { Cast } from './cast.js'
 import { kinds, type Kind } from './kinds.js'
-import { offsets } from './lips.js'
+import { offsets, type Lips } from './lips.js'
 import { clock } from './senses.js'
 
-/** How much later beeps come than flashes, by who sends them and who shows them: `chromium>node`. */
-export type Baseline = Record<string, number[]>
+/** How much later beeps come than flashes, each, soon after the beginning of a call and later; by who sends them and who shows them: `chromium>node`. */
+export type Baseline = Record<string, Lips>
 
-/** How long a call without a server settles, and is then measured, in milliseconds. */
-export const settle = 8_000
-const measure = 6_000
+/**
+ * When lips are watched in any call, and for how long, in milliseconds: soon after its beginning, and when they have had time to get into step. A
+ * receiver takes seconds for that: a jitter buffer begins with up to half a second of sound, which it plays off slowly, and libwebrtc moves the
+ * picture by some 20 ms a second only.
+ */
+const times = { soon: 2_000, later: 8_000, watch: 4_000 }
 
 /** The numbers of two kinds for each pair of engines. */
 const pairs = [
@@ -32,14 +36,27 @@ export async function baseline(cast: Cast, url: string): Promise<Baseline> {
     if (!one || !other) continue
     const [x, y] = await Promise.all([cast.call(one.engine, url), cast.call(other.engine, url)])
     await x.actor.accept(await y.actor.answer({ kind: b, sdp: await x.actor.offer(a) }))
-    await sleep(settle)
-    const from = clock()
-    await sleep(measure)
-    const [atX, atY] = await Promise.all([x.actor.marks(from), y.actor.marks(from)])
-    ;(found[way(other, one)] ??= []).push(...offsets(atX))
-    ;(found[way(one, other)] ??= []).push(...offsets(atY))
+    const [atX, atY] = await Promise.all([watch(x.actor), watch(y.actor)])
+    const back = found[way(other, one)] ?? { early: [], lips: [] }
+    found[way(other, one)] = { early: [...back.early, ...atX.early], lips: [...back.lips, ...atX.lips] }
+    const there = found[way(one, other)] ?? { early: [], lips: [] }
+    found[way(one, other)] = { early: [...there.early, ...atY.early], lips: [...there.lips, ...atY.lips] }
     await Promise.all([x.actor.close(), y.actor.close()])
     await Promise.all([x.leave(), y.leave()])
   }
   return found
+}
+
+/** Watches one end of a call that has just begun. */
+export async function watch(actor: Actor): Promise<Lips> {
+  const early = await marks(actor, times.soon)
+  const lips = await marks(actor, times.later - times.soon - times.watch)
+  return { early, lips }
+}
+
+async function marks(actor: Actor, after: number): Promise<number[]> {
+  await sleep(after)
+  const from = clock()
+  await sleep(times.watch)
+  return offsets(await actor.marks(from))
 }

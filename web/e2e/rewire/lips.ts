@@ -1,5 +1,11 @@
 import type { Marks } from './senses.js'
 
+/** How much later beeps came than their flashes, in milliseconds, each: soon after the beginning of a call, and later. */
+export interface Lips {
+  early: number[]
+  lips: number[]
+}
+
 /** A flash and a beep further apart than this do not belong together, in milliseconds; they come once a second. */
 const reach = 450
 

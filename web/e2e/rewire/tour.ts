@@ -3,11 +3,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { firstLine, type Checks } from '../lib/checks.js'
 import { until } from '../lib/visitor.js'
 import type { Actor, Identity, Terms } from './actor.js'
-import { settle } from './baseline.js'
+import { watch } from './baseline.js'
 import type { Cast } from './cast.js'
 import { kindNamed, kinds, type Kind } from './kinds.js'
-import { offsets } from './lips.js'
-import { clock } from './senses.js'
+import type { Lips } from './lips.js'
 
 /** Some kinds, and who of them is met in turn by the one who was met before. The first two meet without Next. */
 export interface Tour {
@@ -33,19 +32,13 @@ const patience = { media: 2_000, rest: 20_000 }
 /** How long a camera runs before anybody looks, in milliseconds. */
 const warmUp = 1_500
 
-/** After a match lips have so long to get into step, and are then watched, in milliseconds. */
-const lipsAfter = 2_000
-const lipsFor = 4_000
-
 /** What one end of a re-wire saw and heard. Times are in milliseconds after the match. */
-export interface Arrival {
+export interface Arrival extends Lips {
   from: string
   to: string
   picture: number | undefined
   tone: number | undefined
   codec: string
-  /** How much later beeps came than their flashes, each. */
-  lips: number[]
 }
 
 /** One press of Next. */
@@ -74,8 +67,6 @@ class Guest {
   name = ''
   /** What must not change, from the first call on. */
   identity: Identity | undefined
-  /** It has been in a call for as long as one without the server is given. */
-  settled = false
 
   constructor(kind: Kind, actor: Actor, leave: () => Promise<void>) {
     this.kind = kind
@@ -86,14 +77,6 @@ class Guest {
   async start(url: string): Promise<void> {
     this.name = await this.actor.start({ url, kind: kinds.indexOf(this.kind) })
     await until(() => this.actor.connected(), (c) => c, `${this.kind.name} to be connected`, patience.rest)
-  }
-
-  /**
-   * For how long its lips may get into step. A jitter buffer begins with up to half a second of sound and takes seconds to play it off, without
-   * the server too. Firefox makes its receiver of pictures anew whenever what it sends is limited in another way, so when a wait ends.
-   */
-  get settling(): number {
-    return this.settled && this.kind.engine !== 'firefox' ? lipsAfter : settle
   }
 
   async wait(): Promise<void> {
@@ -141,8 +124,6 @@ async function rewires(people: readonly Guest[], checks: Checks): Promise<Rewire
   await two.actor.rest(false)
   await two.actor.join()
   await Promise.all([met(one, two, ''), met(two, one, '')])
-  await sleep(settle)
-  one.settled = two.settled = true
   const list: Rewire[] = []
   for (let i = 1; i + 1 < people.length; i++) {
     const [left, pressed, waited] = people.slice(i - 1, i + 2)
@@ -181,12 +162,9 @@ async function rewire(left: Guest, pressed: Guest, waited: Guest, checks: Checks
 
 /** Watches one end of a call that has just begun. */
 async function arrival(from: Guest, to: Guest): Promise<Arrival> {
-  await sleep(to.settling)
-  to.settled = true
-  const since = clock()
-  await sleep(lipsFor)
-  const [meeting, marks, codec] = [await to.actor.meeting(), await to.actor.marks(since), await to.actor.codec()]
-  return { from: from.kind.name, to: to.kind.name, picture: meeting?.picture, tone: meeting?.tone, codec, lips: offsets(marks) }
+  const lips = await watch(to.actor)
+  const [meeting, codec] = [await to.actor.meeting(), await to.actor.codec()]
+  return { from: from.kind.name, to: to.kind.name, picture: meeting?.picture, tone: meeting?.tone, codec, ...lips }
 }
 
 /** Checks that the connection is what it was. */
