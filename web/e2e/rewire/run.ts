@@ -3,9 +3,10 @@
  * and libwebrtc in Node. Each kind meets each other one twice. Then Chromiums that send VP9, H.264 and AV1 do so among themselves. Everybody
  * must see his partner's colour and hear its tone, on the one connection that he began with, and sound and picture must stay in step: each
  * camera flashes and each microphone beeps once a second, in the same moment. `npm run rewire -w e2e` does so on both media planes, or on the
- * one that SMALLTALK_MEDIA_PLANE names. Calls from client to client without the server come first: they say what these clients do to lips on
- * this machine. Cameras rest while nobody looks or waits for them, so that it has time for the call that is measured. One line per check, then
- * tables; the same as JSON in out/rewire.json; the last line is `N passed, N failed`; the exit code says the same.
+ * one that SMALLTALK_MEDIA_PLANE names. Calls from client to client without the server come first, while all others are connected too: they
+ * say what these clients do to lips on this machine. Cameras rest while nobody looks or waits for them, so that it has time for the call that
+ * is measured. One line per check, then tables; the same as JSON in out/rewire.json; the last line is `N passed, N failed`; the exit code says
+ * the same.
  */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -18,7 +19,7 @@ import { baseline, way, type Baseline } from './baseline.js'
 import { Cast } from './cast.js'
 import { kindNamed } from './kinds.js'
 import { median, spread } from './lips.js'
-import { codecs, everybody, travel, type Arrival, type Toured } from './tour.js'
+import { among, codecs, everybody, travel, type Arrival, type Toured } from './tour.js'
 
 const out = new URL('../out', import.meta.url).pathname
 
@@ -91,7 +92,7 @@ async function main(): Promise<void> {
   try {
     console.log(cast.names)
     const server = await Server.start(bin)
-    const direct = await baseline(cast, server.url).finally(() => server.stop())
+    const direct = await among(everybody, cast, server.url, () => baseline(cast, server.url)).finally(() => server.stop())
     console.log('calls without the server: beeps after flashes after 2 and after 8 s, milliseconds, median (range)')
     console.table(Object.entries(direct).map(([direction, { early, lips }]) => ({ direction, early: spread(early), lips: spread(lips) })))
     const tours: Record<string, Toured[]> = {}

@@ -60,7 +60,7 @@ export interface Toured {
 }
 
 /** One of them, at work. */
-class Guest {
+export class Guest {
   readonly kind: Kind
   readonly actor: Actor
   readonly leave: () => Promise<void>
@@ -87,21 +87,37 @@ class Guest {
 }
 
 /** Arrives with all, lets them meet as the tour says, and checks each meeting. */
-export async function travel(tour: Tour, cast: Cast, url: string, checks: Checks): Promise<Toured> {
-  const guests: Guest[] = []
-  try {
-    for (const kind of tour.kinds) {
-      const { actor, leave } = await cast.call(kind.engine, url)
-      guests.push(new Guest(kind, actor, leave))
-    }
-    for (const g of guests) await g.start(url)
-    await sleep(warmUp)
-    for (const g of guests) await g.actor.rest(true)
+export function travel(tour: Tour, cast: Cast, url: string, checks: Checks): Promise<Toured> {
+  return among(tour, cast, url, async (guests) => {
     const people = Object.fromEntries(guests.map((g) => [g.name, kinds.indexOf(g.kind)]))
     for (const g of guests) await g.actor.know(people)
     return { signed: await sign(guests, checks), rewires: await rewires(tour.order.flatMap((i) => guests[i] ?? []), checks) }
+  })
+}
+
+/** Does something while all kinds of a tour are connected and rest. */
+export async function among<T>(tour: Tour, cast: Cast, url: string, work: (guests: readonly Guest[]) => Promise<T>): Promise<T> {
+  const guests: Guest[] = []
+  try {
+    for (const kind of tour.kinds) await arrive(kind, cast, url, guests)
+    await sleep(warmUp)
+    for (const g of guests) await g.actor.rest(true)
+    return await work(guests)
   } finally {
     await Promise.allSettled(guests.map((g) => g.leave()))
+  }
+}
+
+/** Brings a guest of a kind whose name nobody else has: the server draws them, and a partner is known by it. */
+async function arrive(kind: Kind, cast: Cast, url: string, guests: Guest[]): Promise<void> {
+  for (;;) {
+    const { actor, leave } = await cast.call(kind.engine, url)
+    const guest = new Guest(kind, actor, leave)
+    guests.push(guest)
+    await guest.start(url)
+    if (guests.filter((g) => g.name === guest.name).length === 1) return
+    guests.pop()
+    await leave()
   }
 }
 

@@ -60,7 +60,6 @@ export function initialModel(opts: Identity & { fresh: boolean; saved: Saved }):
     pace: 'warm',
     resting: false,
     scouting: false,
-    lingering: false,
     typingAt: undefined,
   }
 }
@@ -161,8 +160,6 @@ function onTimer(m: Model, name: TimerName, clock: Clock): Step {
       return pace.rest(m)
     case 'scout':
       return step(m, { scouting: false })
-    case 'linger':
-      return step(m, { lingering: false })
     case 'undo':
       return undo.over(m, clock)
   }

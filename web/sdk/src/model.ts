@@ -27,8 +27,6 @@ export type TimerName =
   | 'rest'
   /** The peer connection has sent a picture for long enough to know what its path takes. */
   | 'scout'
-  /** No new partner has come soon after the last one. */
-  | 'linger'
   /** It is too late to ask the last partner back. */
   | 'undo'
 
@@ -149,8 +147,6 @@ export interface Model {
   readonly resting: boolean
   /** What the path of the peer connection takes is not known yet. */
   readonly scouting: boolean
-  /** The next partner may come at once: the picture goes on as it was in the call. */
-  readonly lingering: boolean
   /** When "is typing" was last sent, in milliseconds since the epoch; `undefined` when the partner was told that it stopped. */
   readonly typingAt: number | undefined
 }

@@ -11,11 +11,6 @@ const restMs = 60_000
  * never more than twice of what it may send: of a trickle it learns nothing, and a partner who comes soon is shown a small picture for long.
  */
 const scoutMs = 2_000
-/**
- * For how long after a call the picture goes on as it was, while another partner is looked for: one mostly comes at once, and each change costs
- * the first seconds of a call. An encoder begins from little, and Firefox makes its receiver anew, without what it knew of lips and delays.
- */
-const lingerMs = 1_500
 /** What to ask the partner to send at most, in kbit/s, sound and picture together, to save data. */
 const lowKbps = 300
 
@@ -42,15 +37,9 @@ export function rest(m: Model): Step {
   return step(m, { resting: true })
 }
 
-/** Whether the partner sees the own picture. */
-function watched({ view }: Model): boolean {
-  return view.phase === 'call' && view.call?.peerWatching === true
-}
-
-function paceOf(m: Model): Pace {
-  const { view, resting, scouting, lingering } = m
+function paceOf({ view, resting, scouting }: Model): Pace {
   if (view.dataUse === 'audio') return 'off'
-  if (scouting || lingering || watched(m)) return view.dataUse === 'low' ? 'low' : 'full'
+  if (scouting || (view.phase === 'call' && view.call?.peerWatching === true)) return view.dataUse === 'low' ? 'low' : 'full'
   return resting ? 'off' : 'warm'
 }
 
@@ -65,15 +54,11 @@ function sends(m: Model): boolean {
  */
 export function paced(before: Model, { model, effects }: Step): Step {
   const stirred = model.view.phase !== before.view.phase || (model.has.video && !before.has.video)
-  const left = watched(before) && model.view.phase === 'queued'
-  const lingering = left || (model.lingering && model.view.phase === 'queued')
-  const resting = model.resting && !stirred
-  const awake = lingering === model.lingering && resting === model.resting ? model : { ...model, lingering, resting }
+  const awake = stirred && model.resting ? { ...model, resting: false } : model
   const pace = paceOf(awake)
   const scout = awake.scouting && sends(awake) && !(before.scouting && sends(before)) ? [after('scout', scoutMs)] : []
-  const timers = left ? [...scout, after('linger', lingerMs)] : scout
-  if (pace === awake.pace && !stirred) return { model: awake, effects: [...effects, ...timers] }
+  if (pace === awake.pace && !stirred) return { model: awake, effects: [...effects, ...scout] }
   const change: Effect[] = pace === awake.pace ? [] : [{ type: 'pace', pace }]
   const clock = pace === 'warm' ? [after('rest', restMs)] : stop('rest')
-  return { model: { ...awake, pace }, effects: [...change, ...effects, ...clock, ...timers] }
+  return { model: { ...awake, pace }, effects: [...change, ...effects, ...clock, ...scout] }
 }

@@ -15,13 +15,9 @@ const camera: Action = { type: 'media', has: { audio: true, video: true } }
 const connected: Action = { type: 'rtc', state: 'connected' }
 const scouted: Action = { type: 'timer', name: 'scout' }
 const arriving: Action[] = [{ type: 'connect' }, { type: 'opened' }, from(welcome())]
-const search: Action = { type: 'join', search: { topics: 'any' } }
-const waiting: Action[] = [...arriving, camera, connected, scouted, search]
+const waiting: Action[] = [...arriving, camera, connected, scouted, { type: 'join', search: { topics: 'any' } }]
 const minute: Action = { type: 'timer', name: 'rest' }
 const met = from(match('c1'))
-const next: Action = { type: 'next' }
-const lingered: Action = { type: 'timer', name: 'linger' }
-const requeued = from({ type: 'call.end', call: 'c1', reason: 'left', requeued: true })
 const over = from({ type: 'call.end', call: 'c1', reason: 'left', requeued: false })
 const watching = (on: boolean): Action => from({ type: 'peer.state', audio: true, video: true, watching: on, connection: 'ok' })
 const use = (dataUse: 'normal' | 'low' | 'audio'): Action => ({ type: 'use', dataUse })
@@ -35,14 +31,7 @@ describe('how much of the picture is sent', () => {
     { name: 'a trickle when the partner has left', actions: [...waiting, met, over], pace: 'warm' },
     { name: 'again nothing a minute later', actions: [...waiting, met, over, minute], pace: 'off' },
     { name: 'a new search wakes it', actions: [...waiting, met, over, minute, { type: 'requeue' }], pace: 'warm' },
-    { name: 'everything right after Next', actions: [...waiting, met, next], pace: 'full' },
-    { name: 'everything when the server looks for another partner at once', actions: [...waiting, met, requeued], pace: 'full' },
-    { name: 'a trickle when nobody has come soon after Next', actions: [...waiting, met, next, lingered], pace: 'warm' },
-    { name: 'a trickle when Next was taken back', actions: [...waiting, met, next, { type: 'cancel' }], pace: 'warm' },
-    { name: 'a trickle after Next while the partner did not watch', actions: [...waiting, met, watching(false), next], pace: 'warm' },
-    { name: 'little after Next to save data', actions: [...waiting, use('low'), met, next], pace: 'low' },
-    { name: 'nothing after Next with sound only', actions: [...waiting, use('audio'), met, next], pace: 'off' },
-    { name: 'a trickle in a later search', actions: [...waiting, met, next, { type: 'cancel' }, search], pace: 'warm' },
+    { name: 'a trickle after Next', actions: [...waiting, met, { type: 'next' }], pace: 'warm' },
     { name: 'a trickle to a partner who does not watch', actions: [...waiting, met, watching(false)], pace: 'warm' },
     { name: 'then nothing', actions: [...waiting, met, watching(false), minute], pace: 'off' },
     { name: 'everything once he watches', actions: [...waiting, met, watching(false), minute, watching(true)], pace: 'full' },
@@ -81,15 +70,6 @@ describe('how much of the picture is sent', () => {
     expect(effects[0]).toEqual({ type: 'pace', pace: 'full' })
     expect(effects).toContainEqual({ type: 'untimer', name: 'rest' })
     expect(run(fresh, ...waiting, met, watching(true)).effects).toEqual([])
-  })
-
-  test('a partner who comes soon after Next changes nothing about what is sent', () => {
-    const left = run(fresh, ...waiting, met, next)
-    expect(left.effects).toContainEqual({ type: 'timer', name: 'linger', ms: 1_500 })
-    expect(left.effects.filter((e) => e.type === 'pace')).toEqual([])
-    const again = run(left.model, from(match('c2')))
-    expect(again.effects.filter((e) => e.type === 'pace')).toEqual([])
-    expect(run(again.model, lingered).model.pace).toBe('full')
   })
 
   test('the minute begins with the wait, and with each new one', () => {
