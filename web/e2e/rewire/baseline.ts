@@ -37,14 +37,18 @@ export async function baseline(cast: Cast, url: string): Promise<Baseline> {
     const [x, y] = await Promise.all([cast.call(one.engine, url), cast.call(other.engine, url)])
     await x.actor.accept(await y.actor.answer({ kind: b, sdp: await x.actor.offer(a) }))
     const [atX, atY] = await Promise.all([watch(x.actor), watch(y.actor)])
-    const back = found[way(other, one)] ?? { early: [], lips: [] }
-    found[way(other, one)] = { early: [...back.early, ...atX.early], lips: [...back.lips, ...atX.lips] }
-    const there = found[way(one, other)] ?? { early: [], lips: [] }
-    found[way(one, other)] = { early: [...there.early, ...atY.early], lips: [...there.lips, ...atY.lips] }
+    add(found, way(other, one), atX)
+    add(found, way(one, other), atY)
     await Promise.all([x.actor.close(), y.actor.close()])
     await Promise.all([x.leave(), y.leave()])
   }
   return found
+}
+
+function add(found: Baseline, key: string, { early, lips }: Lips): void {
+  const known = (found[key] ??= { early: [], lips: [] })
+  known.early.push(...early)
+  known.lips.push(...lips)
 }
 
 /** Watches one end of a call that has just begun. */
