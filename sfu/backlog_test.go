@@ -235,17 +235,12 @@ type queued struct {
 // queueUp wires two peers and sends so many packets.
 func queueUp(t *testing.T, p, s *media, packets int) *queued {
 	t.Helper()
-	rs, q := newRooms(), &queued{}
+	q := &queued{}
 	q.publisher, q.up = newTestLeg(10)
 	q.subscriber, q.down = newTestLeg(20)
 	q.publisher.media.Store(p)
 	q.subscriber.media.Store(s)
-	for _, l := range []*leg{q.publisher, q.subscriber} {
-		if _, err := rs.join(l, "room", 0); err != nil {
-			t.Fatal(err)
-		}
-		rs.setReady(l, 0)
-	}
+	wire(t, q.publisher, q.subscriber)
 	c := newCamera(q.publisher, 500)
 	c.frame(keyFrame)
 	for range packets {

@@ -13,19 +13,25 @@ import (
 // call wires two legs in memory and lets the first one send a key frame.
 func call(t *testing.T) (publisher, subscriber *leg, up, down *memory, c *camera) {
 	t.Helper()
-	rs := newRooms()
 	publisher, up = newTestLeg(10)
 	subscriber, down = newTestLeg(20)
-	for _, l := range []*leg{publisher, subscriber} {
+	wire(t, publisher, subscriber)
+	c = newCamera(publisher, 500)
+	c.frame(keyFrame)
+
+	return publisher, subscriber, up, down, c
+}
+
+// wire has two peers meet.
+func wire(t testing.TB, a, b *leg) {
+	t.Helper()
+	rs := newRooms()
+	for _, l := range []*leg{a, b} {
 		if _, err := rs.join(l, "room", 0); err != nil {
 			t.Fatal(err)
 		}
 		rs.setReady(l, 0)
 	}
-	c = newCamera(publisher, 500)
-	c.frame(keyFrame)
-
-	return publisher, subscriber, up, down, c
 }
 
 func control(t *testing.T, l *leg, now time.Duration, packets ...rtcp.Packet) {

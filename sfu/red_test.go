@@ -41,19 +41,13 @@ func withRED(m *media, by uint8) *media {
 // callRED wires two legs of which the publisher has RED and the subscriber may.
 func callRED(t testing.TB, too bool) (publisher, subscriber *leg, up, down *memory) {
 	t.Helper()
-	rs := newRooms()
 	publisher, up = newTestLeg(10)
 	publisher.media.Store(withRED(testMedia(10), 0))
 	subscriber, down = newTestLeg(20)
 	if too {
 		subscriber.media.Store(withRED(testMedia(20), shifted))
 	}
-	for _, l := range []*leg{publisher, subscriber} {
-		if _, err := rs.join(l, "room", 0); err != nil {
-			t.Fatal(err)
-		}
-		rs.setReady(l, 0)
-	}
+	wire(t, publisher, subscriber)
 
 	return publisher, subscriber, up, down
 }
