@@ -49,8 +49,9 @@ type actor struct {
 	current    int64 // the number of what is being delivered
 	delivering []byte
 
-	shift int64        // of its NTP times, 0 if it is not known yet
-	lost  [kinds]int64 // what the subscriber reported since it met it
+	shift    int64        // of its NTP times, 0 if it is not known yet
+	reported [kinds]bool  // that it has sent a sender report
+	lost     [kinds]int64 // what the subscriber reported since it met it
 }
 
 type heldPacket struct {
@@ -91,16 +92,12 @@ func (a *actor) reconnect() {
 	a.protecting = protecting{}
 	a.held, a.wantKey = nil, -1
 	a.shift, a.lost = 0, [kinds]int64{}
+	a.reported = [kinds]bool{}
 }
 
 // time is the RTP time of a kind now.
 func (a *actor) time(k kind) uint32 {
-	rate := uint64(90000)
-	if k == audio {
-		rate = 48000
-	}
-
-	return a.ts[k] + uint32(ticks(a.s.now-a.born, rate))
+	return a.ts[k] + uint32(ticks(a.s.now-a.born, clockRate(k)))
 }
 
 // act sends what 10 ms have of sound and picture, and what was held up.

@@ -53,8 +53,9 @@ func (c codec) kind() kind {
 	return video
 }
 
-func (c codec) clock() uint64 {
-	if c.kind() == audio {
+// clock is the rate of the RTP clock of all codecs of a kind that the relay carries.
+func (k kind) clock() uint64 {
+	if k == audio {
 		return 48000
 	}
 

@@ -51,11 +51,12 @@
 //     away and waits until nobody is inside; so Leave can promise that no
 //     packet read after it crosses, and a route's state has one owner.
 //   - route.go, forward: video waits for a key frame (keyframe.go, keyrequest.go);
-//     rewrite.go sets the numbers that continue the partner's stream, span.go
-//     remembers what was added; extension.go writes the header extensions, the
-//     server's own, what the picture needs and the number that feedback is
-//     about, and nothing else of the sender's; fec.go makes parity anew, over
-//     what was sent; ring.go keeps a copy.
+//     rewrite.go sets the numbers that continue the partner's stream, in time by
+//     the line that clock.go keeps; span.go remembers what was added;
+//     extension.go writes the header extensions, the server's own, what the
+//     picture needs and the number that feedback is about, and nothing else of
+//     the sender's; fec.go makes parity anew, over what was sent; ring.go keeps a
+//     copy.
 //   - lane.go, sendRTP: encrypted into the worker's burst (burst.go), which is
 //     written with one call of the system for all that was read with one
 //     (batch_write_linux.go). Or track.go: into the partner's SRTP session, which
@@ -86,7 +87,7 @@
 // pairs.go both sides of a call for whoever asks.
 //
 // The files rtp, extension, keyframe, codec, receive, loss, restore, ring, rtx, red, fec,
-// rewrite, span, gate, route, rooms, arrivals, transportcc, wide, backlog, report, meter,
+// rewrite, clock, span, gate, route, rooms, arrivals, transportcc, wide, backlog, report, meter,
 // keyrequest, estimate and police know nothing of Pion; leg, uplink and control
 // use its RTCP packets; lane its SRTP contexts; the others are what binds them to
 // its PeerConnection.

@@ -52,10 +52,12 @@ type leg struct {
 	wish atomic.Uint64
 	// estimate is the last REMB from the client, bit/s; 0 is unknown.
 	estimate atomic.Uint64
-	rtt      atomic.Int64         // to the client, ns; 0 is unknown
-	shift    atomic.Int64         // NTP shift of its sender reports; 0 is unknown
-	clocks   [kinds]atomic.Uint64 // and it in the server's time: the middle of NTP, and RTP
-	seen     [kinds]atomic.Uint64 // its last sender report: see pack
+	rtt      atomic.Int64 // to the client, ns; 0 is unknown
+	// clocks are those of its streams in its own NTP time, by its last sender
+	// reports, and shift is what the server's time has more than that.
+	clocks [kinds]rtpClock
+	shift  ntpShift
+	seen   [kinds]atomic.Uint64 // its last sender report: see pack
 
 	// Guarded by rooms.mu.
 	room  *room
@@ -69,6 +71,9 @@ type downTrack struct {
 	tail            tail   // the wired route's
 	packets, octets atomic.Uint32
 	ring            atomic.Pointer[ring] // nil for audio, and before the first partner
+	// line is the clock of the stream in the server's NTP time, by the last sender
+	// report.
+	line rtpClock
 	// sent is the last sender report: the middle 32 bits of its NTP time, and
 	// of the server's time when it went out.
 	sent atomic.Uint64
@@ -234,7 +239,7 @@ func (l *leg) receive(m *media, pl *payload, p *packet, r *route, now time.Durat
 
 // begin is called when a stream of the peer begins, for the first time or anew.
 func (l *leg) begin(s *stream, c codec, r *route, now time.Duration) {
-	s.reception = reception{clock: c.clock()}
+	s.reception = reception{clock: c.kind().clock()}
 	l.forget(c.kind())
 	if r != nil {
 		r.restart(c.kind(), now)

@@ -117,9 +117,9 @@ func (l *leg) handleSenderReport(count int, b []byte, now time.Duration, via *bu
 	ssrc, ntp, ts := binary.BigEndian.Uint32(b[4:]), binary.BigEndian.Uint64(b[8:]), binary.BigEndian.Uint32(b[16:])
 	for k := range kinds {
 		if stream := l.up.streams[k].ssrc.Load(); stream != 0 && stream == ssrc {
-			ours := ntp + uint64(l.shiftFor(ntp, now))
+			ours := ntp + uint64(l.shift.hear(ntp, l.ntp(now)))
 			l.seen[k].Store(pack(uint32(ntp>>16), l.middle(now)))
-			l.clocks[k].Store(pack(uint32(ours>>16), ts))
+			l.clocks[k].set(ts - rtpTime(ntp, k.clock()))
 			if r := l.to.enter(); r != nil && r.translateReport(r.returned.out[:0], k, ours, ts, now, via) {
 				r.returned.keep(k, uint32(ours>>16), uint32(ntp>>16))
 			}
@@ -246,20 +246,21 @@ func (l *leg) sendReport(b []byte, via *burst) {
 }
 
 // translateReport sends the subscriber the publisher's sender report in the
-// terms of the stream that the subscriber sees; ntp is its time as shiftFor
-// shifts it, which is by one constant for its audio and its video: lips stay in
-// sync, and what its host believes the time to be does not leak.
+// terms of the stream that the subscriber sees; ntp is the server's time for it,
+// so that what its host believes the time to be does not leak.
 func (r *route) translateReport(b []byte, k kind, ntp uint64, ts uint32, now time.Duration, via *burst) bool {
 	offset := r.timestamps[k].Load()
 	if offset == 0 {
 		return false
 	}
 	d := &r.subscriber.down[k]
+	ts += uint32(offset)
 	d.sent.Store(pack(uint32(ntp>>16), r.subscriber.middle(now)))
+	d.line.set(ts - rtpTime(ntp, k.clock()))
 	b = append(b, 0x80, 200, 0, 6)
 	b = binary.BigEndian.AppendUint32(b, d.ssrc)
 	b = binary.BigEndian.AppendUint64(b, ntp)
-	b = binary.BigEndian.AppendUint32(b, ts+uint32(offset))
+	b = binary.BigEndian.AppendUint32(b, ts)
 	b = binary.BigEndian.AppendUint32(b, d.packets.Load())
 	b = binary.BigEndian.AppendUint32(b, d.octets.Load())
 	b = append(b, 0x81, 202, 0, byte(4+4+2+len(cname)+4)/4-1) // a source description (section 6.5)
@@ -272,28 +273,6 @@ func (r *route) translateReport(b []byte, k kind, ntp uint64, ts uint32, now tim
 	_ = r.subscriber.out.sendRTCP(via, b) // whoever owns the transport sees its end
 
 	return true
-}
-
-// shiftFor is what the server's NTP time has more than the publisher's; at
-// first, when it said ntp at now, it is made.
-func (l *leg) shiftFor(ntp uint64, now time.Duration) int64 {
-	if shift := l.shift.Load(); shift != 0 {
-		return shift
-	}
-	l.shift.CompareAndSwap(0, int64(l.ntp(now)-ntp))
-
-	return l.shift.Load()
-}
-
-// repeatReport sends the subscriber the publisher's last sender report at the
-// begin of a flow, so that sound and picture of a new partner are in sync from
-// the start and not only when the next report has come.
-func (r *route) repeatReport(k kind, now time.Duration, via *burst) {
-	if middle, ts := unpack(r.publisher.clocks[k].Load()); middle != 0 {
-		ntp := int64(r.publisher.ntp(now) >> 16)
-		ntp += int64(int32(middle - uint32(ntp)))
-		r.translateReport(r.buf[:0], k, uint64(ntp)<<16, ts, now, via)
-	}
 }
 
 // ntp is the server's time at now, as NTP counts it: 32.32 bits.

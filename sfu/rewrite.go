@@ -10,9 +10,10 @@ const (
 	// that its jitter buffer, sized for the partner before, does not hold the
 	// new picture back; so many more then give it its freedom again.
 	playoutFrames = 10
-	// minGap is the least step of timestamps between two partners, in frames
-	// of 1/30 s or 20 ms: a receiver must never see time stand still.
-	minGapVideo = 3000
+	// minGap is the least step of timestamps between two partners: 10 ms for a
+	// picture and one packet of 20 ms for sound. A receiver must never see time
+	// stand still.
+	minGapVideo = 900
 	minGapAudio = 960
 )
 
@@ -36,7 +37,8 @@ func newTail(random uint64) tail {
 // flow rewrites one kind of media from one publisher to one subscriber, for
 // the time that they are wired. The receiver sees one unbroken stream: the
 // sequence goes on at the last number plus one and time goes on by what has
-// really passed. Gaps and late packets keep their places, because the offsets
+// really passed, between captures if they are known (see clock.go) and else
+// between arrivals. Gaps and late packets keep their places, because the offsets
 // are constant for the time of a flow.
 type flow struct {
 	kind    kind
@@ -46,27 +48,43 @@ type flow struct {
 	tsOff   uint32
 	frames  int
 	frameTS uint32
+	// remindAt is when the subscriber is told of its times again, 0 is never, and
+	// reminder how long that was after the last time.
+	remindAt, reminder time.Duration
 	// span is for who maps reports back.
 	span atomic.Pointer[span]
 }
 
 // begin fixes the offsets so that p, whose extended sequence number is seq,
-// continues the stream that ends in t.
-func (f *flow) begin(t *tail, p *packet, seq int64, clock uint64, now time.Duration) {
-	var elapsed uint32
-	if t.started {
-		elapsed = uint32(ticks(max(now-t.at, 0), clock))
-	}
+// continues the stream that ends in t. line, if it is known, is the offset of
+// timestamps with which the stream stays on its line (see rtpClock).
+func (f *flow) begin(t *tail, p *packet, seq int64, line uint32, known bool, now time.Duration) {
+	f.seqOff = t.seq + 1 - p.seq
+	f.tsOff = t.ts + t.step(f.kind, p.ts+line-t.ts, known, now) - p.ts
 	t.started = true
 	f.started = true
 	f.first = seq
-	f.seqOff = t.seq + 1 - p.seq
 	f.span.Store(newSpan(seq, t.seq+1))
-	f.tsOff = t.ts + max(elapsed, minGap(f.kind)) - p.ts
 	f.frames, f.frameTS = 1, p.ts
+	f.remindAt, f.reminder = 0, 0
 }
 
-func minGap(k kind) uint32 {
+// step is how far the timestamp of the next partner's first packet is from that
+// of the last: line, if that is known and believed, and else what has passed.
+func (t *tail) step(k kind, line uint32, known bool, now time.Duration) uint32 {
+	if !t.started {
+		return uint32(minGap(k))
+	}
+	step := int64(ticks(max(now-t.at, 0), k.clock()))
+	off, most := int64(int32(line-uint32(step))), int64(ticks(offTheLine, k.clock()))
+	if known && -most <= off && off <= most {
+		step += off
+	}
+
+	return uint32(max(step, minGap(k)))
+}
+
+func minGap(k kind) int64 {
 	if k == audio {
 		return minGapAudio
 	}

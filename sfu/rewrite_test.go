@@ -128,7 +128,7 @@ func TestFlowKeepsElapsedTime(t *testing.T) {
 	f.kind = video
 	where := tail{started: true, seq: 65535, ts: 1<<32 - 10, at: time.Second}
 	p := packet{seq: 500, ts: 77}
-	f.begin(&where, &p, 65536+500, 90000, 3*time.Second)
+	f.begin(&where, &p, 65536+500, 0, false, 3*time.Second)
 	f.rewrite(&where, &p, 3*time.Second)
 	if want := uint32(180000 - 10); p.seq != 0 || p.ts != want {
 		t.Errorf("seq %d ts %d, want 0 and %d", p.seq, p.ts, want)
@@ -143,7 +143,7 @@ func TestPlayoutDelaySequence(t *testing.T) {
 	f.kind = video
 	var where tail
 	p := packet{}
-	f.begin(&where, &p, 0, 90000, 0)
+	f.begin(&where, &p, 0, 0, false, 0)
 	var got [3]int
 	for i := range 40 {
 		p := packet{seq: uint16(i), ts: uint32(i) * 3000}

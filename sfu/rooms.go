@@ -107,6 +107,8 @@ func (rs *rooms) wire(rm *room, now time.Duration) pair {
 	}
 	rm.wired = true
 	rs.pairs++
+	a.shift.fix()
+	b.shift.fix()
 	there, back := newRoute(a, b), newRoute(b, a)
 	there.key.start(now)
 	back.key.start(now)

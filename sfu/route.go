@@ -102,12 +102,16 @@ func (r *route) forward(p *packet, seq int64, c codec, now time.Duration, via *b
 
 		return false, false
 	case !f.started:
-		f.begin(&d.tail, p, seq, c.clock(), now)
+		line, known := r.offset(k)
+		f.begin(&d.tail, p, seq, line, known, now)
 		r.timestamps[k].Store(1<<32 | uint64(f.tsOff))
-		r.repeatReport(k, now, via)
+		r.remind(k, now, via)
 		began = true
 	default:
 		f.span.Load().extend(seq)
+		if f.remindAt != 0 && now >= f.remindAt {
+			r.remind(k, now, via)
+		}
 	}
 	if isKey {
 		r.key.passed()

@@ -48,6 +48,7 @@ type stage struct {
 		media, parity, filler, restored, probes, repairs, late, midGroup int
 		told, denied, reports, senderReports, echoes                     int
 		seqWraps, timeWraps, numberWraps, repeatWraps                    int
+		lines, clamped                                                   int // flows on one line with those before, and not quite
 	}
 }
 
@@ -87,9 +88,11 @@ type seenFlow struct {
 
 	base, received int64 // for receiver reports, as RFC 3550 counts
 	got            map[int64]bool
-	told           int64 // what was last reported as lost
-	reported       int   // the wiring that was last reported on
-	echo           echo  // the last sender report
+	told           int64   // what was last reported as lost
+	reported       int     // the wiring that was last reported on
+	echo           echo    // the last sender report
+	line           *uint32 // where the last report said that the stream's clock was at time 0
+	loose          bool    // the stream does not go on there
 }
 
 // echo is a sender report as the subscriber and as the publisher know it: the
@@ -323,10 +326,22 @@ func (s *stage) begin(k kind, p *packet, seq, ts int64, what made) int64 {
 		}
 	}
 	if f.seq.started {
-		gap := int64(minGap(k))
-		elapsed := max(gap, int64(ticks(s.now-f.at, map[kind]uint64{audio: 48000, video: 90000}[k])))
-		if seq != f.seq.highest+1 || ts != f.ts+elapsed {
-			s.t.Fatalf("%v goes on at %d, %d after %d, %d and %v", k, seq, ts, f.seq.highest, f.ts, s.now-f.at)
+		step, slack := int64(ticks(s.now-f.at, clockRate(k))), int64(0)
+		if a := s.on; a.reported[k] && f.line != nil {
+			late := int64(int32(a.time(k) - what.ts)) // it was captured then
+			line := int64(ticks(s.now, clockRate(k))) - late + int64(*f.line)
+			step += int64(int32(uint32(line) - uint32(f.ts+step)))
+			slack, f.loose = 3, false // of rounding
+			s.seen.lines++
+		} else {
+			f.loose = true
+		}
+		if step < minGap(k)-slack {
+			step, f.loose = minGap(k), true
+			s.seen.clamped++
+		}
+		if off := ts - f.ts - step; seq != f.seq.highest+1 || ts < f.ts+minGap(k) || off < -slack || off > slack {
+			s.t.Fatalf("%v goes on at %d, %d after %d, %d and %v; want %d more", k, seq, ts, f.seq.highest, f.ts, s.now-f.at, step)
 		}
 	} else {
 		ts = int64(p.ts)
@@ -337,6 +352,14 @@ func (s *stage) begin(k kind, p *packet, seq, ts int64, what made) int64 {
 	f.seqOff, f.tsOff = seq-what.seq, p.ts-what.ts
 
 	return ts
+}
+
+func clockRate(k kind) uint64 {
+	if k == audio {
+		return 48000
+	}
+
+	return 90000
 }
 
 // name finds which packet p is by its payload; ok is false if it has no name.

@@ -13,7 +13,8 @@ import (
 // receiver reports say reaches who it is about, in its own numbers: the highest
 // that arrived, what was lost since the two met, and which of its own reports is
 // echoed. And its sender reports reach the subscriber with one shift of their
-// time for sound and picture, so that lips stay in sync.
+// time for sound and picture, and on one line with those of all partners before,
+// so that lips stay in sync.
 func TestReportsOverSwitches(t *testing.T) {
 	for seed := range uint64(3) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
@@ -33,7 +34,7 @@ func TestReportsOverSwitches(t *testing.T) {
 				}
 			}
 			t.Logf("%+v", s.seen)
-			if x := &s.seen; x.reports < 1000 || x.senderReports < 1000 || x.echoes < 300 || x.seqWraps < 2 || x.timeWraps < 2 {
+			if x := &s.seen; x.reports < 1000 || x.senderReports < 1000 || x.echoes < 300 || x.seqWraps < 2 || x.timeWraps < 2 || x.lines < 500 || x.clamped < 10 {
 				t.Errorf("%+v: this shows nothing", *x)
 			}
 		})
@@ -47,6 +48,7 @@ func (a *actor) report(k kind) {
 		ssrc = a.sound.ssrc
 	}
 	ntp := a.skew + ticks(a.s.now-a.born, 1<<32)
+	a.reported[k] = true
 	control(a.s.t, a.leg, a.s.now, &rtcp.SenderReport{SSRC: ssrc, NTPTime: ntp, RTPTime: a.time(k)})
 	a.s.hearReports(uint32(ntp >> 16))
 }
@@ -63,6 +65,7 @@ func (s *stage) hearReports(ours uint32) {
 		if sr.SSRC == 20 {
 			k, rate = audio, 48000
 		}
+		s.onLine(k, sr)
 		f, a := &s.flows[k], s.on
 		if f.wiring != s.wiring {
 			s.t.Fatalf("a report about %v came before the stream: %v", k, sr)
@@ -81,6 +84,20 @@ func (s *stage) hearReports(ours uint32) {
 		}
 		f.echo = echo{theirs: uint32(sr.NTPTime >> 16), ours: ours}
 	}
+}
+
+// onLine checks that what is said of the time of a stream is on one line with all
+// that was said before, whoever it was of.
+func (s *stage) onLine(k kind, sr *rtcp.SenderReport) {
+	f := &s.flows[k]
+	since := sr.NTPTime - s.leg.ntp(0)
+	at := sr.RTPTime - uint32(since>>32*clockRate(k)+since&0xffffffff*clockRate(k)>>32)
+	if f.line != nil && !f.loose {
+		if off := int32(at - *f.line); off < -3 || off > 3 {
+			s.t.Fatalf("a report about %v is %d beside the line of those before", k, off)
+		}
+	}
+	f.line, f.loose = &at, false
 }
 
 // report sends the subscriber's receiver report, and works out what the publisher
