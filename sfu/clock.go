@@ -14,6 +14,8 @@ import (
 // time does not go back.
 
 const (
+	// smoothReports is by how many reports an RTP clock is known.
+	smoothReports = 8
 	// offTheLine is how far from where it arrives a stream may begin to be on the
 	// line: a publisher whose clock was set meanwhile is further off.
 	offTheLine = 500 * time.Millisecond
@@ -23,17 +25,37 @@ const (
 	firstReminder, lastReminder = 500 * time.Millisecond, 2 * time.Second
 )
 
-// rtpClock is an RTP clock in terms of an NTP clock: 1<<32 plus the timestamp
-// that it showed when NTP was 0 (modulo 2^32), so that 0 is unknown.
+// rtpClock is an RTP clock in terms of an NTP clock: the timestamp that it showed
+// when NTP was 0 (modulo 2^32), its origin, and above that, by how many reports
+// that is known; 0 is unknown.
 type rtpClock struct{ atomic.Uint64 }
 
-func (c *rtpClock) set(origin uint32) { c.Store(1<<32 | uint64(origin)) }
+func (c *rtpClock) set(origin uint32) { c.Store(pack(1, origin)) }
 
 // origin returns the timestamp at NTP time 0.
 func (c *rtpClock) origin() (ts uint32, known bool) {
-	v := c.Load()
+	reports, ts := unpack(c.Load())
 
-	return uint32(v), v != 0
+	return ts, reports != 0
+}
+
+// hear takes the origin by a new report of kind k, and returns that by the last
+// ones together. Senders take the time of sound when it comes to them and not
+// when it was recorded, so that one report alone may be some tens of milliseconds
+// off where a machine is busy.
+func (c *rtpClock) hear(origin uint32, k kind) uint32 {
+	reports, known := unpack(c.Load())
+	more, most := int32(origin-known), int32(ticks(offTheLine, k.clock()))
+	if reports == 0 || more < -most || more > most {
+		c.set(origin)
+
+		return origin
+	}
+	reports = min(reports+1, smoothReports)
+	known += uint32(more / int32(reports))
+	c.Store(pack(reports, known))
+
+	return known
 }
 
 // rtpTime is how far an RTP clock of that rate gets in an NTP time or a

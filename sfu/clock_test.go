@@ -57,6 +57,42 @@ func TestRTPTime(t *testing.T) {
 	}
 }
 
+// TestClockOfManyReports: one report that is off moves an RTP clock little, all
+// together make it, and it follows what drifts; a clock that was set is believed
+// at once.
+func TestClockOfManyReports(t *testing.T) {
+	const ms = 90
+	var c rtpClock
+	if _, known := c.origin(); known {
+		t.Error("a clock is known without a report")
+	}
+	near := func(what string, got uint32, want, slack int32) {
+		t.Helper()
+		if off := int32(got) - want; off < -slack || off > slack {
+			t.Errorf("%s: it is %d ms off", what, off/ms)
+		}
+	}
+	base := int32(-20 * ms) // over the wrap
+	near("the first", c.hear(uint32(base), video), base, 0)
+	near("the second", c.hear(uint32(base+40*ms), video), base+20*ms, 1)
+	for i := range int32(200) {
+		c.hear(uint32(base+i%4*10*ms), video) // 15 ms in the middle
+	}
+	near("a noisy one", c.hear(uint32(base+15*ms), video), base+15*ms, 5*ms)
+	before, _ := c.origin()
+	near("one that is off", c.hear(before+80*ms, video), int32(before)+10*ms, 2)
+	for range 100 {
+		c.hear(uint32(base+100*ms), video)
+	}
+	got, known := c.origin()
+	near("what has drifted", got, base+100*ms, ms)
+	near("a clock that was set", c.hear(uint32(base+700*ms), video), base+700*ms, 0)
+	near("and the next", c.hear(uint32(base+710*ms), video), base+705*ms, 1)
+	if !known {
+		t.Error("it is not known")
+	}
+}
+
 // TestShiftFollowsDrift: for the time of a wiring the shift stays, and with the
 // next it is what the quickest reports have shown, whatever the clocks did.
 func TestShiftFollowsDrift(t *testing.T) {

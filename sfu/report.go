@@ -119,7 +119,7 @@ func (l *leg) handleSenderReport(count int, b []byte, now time.Duration, via *bu
 		if stream := l.up.streams[k].ssrc.Load(); stream != 0 && stream == ssrc {
 			ours := ntp + uint64(l.shift.hear(ntp, l.ntp(now)))
 			l.seen[k].Store(pack(uint32(ntp>>16), l.middle(now)))
-			l.clocks[k].set(ts - rtpTime(ntp, k.clock()))
+			ts = l.clocks[k].hear(ts-rtpTime(ntp, k.clock()), k) + rtpTime(ntp, k.clock())
 			if r := l.to.enter(); r != nil && r.translateReport(r.returned.out[:0], k, ours, ts, now, via) {
 				r.returned.keep(k, uint32(ours>>16), uint32(ntp>>16))
 			}
