@@ -9,7 +9,7 @@ import (
 )
 
 func TestStepOfTime(t *testing.T) {
-	const second = 90000
+	const second, least = 90000, 900
 	for _, c := range []struct {
 		name    string
 		elapsed time.Duration
@@ -20,10 +20,12 @@ func TestStepOfTime(t *testing.T) {
 		{"nothing is known", time.Second, 77, false, second},
 		{"on the line", time.Second, second + 4500, true, second + 4500},
 		{"on the line, before", time.Second, second - 4500, true, second - 4500},
-		{"a clock was set", time.Second, second + second/2 + 1, true, second},
-		{"a clock was set back", time.Second, second/2 - 1, true, second},
-		{"time never goes back", 20 * time.Millisecond, -900, true, minGapVideo},
-		{"nor stands still", 0, 0, false, minGapVideo},
+		{"as early as it may be", time.Second, second + second/5, true, second + second/5},
+		{"too early", time.Second, second + second/5 + 1, true, second},
+		{"as late as it may be", time.Second, second / 2, true, second / 2},
+		{"too late", time.Second, second/2 - 1, true, second},
+		{"time never goes back", 20 * time.Millisecond, -900, true, least},
+		{"nor stands still", 0, 0, false, least},
 		{"half of all numbers later", 7 * time.Hour, 7*3600*second + 4500, true, 7*3600*second + 4500},
 		{"once round", 14 * time.Hour, 14*3600*second - 4500, true, 14*3600*second - 4500},
 		{"half of all numbers later, unknown", 7 * time.Hour, 0, false, 7 * 3600 * second},
@@ -33,7 +35,7 @@ func TestStepOfTime(t *testing.T) {
 			t.Errorf("%s: %d, want %d", c.name, got, uint32(c.want))
 		}
 	}
-	if got := new(tail).step(audio, 4800, true, time.Minute); got != minGapAudio {
+	if got := new(tail).step(audio, 4800, true, time.Minute); got != 960 {
 		t.Errorf("the first of all goes on by %d", got)
 	}
 }
@@ -58,70 +60,88 @@ func TestRTPTime(t *testing.T) {
 }
 
 // TestClockOfManyReports: one report that is off moves an RTP clock little, all
-// together make it, and it follows what drifts; a clock that was set is believed
-// at once.
+// together make it, and it follows what drifts; what is far off is believed when
+// it comes twice.
 func TestClockOfManyReports(t *testing.T) {
 	const ms = 90
-	var c rtpClock
+	var c heardClock
 	if _, known := c.origin(); known {
 		t.Error("a clock is known without a report")
 	}
-	near := func(what string, got uint32, want, slack int32) {
+	hear := func(what string, origin uint32, believed bool, want uint32, slack time.Duration) {
 		t.Helper()
-		if off := int32(got) - want; off < -slack || off > slack {
-			t.Errorf("%s: it is %d ms off", what, off/ms)
+		if ok := c.hear(origin, video); ok != believed {
+			t.Errorf("%s: it is believed: %v", what, ok)
+		}
+		if got, known := c.origin(); !known || apart(got, want, slack, video) {
+			t.Errorf("%s: it is %d ms off", what, int32(got-want)/ms)
 		}
 	}
-	base := int32(-20 * ms) // over the wrap
-	near("the first", c.hear(uint32(base), video), base, 0)
-	near("the second", c.hear(uint32(base+40*ms), video), base+20*ms, 1)
-	for i := range int32(200) {
-		c.hear(uint32(base+i%4*10*ms), video) // 15 ms in the middle
+	base := ^uint32(0) - 20*ms // before the wrap
+	hear("the first", base, true, base, 0)
+	hear("the second", base+40*ms, true, base+20*ms, time.Millisecond)
+	for i := range uint32(200) {
+		c.hear(base+i%4*10*ms, video) // 15 ms in the middle
 	}
-	near("a noisy one", c.hear(uint32(base+15*ms), video), base+15*ms, 5*ms)
+	hear("one like the others", base+15*ms, true, base+15*ms, 5*time.Millisecond)
 	before, _ := c.origin()
-	near("one that is off", c.hear(before+80*ms, video), int32(before)+10*ms, 2)
+	hear("one that is off", before+80*ms, true, before+10*ms, time.Millisecond)
 	for range 100 {
-		c.hear(uint32(base+100*ms), video)
+		c.hear(base+90*ms, video)
 	}
-	got, known := c.origin()
-	near("what has drifted", got, base+100*ms, ms)
-	near("a clock that was set", c.hear(uint32(base+700*ms), video), base+700*ms, 0)
-	near("and the next", c.hear(uint32(base+710*ms), video), base+705*ms, 1)
-	if !known {
-		t.Error("it is not known")
-	}
+	hear("what has drifted", base+90*ms, true, base+90*ms, time.Millisecond)
+	hear("one that is far off", base+400*ms, false, base+90*ms, time.Millisecond)
+	hear("the next is as before", base+90*ms, true, base+90*ms, time.Millisecond)
+	hear("another that is far off", base+400*ms, false, base+90*ms, time.Millisecond)
+	hear("and one that is off elsewhere", base+600*ms, false, base+90*ms, time.Millisecond)
+	hear("which is confirmed", base+610*ms, true, base+610*ms, 0)
+	hear("and has a next", base+630*ms, true, base+620*ms, time.Millisecond)
 }
 
-// TestShiftFollowsDrift: for the time of a wiring the shift stays, and with the
-// next it is what the quickest reports have shown, whatever the clocks did.
-func TestShiftFollowsDrift(t *testing.T) {
-	const ms = 1 << 32 / 1000
+// TestShift: for the time of a wiring the shift stays, and with the next it is
+// what the quickest reports have shown, however late others came; a clock that
+// was set is believed when that is certain.
+func TestShift(t *testing.T) {
+	const second, ms = 1 << 32, 1 << 32 / 1000
 	var s ntpShift
-	for i := range uint64(100) { // the first one waited for 300 ms, and the clocks drift by 50 ms in all
-		late := i % 5 * 7 * ms
-		if i == 0 {
-			late = 300 * ms
+	now := uint64(1000 * second)
+	hear := func(what string, more uint64, set, ok bool) {
+		t.Helper()
+		now += 5 * second
+		if gotSet, gotOK := s.hear(now, now+more); gotSet != set || gotOK != ok {
+			t.Errorf("%s: it is set: %v, believed: %v", what, gotSet, gotOK)
 		}
-		at := 1000<<32 + i<<32
-		if got := s.hear(at, at+5<<32+late+i*ms/2); got != 5<<32+300*ms {
-			t.Fatalf("report %d is shifted by %d ms", i, got/ms)
+	}
+	is := func(what string, want, slack int64) {
+		t.Helper()
+		if got := s.fixed.Load(); got < want-slack || got > want+slack {
+			t.Errorf("%s it is %d ms, want %d", what, got/ms, want/ms)
 		}
 	}
 	s.fix()
-	if got := s.hear(2000<<32, 2006<<32); got < 5<<32+44*ms || got > 5<<32+56*ms {
-		t.Errorf("then by %d ms, want about 5050", got/ms)
+	is("without a report", 0, 0)
+	hear("the first, which waited", 5*second+300*ms, false, true)
+	for i := range uint64(100) { // drift by 50 ms in all
+		hear("a report", 5*second+i%5*7*ms+i*ms/2, false, true)
+		is("for the time of the wiring", 5*second+300*ms, 0)
 	}
-	if s.fix(); s.fixed.Load() != 6<<32 {
-		t.Errorf("after the next it is %d ms, want that of its only report", s.fixed.Load()/ms)
+	s.fix()
+	is("with the next", 5*second+50*ms, 6*ms)
+	for range 10 {
+		hear("a report that waits", 5*second+350*ms, false, true)
 	}
-	s.hear(4000<<32, 4006<<32)
-	s.hear(3000<<32, 4007<<32) // its clock was set back
-	if s.fix(); s.fixed.Load() != 1007<<32 {
-		t.Errorf("after its clock was set it is %d s", s.fixed.Load()>>32)
-	}
-	if s.fix(); s.fixed.Load() != 1007<<32 {
-		t.Error("nothing was heard, and the shift is another")
+	s.fix()
+	is("after some that waited", 5*second+50*ms, 16*ms)
+	hear("one that waited for long", 7*second, false, false)
+	hear("one as before", 5*second+50*ms, false, true)
+	hear("a clock that was set back", 7*second, false, false)
+	hear("the second time", 7*second+90*ms, true, true)
+	is("then", 7*second+90*ms, 0)
+	hear("a clock that was set forward", 2*second, true, true)
+	is("then", 2*second, 0)
+	var same ntpShift
+	if same.hear(now, now); same.fixed.Load() == 0 {
+		t.Error("a clock like the server's is not known")
 	}
 }
 
@@ -185,43 +205,154 @@ func TestPartnersOnOneLine(t *testing.T) {
 	}
 }
 
-// TestReminders: after the begin of a flow the subscriber is told of its times
-// four times over, each time of the present.
-func TestReminders(t *testing.T) {
-	publisher, _ := newTestLeg(10)
-	c := newCamera(publisher, 500)
-	frame(c, keyFrame)
-	control(t, publisher, c.now, &rtcp.SenderReport{SSRC: 500, NTPTime: 99 << 32, RTPTime: c.raw.ts})
-	subscriber, down := newTestLeg(20)
-	wire(t, publisher, subscriber)
-	c.now += 7 * time.Second
-	c.raw.ts += 7 * 90000
-	frame(c, keyFrame)
+// TestReportsAreSmoothed: what a subscriber is told is not what one report of a
+// busy sender says, nor what only one says that is far off.
+func TestReportsAreSmoothed(t *testing.T) {
+	publisher, _, _, down, c := call(t)
+	var told []uint32
+	for i, off := range []uint32{0, 0, 0, 0, 0, 4500, 0, 90000, 0} { // 50 ms, 1 s
+		for range 30 {
+			frame(c, deltaFrame)
+		}
+		down.takeControl()
+		control(t, publisher, c.now, &rtcp.SenderReport{SSRC: 500, NTPTime: ticks(c.now, 1<<32), RTPTime: c.raw.ts + off})
+		sr, ok := find[*rtcp.SenderReport](down.takeControl())
+		if ok != (off < 90000) {
+			t.Errorf("report %d is passed on: %v", i, ok)
+		}
+		if ok {
+			sent := down.sent(t, video)
+			told = append(told, sr.RTPTime-sent[len(sent)-1].ts)
+		}
+	}
+	for i, off := range told {
+		if apart(off, 0, 9*time.Millisecond, video) {
+			t.Errorf("report %d is %d beside what was sent", i, int32(off))
+		}
+	}
+}
+
+// TestRewireMakesDriftGood: the shift of both peers' time is that of their
+// quickest reports when they are wired.
+func TestRewireMakesDriftGood(t *testing.T) {
+	const ms = int64(1<<32) / 1000
+	rs := newRooms()
+	var peers [2]*leg
+	for i := range peers {
+		peers[i], _ = newTestLeg(uint32(10 * (i + 1)))
+		peers[i].up.streams[video].ssrc.Store(500)
+		rs.setReady(peers[i], 0)
+	}
+	now := time.Second
+	for _, late := range []time.Duration{300 * time.Millisecond, 10 * time.Millisecond} {
+		for _, l := range peers {
+			control(t, l, now+late, &rtcp.SenderReport{SSRC: 500, NTPTime: ticks(now, 1<<32)})
+			if _, err := rs.join(l, "room", now); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for i, l := range peers {
+			if got, want := l.shift.fixed.Load()-int64(l.ntp(0)), late.Milliseconds()*ms; got < want-ms || got > want+ms {
+				t.Errorf("peer %d: it is %d ms, want %v", i, got/ms, late)
+			}
+			rs.leave(l)
+		}
+		now += 10 * time.Second
+	}
+}
+
+// TestOffsetIsOfKnownClocks: a flow goes on by the line only if both its ends are
+// known, and the publisher's packets are of the time that its reports speak of.
+func TestOffsetIsOfKnownClocks(t *testing.T) {
+	publisher, subscriber, _, _, c := call(t)
+	r := publisher.to.to.Load()
+	offset := func(what string, ts uint32, want bool) {
+		t.Helper()
+		if _, known := r.offset(video, ts, c.now); known != want {
+			t.Errorf("%s: the offset is known: %v", what, known)
+		}
+	}
+	offset("nothing was reported", c.raw.ts, false)
+	control(t, publisher, c.now, &rtcp.SenderReport{SSRC: 500, NTPTime: 5 << 32, RTPTime: c.raw.ts})
+	offset("both are known", c.raw.ts, true)
+	line := subscriber.down[video].line.Swap(0)
+	offset("the line is not", c.raw.ts, false)
+	subscriber.down[video].line.Store(line)
+	offset("a packet of 0.4 s ago", c.raw.ts-36000, true)
+	offset("one of 0.6 s ago", c.raw.ts-54000, false)
+	offset("what was silent has to report again", c.raw.ts, false)
+}
+
+// reminded sends so many frames and returns when the subscriber was told of its
+// times, after now. It fails the test if it is told of another time than the
+// present.
+func reminded(t *testing.T, c *camera, down *memory, frames int) (at []time.Duration) {
+	t.Helper()
 	start := c.now
-	var at []time.Duration
-	for range 300 {
+	for range frames {
+		frame(c, keyFrame)
 		for _, p := range down.takeControl() {
 			sr, ok := p.(*rtcp.SenderReport)
 			if !ok {
 				continue
 			}
 			at = append(at, c.now-start)
-			if ntp := subscriber.ntp(c.now); sr.NTPTime != ntp {
+			if ntp := c.leg.ntp(c.now); sr.NTPTime != ntp {
 				t.Errorf("at %v it is told of %v before", c.now-start, time.Duration(int64(ntp-sr.NTPTime)*1e9>>32))
 			}
 			sent := down.sent(t, video)
-			if off := int32(sr.RTPTime - sent[len(sent)-1].ts); off < -2 || off > 2 {
-				t.Errorf("at %v it is told of %d when %d is sent", c.now-start, sr.RTPTime, sent[len(sent)-1].ts)
+			if last := sent[len(sent)-1].ts; apart(sr.RTPTime, last, 50*time.Microsecond, video) {
+				t.Errorf("at %v it is told of %d when %d is sent", c.now-start, sr.RTPTime, last)
 			}
 		}
-		frame(c, deltaFrame)
 	}
-	if len(at) != 4 {
-		t.Fatalf("told after %v", at)
+
+	return at
+}
+
+// TestReminders: from the begin of a flow on, or from when it is known, the
+// subscriber is told of its times four times over, each time of the present.
+func TestReminders(t *testing.T) {
+	publisher, _ := newTestLeg(10)
+	c := newCamera(publisher, 500)
+	c.frame(keyFrame)
+	reports := func() {
+		control(t, publisher, c.now, &rtcp.SenderReport{SSRC: c.raw.ssrc, NTPTime: ticks(c.now, 1<<32), RTPTime: c.raw.ts})
 	}
-	for i, want := range []time.Duration{0, 500 * time.Millisecond, 1500 * time.Millisecond, 3500 * time.Millisecond} {
-		if at[i] < want || at[i] > want+100*time.Millisecond {
-			t.Errorf("told after %v, the %dth should be after %v", at, i+1, want)
+	reports()
+	subscriber, down := newTestLeg(20)
+	wire(t, publisher, subscriber)
+	c.now += 7 * time.Second
+	c.raw.ts += 7 * 90000
+	check := func(what string, at []time.Duration, begin time.Duration) {
+		t.Helper()
+		if len(at) != 4 {
+			t.Fatalf("%s: told after %v", what, at)
 		}
+		for i, after := range []time.Duration{0, 500 * time.Millisecond, 1500 * time.Millisecond, 3500 * time.Millisecond} {
+			if want := begin + after; at[i] < want || at[i] > want+150*time.Millisecond {
+				t.Errorf("%s: told after %v, the %dth should be after %v", what, at, i+1, want)
+			}
+		}
+	}
+	check("a known clock", reminded(t, c, down, 300), 33*time.Millisecond)
+	subscriber.unwanted[video].Store(true)
+	if at := reminded(t, c, down, 30); at != nil {
+		t.Errorf("told after %v of what it did not want", at)
+	}
+	subscriber.unwanted[video].Store(false)
+	check("wanted again", reminded(t, c, down, 300), 33*time.Millisecond)
+
+	c.now += time.Second // it begins anew, and nothing is known until it reports
+	c.raw.ssrc, c.raw.ts = 501, 77
+	if at := reminded(t, c, down, 150); at != nil {
+		t.Errorf("told after %v what is not known", at)
+	}
+	reports()
+	if _, ok := find[*rtcp.SenderReport](down.takeControl()); !ok {
+		t.Error("the first report was not passed on")
+	}
+	if at := reminded(t, c, down, 300); len(at) != 3 || at[0] > firstReminder+40*time.Millisecond {
+		t.Errorf("after the first report told after %v", at)
 	}
 }

@@ -55,7 +55,7 @@ type leg struct {
 	rtt      atomic.Int64 // to the client, ns; 0 is unknown
 	// clocks are those of its streams in its own NTP time, by its last sender
 	// reports, and shift is what the server's time has more than that.
-	clocks [kinds]rtpClock
+	clocks [kinds]heardClock
 	shift  ntpShift
 	seen   [kinds]atomic.Uint64 // its last sender report: see pack
 
@@ -74,9 +74,9 @@ type downTrack struct {
 	// line is the clock of the stream in the server's NTP time, by the last sender
 	// report.
 	line rtpClock
-	// sent is the last sender report: the middle 32 bits of its NTP time, and
-	// of the server's time when it went out.
-	sent atomic.Uint64
+	// sent is the last sender report: the middle 32 bits of its NTP time, which is
+	// when it went out.
+	sent atomic.Uint32
 
 	repairs repairStream
 

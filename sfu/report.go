@@ -117,11 +117,10 @@ func (l *leg) handleSenderReport(count int, b []byte, now time.Duration, via *bu
 	ssrc, ntp, ts := binary.BigEndian.Uint32(b[4:]), binary.BigEndian.Uint64(b[8:]), binary.BigEndian.Uint32(b[16:])
 	for k := range kinds {
 		if stream := l.up.streams[k].ssrc.Load(); stream != 0 && stream == ssrc {
-			ours := ntp + uint64(l.shift.hear(ntp, l.ntp(now)))
 			l.seen[k].Store(pack(uint32(ntp>>16), l.middle(now)))
-			ts = l.clocks[k].hear(ts-rtpTime(ntp, k.clock()), k) + rtpTime(ntp, k.clock())
-			if r := l.to.enter(); r != nil && r.translateReport(r.returned.out[:0], k, ours, ts, now, via) {
-				r.returned.keep(k, uint32(ours>>16), uint32(ntp>>16))
+			believed := l.hearClocks(k, ntp, ts, now)
+			if r := l.to.enter(); r != nil && believed && r.report(r.returned.out[:0], k, now, via) {
+				r.returned.keep(k, l.middle(now), uint32(ntp>>16))
 			}
 			l.to.leave()
 		}
@@ -185,11 +184,11 @@ func (d *downTrack) lostMore(block *reportBlock) int64 {
 // measure takes the round trip from what the peer says about our sender
 // reports (RFC 3550 section 6.4.1).
 func (l *leg) measure(d *downTrack, block *reportBlock, now time.Duration) {
-	ntp, at := unpack(d.sent.Load())
-	if ntp == 0 || block.lastReport != ntp {
+	sent := d.sent.Load()
+	if sent == 0 || block.lastReport != sent {
 		return
 	}
-	trip := int32(l.middle(now) - at - block.delay)
+	trip := int32(l.middle(now) - sent - block.delay)
 	if rtt := time.Duration(trip) * time.Second >> 16; rtt > 0 && rtt < 10*time.Second {
 		l.rtt.Store(int64(rtt))
 	}
@@ -245,17 +244,19 @@ func (l *leg) sendReport(b []byte, via *burst) {
 	_ = l.out.sendRTCP(via, b) // whoever owns the transport sees its end
 }
 
-// translateReport sends the subscriber the publisher's sender report in the
-// terms of the stream that the subscriber sees; ntp is the server's time for it,
-// so that what its host believes the time to be does not leak.
-func (r *route) translateReport(b []byte, k kind, ntp uint64, ts uint32, now time.Duration, via *burst) bool {
+// report tells the subscriber, in b, where its stream of kind k is now: in the
+// server's time, and by what the publisher's reports say of its own clocks. What
+// its host believes the time to be does not leak. It returns false if that is not
+// known.
+func (r *route) report(b []byte, k kind, now time.Duration, via *burst) bool {
 	offset := r.timestamps[k].Load()
-	if offset == 0 {
+	ts, known := r.publisher.captures(k, now)
+	if offset == 0 || !known {
 		return false
 	}
-	d := &r.subscriber.down[k]
 	ts += uint32(offset)
-	d.sent.Store(pack(uint32(ntp>>16), r.subscriber.middle(now)))
+	d, ntp := &r.subscriber.down[k], r.subscriber.ntp(now)
+	d.sent.Store(uint32(ntp >> 16))
 	d.line.set(ts - rtpTime(ntp, k.clock()))
 	b = append(b, 0x80, 200, 0, 6)
 	b = binary.BigEndian.AppendUint32(b, d.ssrc)

@@ -144,7 +144,7 @@ func TestReportsInSync(t *testing.T) {
 	const theirs = uint64(0xdeadbeef12345678)
 	pictureTS := picture.raw.ts // the same instant as the sound's
 	control(t, publisher, picture.now, &rtcp.SenderReport{SSRC: 500, NTPTime: theirs, RTPTime: pictureTS})
-	control(t, publisher, picture.now, &rtcp.SenderReport{SSRC: 600, NTPTime: theirs + 1<<32, RTPTime: sound.ts + 48000})
+	control(t, publisher, picture.now+time.Second, &rtcp.SenderReport{SSRC: 600, NTPTime: theirs + 1<<32, RTPTime: sound.ts + 48000})
 	for _, l := range []*leg{publisher, subscriber} {
 		if _, err := rs.join(l, "room", 0); err != nil {
 			t.Fatal(err)

@@ -76,8 +76,8 @@ func (t *tail) step(k kind, line uint32, known bool, now time.Duration) uint32 {
 		return uint32(minGap(k))
 	}
 	step := int64(ticks(max(now-t.at, 0), k.clock()))
-	off, most := int64(int32(line-uint32(step))), int64(ticks(offTheLine, k.clock()))
-	if known && -most <= off && off <= most {
+	off := int64(int32(line - uint32(step)))
+	if known && -int64(ticks(tooLate, k.clock())) <= off && off <= int64(ticks(tooEarly, k.clock())) {
 		step += off
 	}
 

@@ -102,7 +102,7 @@ func (r *route) forward(p *packet, seq int64, c codec, now time.Duration, via *b
 
 		return false, false
 	case !f.started:
-		line, known := r.offset(k)
+		line, known := r.offset(k, p.ts, now)
 		f.begin(&d.tail, p, seq, line, known, now)
 		r.timestamps[k].Store(1<<32 | uint64(f.tsOff))
 		r.remind(k, now, via)
