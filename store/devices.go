@@ -55,7 +55,7 @@ func (db *DB) TouchDevice(id UserID, device DeviceID, now time.Time) error {
 	var hash [sha256.Size]byte
 	err := db.view(func(tx *bbolt.Tx) error {
 		key := tx.Bucket(devicesBucket).Get(deviceKey(id, device))
-		if len(id) != idSize || len(device) != idSize || len(key) != 8+sha256.Size {
+		if len(id) != idSize || len(device) != idSize || len(key) != expiryKeySize {
 			return fmt.Errorf("device %s of user %s: %w", device, id, ErrNotFound)
 		}
 		hash = hashOfEntry(key)
@@ -158,7 +158,7 @@ func (db *DB) EndDevices(id UserID, except DeviceID) error {
 		}
 		var hashes [][sha256.Size]byte
 		under(tx.Bucket(devicesBucket), []byte(id), func(k, v []byte) bool {
-			if DeviceID(k[idSize:]) != except && len(v) == 8+sha256.Size {
+			if DeviceID(k[idSize:]) != except && len(v) == expiryKeySize {
 				hashes = append(hashes, hashOfEntry(v))
 			}
 			return true
@@ -189,7 +189,7 @@ func tokenOfEntry(tx *bbolt.Tx, key []byte) (token, error) {
 	if key == nil {
 		return token{}, nil
 	}
-	if len(key) != 8+sha256.Size {
+	if len(key) != expiryKeySize {
 		return token{}, fmt.Errorf("token expiry key of %d bytes: %w", len(key), ErrDamaged)
 	}
 	rec := tx.Bucket(tokensBucket).Get(key[8:])
@@ -205,7 +205,7 @@ func tokenOfEntry(tx *bbolt.Tx, key []byte) (token, error) {
 
 // removeEntry removes a token with its entries in the lists, by its key in tokenExpiryBucket.
 func removeEntry(tx *bbolt.Tx, id UserID, key []byte) error {
-	if len(key) == 8+sha256.Size { // else it leads nowhere
+	if len(key) == expiryKeySize { // else it leads nowhere
 		if err := tx.Bucket(tokensBucket).Delete(key[8:]); err != nil {
 			return err
 		}
@@ -271,7 +271,7 @@ func listDevices(tx *bbolt.Tx) error {
 	}
 	var list []entry
 	err := tx.Bucket(tokenExpiryBucket).ForEach(func(k, v []byte) error {
-		if len(k) != 8+sha256.Size {
+		if len(k) != expiryKeySize {
 			return fmt.Errorf("token expiry key of %d bytes: %w", len(k), ErrDamaged)
 		}
 		list = append(list, entry{bytes.Clone(k), UserID(v)})

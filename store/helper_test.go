@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -46,7 +47,7 @@ func closeSound(t *testing.T, db *DB) {
 	for _, err := range inconsistencies(db) {
 		t.Error(err)
 	}
-	if err := db.Close(); err != nil {
+	if err := errors.Join(db.Close(), verify(db.Path())); err != nil {
 		t.Error(err)
 	}
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 
@@ -67,6 +68,16 @@ var layout = [...]struct {
 	{partnerOfBucket, 3},
 	{missedBucket, 3},
 	{invitesBucket, 3},
+}
+
+// inLayout says whether this program has a bucket of this name.
+func inLayout(bucket []byte) bool {
+	for _, b := range layout {
+		if bytes.Equal(b.name, bucket) {
+			return true
+		}
+	}
+	return false
 }
 
 // migrations bring a file to the next schema version, each from the one that its place says: the first from 1 to 2. What a version

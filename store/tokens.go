@@ -209,10 +209,13 @@ func pruneTokens(tx *bbolt.Tx, now time.Time) error {
 	return nil
 }
 
+// expiryKeySize is how long a key of tokenExpiryBucket is.
+const expiryKeySize = 8 + sha256.Size
+
 // expiryKey sorts by time: milliseconds since 1970, big endian, and the hash to make it unique.
 func expiryKey(t time.Time, hash [sha256.Size]byte) []byte {
 	ms := max(t.UnixMilli(), 0)
-	return append(binary.BigEndian.AppendUint64(make([]byte, 0, 8+len(hash)), uint64(ms)), hash[:]...)
+	return append(binary.BigEndian.AppendUint64(make([]byte, 0, expiryKeySize), uint64(ms)), hash[:]...)
 }
 
 // expiryLimit is above the keys of what has expired at the time now, and below all others.

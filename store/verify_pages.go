@@ -6,16 +6,27 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 )
 
-// verifyPages walks all pages that the meta page leads to, and the list of free ones.
+// verifyPages walks all pages that the meta page leads to, and the list of free ones. No page is left over: bbolt writes a list with all
+// free pages, also of those that a transaction still reads, in the transaction that frees them.
 func verifyPages(f *os.File, m boltMeta) error {
 	w := &pageWalk{file: f, meta: m, seen: make([]bool, m.pages)}
 	w.seen[0], w.seen[1] = true, true // the meta pages
-	if err := w.tree(m.root, nil, nil); err != nil {
+	if err := w.tree(m.root, nil, keyRange{}); err != nil {
 		return err
 	}
-	return w.freelist()
+	if m.freelist == noFreelist {
+		return nil // bbolt takes for free what nothing leads to
+	}
+	if err := w.freelist(); err != nil {
+		return err
+	}
+	if id := slices.Index(w.seen, false); id >= 0 {
+		return fmt.Errorf("page %d: nothing leads to it and it is not free", id)
+	}
+	return nil
 }
 
 // pageWalk is one walk through the file.
@@ -26,127 +37,63 @@ type pageWalk struct {
 	buf  []byte // the page being looked at
 }
 
-// tree checks the page and all below it. Its keys must lie in [low, high); nil means no bound.
-func (w *pageWalk) tree(id uint64, low, high []byte) error {
+// tree checks the page and all below it, which are those of a bucket; nil is the bucket of all buckets.
+func (w *pageWalk) tree(id uint64, bucket []byte, keys keyRange) error {
 	p, err := w.page(id)
 	if err != nil {
 		return err
 	}
 	switch p.flags() {
 	case branchPage:
-		return w.branch(p, low, high)
+		return w.branch(p, bucket, keys)
 	case leafPage:
-		return w.leaf(p, low, high)
+		return w.leaf(p, bucket, keys)
 	default:
 		return fmt.Errorf("page %d: type %#x in a tree", id, p.flags())
 	}
 }
 
-func (w *pageWalk) branch(p page, low, high []byte) error {
-	type child struct {
-		key []byte
-		id  uint64
+func (w *pageWalk) branch(p page, bucket []byte, keys keyRange) error {
+	id, children := p.id(), make([]element, 0, p.count())
+	err := p.tail(p.each(keys, func(e element) error {
+		e.key = bytes.Clone(e.key) // the next page takes the buffer
+		children = append(children, e)
+		return nil
+	}))
+	if err == nil && len(children) == 0 {
+		err = errors.New("branch without children")
 	}
-	if p.count() == 0 {
-		return fmt.Errorf("page %d: branch without children", p.id())
-	}
-	children := make([]child, p.count())
-	for i := range children {
-		e, err := p.element(i)
-		if err != nil {
-			return err
-		}
-		key, err := p.span(e, u32(e), u32(e[4:]))
-		if err != nil {
-			return err
-		}
-		children[i] = child{bytes.Clone(key), binary.NativeEndian.Uint64(e[8:])} // the next page takes the buffer
+	if err != nil {
+		return fmt.Errorf("page %d: %w", id, err)
 	}
 	for i, c := range children {
-		if err := inOrder(c.key, low, high); err != nil {
-			return fmt.Errorf("page %d, element %d: %w", p.id(), i, err)
-		}
-		next := high
+		below := keyRange{c.key, keys.end}
 		if i+1 < len(children) {
-			next = children[i+1].key
-			if bytes.Compare(c.key, next) >= 0 {
-				return fmt.Errorf("page %d, element %d: keys out of order", p.id(), i)
-			}
+			below.end = children[i+1].key
 		}
-		if err := w.tree(c.id, c.key, next); err != nil {
+		if err := w.tree(c.child, bucket, below); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (w *pageWalk) leaf(p page, low, high []byte) error {
-	roots, err := leafRoots(p, low, high)
+func (w *pageWalk) leaf(p page, bucket []byte, keys keyRange) error {
+	var below []subBucket
+	err := p.tail(p.entries(bucket, keys, func(b subBucket) { below = append(below, b) }))
 	if err != nil {
-		return err
+		return fmt.Errorf("page %d: %w", p.id(), err)
 	}
-	for _, root := range roots {
-		if err := w.tree(root, nil, nil); err != nil {
+	for _, b := range below {
+		if err := w.tree(b.root, b.name, keyRange{}); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// leafRoots checks a leaf page by itself and returns the root pages of the buckets in it.
-func leafRoots(p page, low, high []byte) ([]uint64, error) {
-	var roots []uint64
-	var previous []byte
-	for i := range p.count() {
-		e, err := p.element(i)
-		if err != nil {
-			return nil, err
-		}
-		flags, pos, keySize, valueSize := u32(e), u32(e[4:]), u32(e[8:]), u32(e[12:])
-		kv, err := p.span(e, pos, keySize+valueSize)
-		if err != nil {
-			return nil, err
-		}
-		key, value := kv[:keySize], kv[keySize:]
-		if err := inOrder(key, low, high); err != nil {
-			return nil, fmt.Errorf("page %d, element %d: %w", p.id(), i, err)
-		}
-		if i > 0 && bytes.Compare(previous, key) >= 0 {
-			return nil, fmt.Errorf("page %d, element %d: keys out of order", p.id(), i)
-		}
-		previous = key
-		switch {
-		case flags == 0:
-		case flags != bucketElement || len(value) < bucketSize:
-			return nil, fmt.Errorf("page %d, element %d: flags %#x, %d bytes", p.id(), i, flags, len(value))
-		case binary.NativeEndian.Uint64(value) != 0:
-			roots = append(roots, binary.NativeEndian.Uint64(value))
-		default:
-			if err := inlineBucket(value[bucketSize:]); err != nil {
-				return nil, fmt.Errorf("page %d, element %d: %w", p.id(), i, err)
-			}
-		}
-	}
-	return roots, nil
-}
-
-// inlineBucket checks a small bucket, which is a leaf page in the value of its name.
-func inlineBucket(p page) error {
-	if len(p) < pageHeaderSize || p.flags() != leafPage {
-		return errors.New("small bucket without a leaf page")
-	}
-	roots, err := leafRoots(p, nil, nil)
-	if err == nil && len(roots) > 0 {
-		err = errors.New("small bucket with buckets in it")
-	}
-	return err
 }
 
 // freelist checks that the pages to be written next are ones that nothing leads to.
 func (w *pageWalk) freelist() error {
-	if w.meta.freelist == noFreelist {
-		return nil // bbolt finds the free pages by itself
-	}
 	p, err := w.page(w.meta.freelist)
 	if err != nil {
 		return err
@@ -212,41 +159,6 @@ func (w *pageWalk) read(id uint64, n int) error {
 	w.buf = w.buf[:n]
 	if _, err := w.file.ReadAt(w.buf, int64(id)*int64(w.meta.pageSize)); err != nil {
 		return fmt.Errorf("read page %d: %w", id, err)
-	}
-	return nil
-}
-
-// page is the bytes of a page, its header at least.
-type page []byte
-
-func (p page) id() uint64       { return binary.NativeEndian.Uint64(p) }
-func (p page) flags() uint16    { return binary.NativeEndian.Uint16(p[8:]) }
-func (p page) count() int       { return int(binary.NativeEndian.Uint16(p[10:])) }
-func (p page) overflow() uint32 { return binary.NativeEndian.Uint32(p[12:]) }
-
-// element returns the page from its element i on: positions in an element count from there.
-func (p page) element(i int) ([]byte, error) {
-	from := pageHeaderSize + i*elementSize
-	if from+elementSize > len(p) {
-		return nil, fmt.Errorf("page %d: %d elements do not fit", p.id(), p.count())
-	}
-	return p[from:], nil
-}
-
-// span returns n bytes at pos of the element e, or an error if they are not in the page.
-func (p page) span(e []byte, pos, n uint64) ([]byte, error) {
-	if pos > uint64(len(e)) || n > uint64(len(e))-pos {
-		return nil, fmt.Errorf("page %d: an element leads out of the page", p.id())
-	}
-	return e[pos : pos+n], nil
-}
-
-// u32 widens, so that sums of what a damaged file says cannot wrap around.
-func u32(b []byte) uint64 { return uint64(binary.NativeEndian.Uint32(b)) }
-
-func inOrder(key, low, high []byte) error {
-	if bytes.Compare(key, low) < 0 || high != nil && bytes.Compare(key, high) >= 0 {
-		return errors.New("key out of the range of its page")
 	}
 	return nil
 }
