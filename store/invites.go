@@ -31,6 +31,16 @@ type Invite struct {
 	Expires time.Time `json:"expires"`        // kept in UTC
 }
 
+// keptInvite is what is kept of it.
+type keptInvite struct {
+	Invite
+	Hash []byte `json:"hash,omitempty"` // its key, of which the ID is a part only; older ones do not have it
+}
+
+func putInvite(b *bbolt.Bucket, hash []byte, inv Invite) error {
+	return put(b, hash, keptInvite{inv, hash})
+}
+
 // CreateInvite stores an invitation, of which ID and Created are set here, and returns its code, which is not stored. The error is
 // ErrTooMany beyond MaxInvites, and ErrGuest or ErrNotFound if By has no account.
 func (db *DB) CreateInvite(inv Invite, now time.Time) (code string, _ Invite, err error) {
@@ -57,7 +67,7 @@ func (db *DB) CreateInvite(inv Invite, now time.Time) (code string, _ Invite, er
 				return ErrTooMany
 			}
 		}
-		return put(b, hash, inv)
+		return putInvite(b, hash, inv)
 	})
 	if err != nil {
 		return "", Invite{}, fmt.Errorf("create invitation: %w", err)
@@ -133,14 +143,14 @@ func inviteIn(tx *bbolt.Tx, hash []byte, now time.Time) (Invite, error) {
 }
 
 func decodeInvite(k, rec []byte) (Invite, error) {
-	var inv Invite
+	var inv keptInvite
 	if err := decode(rec, &inv); err != nil {
 		return Invite{}, fmt.Errorf("invitation: %w", err)
 	}
-	if len(k) != sha256.Size || inviteID(k) != inv.ID {
+	if len(k) != sha256.Size || inviteID(k) != inv.ID || inv.Hash != nil && !bytes.Equal(inv.Hash, k) {
 		return Invite{}, fmt.Errorf("invitation %s: under the key of another: %w", inv.ID, ErrDamaged)
 	}
-	return inv, nil
+	return inv.Invite, nil
 }
 
 // useInvite takes one of the invitation's uses; with the last one it is gone.
@@ -151,7 +161,7 @@ func useInvite(tx *bbolt.Tx, code string, now time.Time) error {
 		return err
 	}
 	if inv.Uses--; inv.Uses > 0 {
-		return put(tx.Bucket(invitesBucket), hash, inv)
+		return putInvite(tx.Bucket(invitesBucket), hash, inv)
 	}
 	return tx.Bucket(invitesBucket).Delete(hash)
 }

@@ -12,7 +12,22 @@ const secretSize = 32
 
 // secret is a key that this server made for itself.
 type secret struct {
-	Key []byte `json:"key"`
+	Name string `json:"name,omitempty"` // by which it is kept; older ones do not have it
+	Key  []byte `json:"key"`
+}
+
+func decodeSecret(name string, rec []byte) (secret, error) {
+	var s secret
+	if err := decode(rec, &s); err != nil {
+		return secret{}, err
+	}
+	if s.Name != "" && s.Name != name {
+		return secret{}, fmt.Errorf("record says it is %q: %w", s.Name, ErrDamaged)
+	}
+	if len(s.Key) != secretSize {
+		return secret{}, fmt.Errorf("key of %d bytes: %w", len(s.Key), ErrDamaged)
+	}
+	return s, nil
 }
 
 // Secret returns the server's own key of this name, 32 random bytes made at the first call and the same ever after. It is for
@@ -27,15 +42,9 @@ func (db *DB) Secret(name string) ([]byte, error) {
 		if rec == nil {
 			return nil
 		}
-		var s secret
-		if err := decode(rec, &s); err != nil {
-			return err
-		}
-		if len(s.Key) != secretSize {
-			return fmt.Errorf("key of %d bytes: %w", len(s.Key), ErrDamaged)
-		}
+		s, err := decodeSecret(name, rec)
 		key = s.Key
-		return nil
+		return err
 	}
 	err := db.view(read)
 	if err == nil && key == nil {
@@ -43,7 +52,7 @@ func (db *DB) Secret(name string) ([]byte, error) {
 			if err := read(tx); err != nil || key != nil {
 				return err // another caller made it in the meantime
 			}
-			s := secret{Key: make([]byte, secretSize)}
+			s := secret{Name: name, Key: make([]byte, secretSize)}
 			rand.Read(s.Key) // never fails, see newID
 			rec, err := encode(s)
 			if err != nil {
