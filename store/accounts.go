@@ -202,6 +202,10 @@ func accountIn(tx *bbolt.Tx, id UserID) (Account, error) {
 	case rec == nil:
 		return Account{}, fmt.Errorf("account of user %s: %w", id, ErrNotFound)
 	}
+	return decodeAccount(id, rec)
+}
+
+func decodeAccount(id UserID, rec []byte) (Account, error) {
 	var a Account
 	if err := decode(rec, &a); err != nil {
 		return Account{}, fmt.Errorf("account of user %s: %w", id, err)

@@ -91,7 +91,8 @@ func read(db *DB) (c contents, err error) {
 	return c, errors.Join(errs[:]...)
 }
 
-// tryDamaged opens a damaged copy. It must be refused as damaged, or give one of the right contents, or say of a record that it is damaged.
+// tryDamaged opens a damaged copy. It must be refused as damaged, or give one of the right contents, or say of a record that it is
+// damaged, or CheckContents must find what is wrong.
 func tryDamaged(t *testing.T, what string, file []byte, right ...contents) (refused bool) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "damaged.db")
@@ -107,10 +108,15 @@ func tryDamaged(t *testing.T, what string, file []byte, right ...contents) (refu
 	}
 	defer db.Close()
 	got, err := read(db)
-	switch {
-	case err != nil && !errors.Is(err, ErrDamaged) && !errors.Is(err, ErrNewerVersion):
+	isRight := err == nil && slices.ContainsFunc(right, func(c contents) bool { return reflect.DeepEqual(got, c) })
+	found := db.CheckContents(t.Context())
+	switch said := errors.Is(err, ErrDamaged) || errors.Is(err, ErrNewerVersion); {
+	case found != nil && !errors.As(found, new(*Inconsistent)):
+		t.Errorf("%s: check contents: %v", what, found)
+	case isRight, said, found != nil && (err == nil || errors.Is(err, ErrNotFound)):
+	case err != nil:
 		t.Errorf("%s: read: %v", what, err)
-	case err == nil && !slices.ContainsFunc(right, func(c contents) bool { return reflect.DeepEqual(got, c) }):
+	default:
 		t.Errorf("%s: wrong contents and no error", what)
 	}
 	if rand.IntN(3) > 0 {

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"fmt"
 	"os"
 
@@ -8,16 +9,17 @@ import (
 )
 
 // Examine looks at the database file at path without changing it, and returns its schema version, 0 for an empty file. The errors
-// are those of Open; a file that is open elsewhere is ErrLocked, and one that is not there is fs.ErrNotExist.
-func Examine(path string) (version uint32, err error) {
-	version, err = examine(path)
+// are those of Open and, for a file of this program's version, of CheckContents, which takes its time and ends early when ctx does; a
+// file that is open elsewhere is ErrLocked, and one that is not there is fs.ErrNotExist.
+func Examine(ctx context.Context, path string) (version uint32, err error) {
+	version, err = examine(ctx, path)
 	if err != nil {
 		return 0, fmt.Errorf("examine database %s: %w", path, err)
 	}
 	return version, nil
 }
 
-func examine(path string) (version uint32, err error) {
+func examine(ctx context.Context, path string) (version uint32, err error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return 0, err
@@ -34,6 +36,9 @@ func examine(path string) (version uint32, err error) {
 		version, err = checkSchema(tx)
 		return err
 	})
+	if err == nil && version == schemaVersion { // the rules are those of this one
+		err = db.checkContents(ctx)
+	}
 	if closeErr := b.Close(); err == nil {
 		err = closeErr
 	}

@@ -82,7 +82,7 @@ func TestMigrateFromVersion1(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if v, err := Examine(path); v != 1 || err != nil {
+	if v, err := Examine(t.Context(), path); v != 1 || err != nil {
 		t.Errorf("examined: version %d, %v", v, err)
 	}
 	if now, _ := os.ReadFile(path); !bytes.Equal(now, old) {
@@ -98,7 +98,7 @@ func TestMigrateFromVersion1(t *testing.T) {
 		t.Error(err)
 	}
 	closeSound(t, db)
-	if v, err := Examine(path); v != schemaVersion || err != nil {
+	if v, err := Examine(t.Context(), path); v != schemaVersion || err != nil {
 		t.Errorf("afterwards: version %d, %v", v, err)
 	}
 	again := openAt(t, path)
@@ -123,11 +123,11 @@ func TestMigrateFromVersion2(t *testing.T) {
 	if err := errors.Join(err, jsonErr, os.WriteFile(path, file, 0o600), json.Unmarshal(known, &want)); err != nil {
 		t.Fatal(err)
 	}
-	if v, err := Examine(path); v != 2 || err != nil {
+	if v, err := Examine(t.Context(), path); v != 2 || err != nil {
 		t.Errorf("examined: version %d, %v", v, err)
 	}
 	db := openAt(t, path)
-	if v, err := Examine(path + ".v2"); v != 2 || err != nil {
+	if v, err := Examine(t.Context(), path+".v2"); v != 2 || err != nil {
 		t.Errorf("the copy has version %d, %v", v, err)
 	}
 	if len(want.Users) != 50 || len(want.Tokens) != 49 || len(want.Ended) != 8 || len(want.Secrets) != 3 || len(want.Rooms) != 19 || len(want.Tickets) != 19 {
@@ -208,7 +208,7 @@ func TestMigrationKeepsCopy(t *testing.T) {
 		if info, err := os.Stat(path + ".v1"); err != nil || info.Mode().Perm() != 0o600 {
 			t.Errorf("copy: %v, %v", info, err)
 		}
-		if v, err := Examine(path + ".v1"); v != 1 || err != nil {
+		if v, err := Examine(t.Context(), path+".v1"); v != 1 || err != nil {
 			t.Errorf("the copy has version %d, %v", v, err)
 		}
 		if err := os.Rename(path+".v1", path); err != nil { // as an operator who goes back does
@@ -279,7 +279,7 @@ func TestNoMigrationOfDamage(t *testing.T) {
 			db.Close()
 		}
 	}
-	if v, err := Examine(path); v != 0 || !errors.Is(err, ErrDamaged) {
+	if v, err := Examine(t.Context(), path); v != 0 || !errors.Is(err, ErrDamaged) {
 		t.Errorf("examined: version %d, %v", v, err)
 	}
 	if _, err := os.Stat(path + ".v1"); !errors.Is(err, fs.ErrNotExist) {
@@ -303,7 +303,7 @@ func TestFailedMigrationStep(t *testing.T) {
 	if !errors.Is(err, failure) || !strings.Contains(err.Error(), "1 to 2") {
 		t.Errorf("got %v", err)
 	}
-	if v, err := Examine(path); v != 1 || err != nil {
+	if v, err := Examine(t.Context(), path); v != 1 || err != nil {
 		t.Errorf("version %d, %v", v, err)
 	}
 }
@@ -312,12 +312,12 @@ func TestExamine(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "test.db")
 	synctest.Test(t, func(t *testing.T) { // bbolt waits by the clock
 		db := mustOpen(t, path)
-		if _, err := Examine(path); !errors.Is(err, ErrLocked) {
+		if _, err := Examine(t.Context(), path); !errors.Is(err, ErrLocked) {
 			t.Errorf("while it is open: %v", err)
 		}
 		closeSound(t, db)
 	})
-	if v, err := Examine(path); v != schemaVersion || err != nil {
+	if v, err := Examine(t.Context(), path); v != schemaVersion || err != nil {
 		t.Errorf("version %d, %v", v, err)
 	}
 	if NeedsUpgrade(0) || !NeedsUpgrade(1) || NeedsUpgrade(schemaVersion) {
@@ -326,16 +326,16 @@ func TestExamine(t *testing.T) {
 	if err := os.Truncate(path, 5000); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Examine(path); !errors.Is(err, ErrDamaged) {
+	if _, err := Examine(t.Context(), path); !errors.Is(err, ErrDamaged) {
 		t.Errorf("cut: %v", err)
 	}
 	if err := os.Truncate(path, 0); err != nil {
 		t.Fatal(err)
 	}
-	if v, err := Examine(path); v != 0 || err != nil {
+	if v, err := Examine(t.Context(), path); v != 0 || err != nil {
 		t.Errorf("empty: version %d, %v", v, err)
 	}
-	if _, err := Examine(filepath.Join(t.TempDir(), "none.db")); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := Examine(t.Context(), filepath.Join(t.TempDir(), "none.db")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("none: %v", err)
 	}
 }

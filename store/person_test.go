@@ -13,6 +13,13 @@ import (
 	"go.etcd.io/bbolt"
 )
 
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
 // personal says of each bucket how many of its entries an export shows: those that name the person in any way, and must be all of them.
 // What it withholds is what others keep to be safe from the person, and what friends have missed.
 var personal = map[string]func(e Export) (shown, withheld int){

@@ -34,19 +34,24 @@ func (db *DB) Rooms() ([]Room, error) {
 	var rooms []Room
 	err := db.view(func(tx *bbolt.Tx) error {
 		return tx.Bucket(roomsBucket).ForEach(func(k, rec []byte) error {
-			var r Room
-			if err := decode(rec, &r); err != nil {
-				return fmt.Errorf("room %q: %w", k, err)
-			}
-			if string(r.ID) != string(k) {
-				return fmt.Errorf("room %q: record says it is %q: %w", k, r.ID, ErrDamaged)
-			}
+			r, err := decodeRoom(k, rec)
 			rooms = append(rooms, r)
-			return nil
+			return err
 		})
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read rooms: %w", err)
 	}
 	return rooms, nil
+}
+
+func decodeRoom(k, rec []byte) (Room, error) {
+	var r Room
+	if err := decode(rec, &r); err != nil {
+		return Room{}, fmt.Errorf("room %q: %w", k, err)
+	}
+	if string(r.ID) != string(k) {
+		return Room{}, fmt.Errorf("room %q: record says it is %q: %w", k, r.ID, ErrDamaged)
+	}
+	return r, nil
 }

@@ -29,19 +29,24 @@ func (db *DB) Tickets() ([]Ticket, error) {
 	var tickets []Ticket
 	err := db.view(func(tx *bbolt.Tx) error {
 		return tx.Bucket(ticketsBucket).ForEach(func(k, rec []byte) error {
-			var t Ticket
-			if err := decode(rec, &t); err != nil {
-				return fmt.Errorf("ticket %q: %w", k, err)
-			}
-			if string(t.Session) != string(k) {
-				return fmt.Errorf("ticket %q: record says it is of %q: %w", k, t.Session, ErrDamaged)
-			}
+			t, err := decodeTicket(k, rec)
 			tickets = append(tickets, t)
-			return nil
+			return err
 		})
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read tickets: %w", err)
 	}
 	return tickets, nil
+}
+
+func decodeTicket(k, rec []byte) (Ticket, error) {
+	var t Ticket
+	if err := decode(rec, &t); err != nil {
+		return Ticket{}, fmt.Errorf("ticket %q: %w", k, err)
+	}
+	if string(t.Session) != string(k) {
+		return Ticket{}, fmt.Errorf("ticket %q: record says it is of %q: %w", k, t.Session, ErrDamaged)
+	}
+	return t, nil
 }

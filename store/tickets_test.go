@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -88,7 +89,8 @@ func TestDamagedTickets(t *testing.T) {
 		"garbage":       func(b *bbolt.Bucket, t Ticket) error { return b.Put([]byte(t.Session), []byte("\x01garbage")) },
 		"another's key": func(b *bbolt.Bucket, t Ticket) error { return b.Put([]byte("other"), b.Get([]byte(t.Session))) },
 	} {
-		db := openTemp(t)
+		db := mustOpen(t, filepath.Join(t.TempDir(), "test.db"))
+		defer db.Close() // not sound, by purpose
 		ticket := testTicket()
 		if err := db.Write(Changes{PutTickets: []Ticket{ticket}}); err != nil {
 			t.Fatal(err)

@@ -108,6 +108,8 @@ func (w *world) fill(t *testing.T) {
 	}
 	_, _, err = db.CreateInvite(Invite{By: w.person.ID, Uses: 1, Expires: start.Add(time.Hour), Note: "for bert"}, start)
 	must(err)
+	_, err = db.Secret("resume")
+	must(err)
 	session := NewSessionID()
 	must(db.Write(Changes{
 		PutRooms: []Room{

@@ -268,7 +268,7 @@ func TestDoctorData(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if f := checkData(whole, false); f.Verdict != isWarning || !strings.Contains(f.Detail, "in use") {
+	if f := checkData(t.Context(), whole, false); f.Verdict != isWarning || !strings.Contains(f.Detail, "in use") {
 		t.Errorf("locked: %+v", f)
 	}
 	if err := db.Close(); err != nil {
@@ -279,7 +279,7 @@ func TestDoctorData(t *testing.T) {
 		folder string
 		want   verdict
 	}{{whole, isFine}, {t.TempDir(), isFine}, {damaged, isFailure}, {file, isFailure}, {filepath.Join(whole, "none"), isFine}} {
-		if f := checkData(tc.folder, false); f.Verdict != tc.want {
+		if f := checkData(t.Context(), tc.folder, false); f.Verdict != tc.want {
 			t.Errorf("%+v", f)
 		}
 	}
@@ -299,7 +299,7 @@ func TestDoctorLeavesOldData(t *testing.T) {
 	if err := os.WriteFile(path, old, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if f := checkData(folder, false); f.Verdict != isFine || !strings.Contains(f.Detail, "upgrades it") || !strings.Contains(f.Detail, path+".v1") {
+	if f := checkData(t.Context(), folder, false); f.Verdict != isFine || !strings.Contains(f.Detail, "upgrades it") || !strings.Contains(f.Detail, path+".v1") {
 		t.Errorf("%+v", f)
 	}
 	now, err := os.ReadFile(path)

@@ -57,7 +57,7 @@ func (d *doctor) checkMachine(ctx context.Context, who answering) {
 			Change: "if it is misspelt, correct it: smalltalk --help lists those that there are"})
 	}
 	d.checkOpenFiles()
-	d.tell(checkData(d.settings.Data, who == ourServer))
+	d.tell(checkData(ctx, d.settings.Data, who == ourServer))
 	d.checkSpace()
 	d.checkMail(ctx)
 	d.tell(d.judgeServer(who))
@@ -137,7 +137,7 @@ func (d *doctor) checkOpenFiles() {
 
 // checkData looks at the data folder, and leaves nothing in it: what this user
 // makes the server's user may not be able to open.
-func checkData(folder string, running bool) finding {
+func checkData(ctx context.Context, folder string, running bool) finding {
 	f := finding{Verdict: isFailure, What: "data folder", Change: "make it writable for the user of the server, or choose another with --data"}
 	probe, err := os.CreateTemp(folder, ".doctor-*")
 	if errors.Is(err, fs.ErrNotExist) {
@@ -156,13 +156,16 @@ func checkData(folder string, running bool) finding {
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return finding{Verdict: isFine, What: "data folder", Detail: folder + " is writable; no database yet"}
 	}
-	version, err := store.Examine(path) // which leaves an upgrade to the server
+	version, err := store.Examine(ctx, path) // which leaves an upgrade to the server
+	var inconsistent *store.Inconsistent
 	switch {
 	case errors.Is(err, store.ErrLocked) && running:
 		return finding{Verdict: isFine, What: "data folder", Detail: path + " is in use by the running server"}
 	case errors.Is(err, store.ErrLocked):
 		f.Verdict, f.Detail = isWarning, path+" is in use by another program"
 		f.Change = "is another Small Talk running on this data folder? Stop it, or choose another folder with --data"
+	case errors.As(err, &inconsistent):
+		f.Detail, f.Change = err.Error(), "restore it from a backup; the server starts with it, but not everybody finds there what was theirs"
 	case errors.Is(err, store.ErrDamaged):
 		f.Detail, f.Change = err.Error(), "restore it from a backup, or move the file away to begin with an empty one"
 	case errors.Is(err, store.ErrNewerVersion):

@@ -1,0 +1,179 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"go.etcd.io/bbolt"
+)
+
+const (
+	// checkStep is how many entries one transaction of CheckContents looks at, in some ms: the file cannot grow while one reads.
+	checkStep = 200
+	// maxFindings is how many of them an Inconsistent describes.
+	maxFindings = 20
+)
+
+// Inconsistent is the error for a file whose shape is sound and whose entries contradict each other or cannot be read. It is ErrDamaged.
+type Inconsistent struct {
+	Entries int      // how many do
+	First   []string // what is wrong with the first ones; nothing in it is secret
+}
+
+// Error says how many entries it is about, and all of First.
+func (e *Inconsistent) Error() string {
+	return fmt.Sprintf("%v: entries that contradict others or cannot be read: %d: %s", ErrDamaged, e.Entries, strings.Join(e.First, "; "))
+}
+
+// Unwrap returns ErrDamaged.
+func (e *Inconsistent) Unwrap() error { return ErrDamaged }
+
+// CheckContents looks through all entries for what Open does not see: records that cannot be read, and buckets that contradict each
+// other, as they do when a key was changed in the file. The error is an *Inconsistent then. Others read and write meanwhile; it goes in
+// steps and ends early, with the error of ctx, when that does. It takes some 4 s for each 100,000 accounts with a token.
+func (db *DB) CheckContents(ctx context.Context) error {
+	if err := db.checkContents(ctx); err != nil {
+		return fmt.Errorf("check contents of database %s: %w", db.path, err)
+	}
+	return nil
+}
+
+func (db *DB) checkContents(ctx context.Context) error {
+	var found Inconsistent
+	for _, r := range rules {
+		if err := db.checkBucket(ctx, r, &found); err != nil {
+			return err
+		}
+	}
+	if found.Entries > 0 {
+		return &found
+	}
+	return nil
+}
+
+func (db *DB) checkBucket(ctx context.Context, r rule, found *Inconsistent) error {
+	for from := []byte{}; from != nil; {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		err := db.view(func(tx *bbolt.Tx) error {
+			c := tx.Bucket(r.bucket).Cursor()
+			k, v := c.Seek(from)
+			for n := 0; k != nil && n < checkStep; n++ {
+				if err := r.check(tx, k, v); err != nil {
+					found.add(fmt.Sprintf("bucket %s%s: %v", r.bucket, r.shown(k), err))
+				}
+				k, v = c.Next()
+			}
+			from = bytes.Clone(k)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e *Inconsistent) add(finding string) {
+	if e.Entries++; len(e.First) < maxFindings {
+		e.First = append(e.First, finding)
+	}
+}
+
+// rule says of each entry of a bucket what else must be in the file, or must not. Keys may be anything: what an entry is under was
+// changed, if it is damaged.
+type rule struct {
+	bucket []byte
+	shown  func(k []byte) string // what an error tells of the key
+	check  func(tx *bbolt.Tx, k, v []byte) error
+}
+
+// rules are those of all buckets but the one of the schema version, which is checked when the file is opened.
+var rules = [...]rule{
+	{usersBucket, wholeKey, checkUser},
+	{accountsBucket, wholeKey, checkAccount},
+	{usernamesBucket, wholeKey, checkIndex(func(a Account) string { return a.Username.Folded })},
+	{skeletonsBucket, wholeKey, checkIndex(func(a Account) string { return a.Username.Skeleton })},
+	{emailsBucket, noKey, checkIndex(verifiedEmail)},
+	{passkeysBucket, ownerOfKey, checkPasskey},
+	{passkeyIDsBucket, noKey, checkPasskeyID},
+	{tokensBucket, noKey, checkToken},
+	{tokenExpiryBucket, noKey, checkTokenExpiry},
+	{devicesBucket, ownerOfKey, checkDevice},
+	{friendsBucket, wholeKey, checkFriend},
+	{requestsBucket, wholeKey, checkRequest},
+	{requestsSentBucket, wholeKey, checkRequestSent},
+	{blocksBucket, wholeKey, checkBlock},
+	{blockedByBucket, wholeKey, checkBlockedBy},
+	{partnersBucket, wholeKey, checkPartner},
+	{partnerOfBucket, wholeKey, checkPartnerOf},
+	{missedBucket, ownerOfKey, checkMissed},
+	{invitesBucket, noKey, checkInvite},
+	{secretsBucket, wholeKey, checkSecret},
+	{roomsBucket, wholeKey, checkRoom},
+	{ticketsBucket, wholeKey, checkTicket},
+}
+
+func wholeKey(k []byte) string { return fmt.Sprintf(", key %q", k) }
+
+// ownerOfKey is the person to whom the entry belongs.
+func ownerOfKey(k []byte) string { return fmt.Sprintf(", user %q", k[:min(len(k), idSize)]) }
+
+// noKey is for hashes, and for what others know a person by elsewhere.
+func noKey([]byte) string { return "" }
+
+// firstError returns the first one that is one.
+func firstError(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unless is the error, with this text, of what should be so and is not.
+func unless(ok bool, text string) error {
+	if ok {
+		return nil
+	}
+	return errors.New(text)
+}
+
+// leads says whether an entry is there and has this value.
+func leads(tx *bbolt.Tx, bucket, key, want []byte) error {
+	switch got := tx.Bucket(bucket).Get(key); {
+	case got == nil:
+		return fmt.Errorf("bucket %s has no entry for it", bucket)
+	case !bytes.Equal(got, want):
+		return fmt.Errorf("bucket %s leads to another", bucket)
+	}
+	return nil
+}
+
+// mirrored says whether the entry of other + owner stands for one of owner + other in the bucket.
+func mirrored(tx *bbolt.Tx, bucket, k, v []byte) error {
+	if len(k) != 2*idSize || !bytes.Equal(v, indexed) || !hasEdge(tx.Bucket(bucket), UserID(k[idSize:]), UserID(k[:idSize])) {
+		return fmt.Errorf("bucket %s has no such entry", bucket)
+	}
+	return nil
+}
+
+// atMost says whether the person with this key has no more than so many. To count but once, it looks at the person's first key only.
+func atMost(tx *bbolt.Tx, bucket, k []byte, most int) error {
+	if len(k) < idSize {
+		return fmt.Errorf("key of %d bytes", len(k))
+	}
+	b, owner := tx.Bucket(bucket), k[:idSize]
+	if first, _ := b.Cursor().Seek(owner); !bytes.Equal(first, k) {
+		return nil
+	}
+	if n := countUnder(b, owner); n > most {
+		return fmt.Errorf("%d of one person", n)
+	}
+	return nil
+}
