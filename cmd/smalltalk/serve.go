@@ -298,6 +298,10 @@ func (s *server) run(ctx context.Context, listeners []net.Listener) error {
 		return nil
 	})
 	group.Go(func() error {
+		checkContents(ctx, s.db, s.log)
+		return nil
+	})
+	group.Go(func() error {
 		<-ctx.Done()
 		s.log.Info("stopping")
 		return s.stop(context.WithoutCancel(ctx))
