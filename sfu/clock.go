@@ -14,10 +14,8 @@ import (
 // time does not go back.
 
 const (
-	// smoothReports is by how many reports an RTP clock is known, and noise how
-	// far one of them may be off.
-	smoothReports = 8
-	noise         = 100 * time.Millisecond
+	// noise is how far one report of an RTP clock may be off, and by drift.
+	noise = 100 * time.Millisecond
 	// tooFar is how far from now a publisher's clock may say that a packet was
 	// captured, before its reports are taken for those of another time.
 	tooFar = 500 * time.Millisecond
@@ -30,18 +28,17 @@ const (
 	firstReminder, lastReminder = 500 * time.Millisecond, 2 * time.Second
 )
 
-// rtpClock is an RTP clock in terms of an NTP clock: the timestamp that it showed
-// when NTP was 0 (modulo 2^32), its origin, and above that, by how many reports
-// that is known; 0 is unknown.
+// rtpClock is an RTP clock in terms of an NTP clock: 1<<32 plus the timestamp
+// that it showed when NTP was 0 (modulo 2^32), its origin; 0 is unknown.
 type rtpClock struct{ atomic.Uint64 }
 
 func (c *rtpClock) set(origin uint32) { c.Store(pack(1, origin)) }
 
 // origin returns the timestamp at NTP time 0.
 func (c *rtpClock) origin() (ts uint32, known bool) {
-	reports, ts := unpack(c.Load())
+	v := c.Load()
 
-	return ts, reports != 0
+	return uint32(v), v != 0
 }
 
 // heardClock is an rtpClock as a peer's reports tell it. The other fields are the
@@ -52,22 +49,20 @@ type heardClock struct {
 	doubted bool
 }
 
-// hear takes the origin by a new report of kind k: the clock is known by the last
-// ones together. Senders take the time of sound when it comes to them and not
-// when it was recorded, so that one report alone may be some tens of milliseconds
-// off where a machine is busy. It returns false if the report is not believed:
-// it is further off than that, and not confirmed by the one before.
+// hear takes the origin by a new report of kind k. Senders take the time of sound
+// when it comes to them and not when it was recorded, so that a report may be some
+// tens of milliseconds off where a machine is busy; but there are sound cards that
+// lose 3 ms a second, so that all but the last reports are soon of no use. Half of
+// what is new is believed. It returns false if the report is not believed: it is
+// further off than that, and not confirmed by the one before.
 func (c *heardClock) hear(origin uint32, k kind) bool {
 	before := c.Load()
-	reports, known := unpack(before)
+	known, ok := c.origin()
 	switch {
-	case reports == 0:
-		reports, known = 1, origin
+	case !ok, c.doubted && apart(origin, known, noise, k) && !apart(origin, c.doubt, noise, k):
+		known = origin
 	case !apart(origin, known, noise, k):
-		reports = min(reports+1, smoothReports)
-		known += uint32(int32(origin-known) / int32(reports))
-	case c.doubted && !apart(origin, c.doubt, noise, k):
-		reports, known = 1, origin
+		known += uint32(int32(origin-known) / 2)
 	default:
 		c.doubt, c.doubted = origin, true
 
@@ -75,7 +70,7 @@ func (c *heardClock) hear(origin uint32, k kind) bool {
 	}
 	c.doubted = false
 
-	return c.CompareAndSwap(before, pack(reports, known)) // the stream may have begun anew
+	return c.CompareAndSwap(before, pack(1, known)) // the stream may have begun anew
 }
 
 // apart reports whether two timestamps of kind k are further apart than most.

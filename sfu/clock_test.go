@@ -59,10 +59,10 @@ func TestRTPTime(t *testing.T) {
 	}
 }
 
-// TestClockOfManyReports: one report that is off moves an RTP clock little, all
-// together make it, and it follows what drifts; what is far off is believed when
-// it comes twice.
-func TestClockOfManyReports(t *testing.T) {
+// TestClockByReports: half of what a report says is believed, so that an RTP clock
+// follows what drifts and one that is off moves it less; what is far off is
+// believed when it comes twice.
+func TestClockByReports(t *testing.T) {
 	const ms = 90
 	var c heardClock
 	if _, known := c.origin(); known {
@@ -80,20 +80,19 @@ func TestClockOfManyReports(t *testing.T) {
 	base := ^uint32(0) - 20*ms // before the wrap
 	hear("the first", base, true, base, 0)
 	hear("the second", base+40*ms, true, base+20*ms, time.Millisecond)
-	for i := range uint32(200) {
-		c.hear(base+i%4*10*ms, video) // 15 ms in the middle
+	for range 60 { // a sound card that loses 3 ms a second, reported on every 5 s
+		base -= 15 * ms
+		c.hear(base, video)
 	}
-	hear("one like the others", base+15*ms, true, base+15*ms, 5*time.Millisecond)
-	before, _ := c.origin()
-	hear("one that is off", before+80*ms, true, before+10*ms, time.Millisecond)
-	for range 100 {
-		c.hear(base+90*ms, video)
+	hear("what drifts", base, true, base, 16*time.Millisecond)
+	for range 10 {
+		c.hear(base, video)
 	}
-	hear("what has drifted", base+90*ms, true, base+90*ms, time.Millisecond)
-	hear("one that is far off", base+400*ms, false, base+90*ms, time.Millisecond)
-	hear("the next is as before", base+90*ms, true, base+90*ms, time.Millisecond)
-	hear("another that is far off", base+400*ms, false, base+90*ms, time.Millisecond)
-	hear("and one that is off elsewhere", base+600*ms, false, base+90*ms, time.Millisecond)
+	hear("what stays", base, true, base, time.Millisecond)
+	hear("one that is far off", base+400*ms, false, base, time.Millisecond)
+	hear("the next is as before", base, true, base, time.Millisecond)
+	hear("another that is far off", base+400*ms, false, base, time.Millisecond)
+	hear("and one that is off elsewhere", base+600*ms, false, base, time.Millisecond)
 	hear("which is confirmed", base+610*ms, true, base+610*ms, 0)
 	hear("and has a next", base+630*ms, true, base+620*ms, time.Millisecond)
 }
@@ -205,8 +204,8 @@ func TestPartnersOnOneLine(t *testing.T) {
 	}
 }
 
-// TestReportsAreSmoothed: what a subscriber is told is not what one report of a
-// busy sender says, nor what only one says that is far off.
+// TestReportsAreSmoothed: what a subscriber is told is half of what one report of a
+// busy sender says, and nothing of one that is far off.
 func TestReportsAreSmoothed(t *testing.T) {
 	publisher, _, _, down, c := call(t)
 	var told []uint32
@@ -226,7 +225,7 @@ func TestReportsAreSmoothed(t *testing.T) {
 		}
 	}
 	for i, off := range told {
-		if apart(off, 0, 9*time.Millisecond, video) {
+		if apart(off, 0, 26*time.Millisecond, video) {
 			t.Errorf("report %d is %d beside what was sent", i, int32(off))
 		}
 	}
