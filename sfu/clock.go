@@ -14,8 +14,13 @@ import (
 // time does not go back.
 
 const (
-	// noise is how far one report of an RTP clock may be off, and by drift.
-	noise = 100 * time.Millisecond
+	// noise is how far one report of an RTP clock may be off, and driftOne in how
+	// much time the clock may drift by one of it.
+	noise    = 100 * time.Millisecond
+	driftOne = 250
+	// setAfter is for how many seconds all reports must be late before their NTP
+	// clock is taken for one that was set.
+	setAfter = 3
 	// tooFar is how far from now a publisher's clock may say that a packet was
 	// captured, before its reports are taken for those of another time.
 	tooFar = 500 * time.Millisecond
@@ -45,7 +50,8 @@ func (c *rtpClock) origin() (ts uint32, known bool) {
 // control goroutine's.
 type heardClock struct {
 	rtpClock
-	doubt   uint32 // the last origin that was too far off
+	at      time.Duration // when a report was last believed
+	doubt   uint32        // the last origin that was too far off
 	doubted bool
 }
 
@@ -53,22 +59,23 @@ type heardClock struct {
 // when it comes to them and not when it was recorded, so that a report may be some
 // tens of milliseconds off where a machine is busy; but there are sound cards that
 // lose 3 ms a second, so that all but the last reports are soon of no use. Half of
-// what is new is believed. It returns false if the report is not believed: it is
-// further off than that, and not confirmed by the one before.
-func (c *heardClock) hear(origin uint32, k kind) bool {
+// what is new is believed. It returns false for a report that is off by more than
+// noise and drift, and is not confirmed by the one before.
+func (c *heardClock) hear(origin uint32, k kind, now time.Duration) bool {
 	before := c.Load()
 	known, ok := c.origin()
+	far := apart(origin, known, noise+(now-c.at)/driftOne, k)
 	switch {
-	case !ok, c.doubted && apart(origin, known, noise, k) && !apart(origin, c.doubt, noise, k):
+	case !ok, far && c.doubted && !apart(origin, c.doubt, noise, k):
 		known = origin
-	case !apart(origin, known, noise, k):
+	case !far:
 		known += uint32(int32(origin-known) / 2)
 	default:
 		c.doubt, c.doubted = origin, true
 
 		return false
 	}
-	c.doubted = false
+	c.at, c.doubted = now, false
 
 	return c.CompareAndSwap(before, pack(1, known)) // the stream may have begun anew
 }
@@ -88,7 +95,7 @@ func rtpTime(ntp, rate uint64) uint32 {
 
 // ntpShift is what the server's NTP time has more than a peer's. Sound and picture
 // have the same, so that lips stay in sync. It stays from one wiring to the next,
-// unless the peer's clock is set.
+// unless the peer's clock is set or it turns out to be far too much.
 type ntpShift struct {
 	fixed atomic.Int64 // 0 is unknown
 	// quickest is what it would be now: the least that reports have shown, because
@@ -97,58 +104,71 @@ type ntpShift struct {
 	quickest atomic.Int64
 
 	// The control goroutine's.
-	doubt int64 // the last that was too much more, 0 if the last report was not
+	doubtedAt uint64 // since when all reports are too late, 0 if the last was not
 }
 
 // hear takes that the peer's clock showed ntp in a report that came at ours by
-// the server's. ok is false if the report is not believed: it is so late that it
-// takes another one to know whether the clock was set; set says that it was.
-func (s *ntpShift) hear(ntp, ours uint64) (set, ok bool) {
+// the server's. ok is false if the report is too late to be believed; reports that
+// stay so late are of a clock that was set. If the shift has to be another at once,
+// it returns that, and else 0.
+func (s *ntpShift) hear(ntp, ours uint64) (next int64, ok bool) {
 	const second = 1 << 32
 	shift, quickest := int64(ours-ntp), s.quickest.Load()
 	if shift == 0 {
 		shift = 1
 	}
-	more, doubt := shift-quickest, s.doubt
-	s.doubt = 0
-	switch agrees := doubt != 0 && shift-doubt < second && doubt-shift < second; {
-	case quickest == 0, more < -second, more > second && agrees:
+	more := shift - quickest
+	if quickest != 0 && more > second {
+		if s.doubtedAt == 0 {
+			s.doubtedAt = ours
+		}
+		if ours-s.doubtedAt < setAfter*second { // what a stall held back comes together
+			return 0, false
+		}
+		quickest = 0
+	}
+	s.doubtedAt = 0
+	switch {
+	case quickest == 0:
 		s.quickest.Store(shift)
-		s.fixed.Store(shift)
 
-		return quickest != 0, true
-	case more > second:
-		s.doubt = shift
-
-		return false, false
+		return shift, true
 	case more < 0:
 		s.quickest.Store(shift)
+		if s.fixed.Load()-shift > second/2 { // set forward, or all reports were late until now
+			return shift, true
+		}
 	default:
 		s.quickest.Store(quickest + min(more/8, second/1000))
 	}
 
-	return false, true
+	return 0, true
 }
 
 // fix is called when the peer is wired: what the clocks have drifted since the
 // last time is made good.
 func (s *ntpShift) fix() {
+	before := s.fixed.Load()
 	if quickest := s.quickest.Load(); quickest != 0 {
-		s.fixed.Store(quickest)
+		s.fixed.CompareAndSwap(before, quickest) // else it was set just now
 	}
 }
 
 // hearClocks takes the peer's sender report about its stream of kind k. It
 // returns false if it is not believed.
 func (l *leg) hearClocks(k kind, ntp uint64, ts uint32, now time.Duration) bool {
-	set, ok := l.shift.hear(ntp, l.ntp(now))
-	if set {
-		for k := range l.clocks {
-			l.clocks[k].Store(0) // in the time before
+	next, ok := l.shift.hear(ntp, l.ntp(now))
+	origin := ts - rtpTime(ntp, k.clock())
+	if next != 0 {
+		if known, ok := l.clocks[k].origin(); ok && apart(origin, known, noise, k) {
+			for k := range l.clocks {
+				l.clocks[k].Store(0) // in the time before
+			}
 		}
+		l.shift.fixed.Store(next)
 	}
 
-	return ok && l.clocks[k].hear(ts-rtpTime(ntp, k.clock()), k)
+	return ok && l.clocks[k].hear(origin, k, now)
 }
 
 // captures returns the timestamp that the peer gives to what it captures now, by
@@ -161,28 +181,31 @@ func (l *leg) captures(k kind, now time.Duration) (ts uint32, known bool) {
 
 // offset returns what is to be added to timestamps of kind k to be on the
 // subscriber's line, if a flow begins now with ts. It returns false if one of the
-// two clocks is not known.
+// two clocks is not known, or the packet contradicts its sender's.
 func (r *route) offset(k kind, ts uint32, now time.Duration) (uint32, bool) {
 	captured, known := r.publisher.captures(k, now)
-	if known && apart(captured, ts, tooFar, k) {
-		r.publisher.clocks[k].Store(0) // it was silent, or has begun anew: it does not count like that any more
-		known = false
-	}
 	line, ok := r.subscriber.down[k].line.origin()
 
-	return line + rtpTime(r.subscriber.ntp(now), k.clock()) - captured, known && ok
+	return line + rtpTime(r.subscriber.ntp(now), k.clock()) - captured, known && ok && !apart(captured, ts, tooFar, k)
 }
 
 // remind tells the subscriber where its stream of kind k is just now, by what the
 // publisher last reported, so that sound and picture of a new partner are in
-// sync from the start and not only when the next reports have come.
-func (r *route) remind(k kind, now time.Duration, via *burst) {
+// sync from the start and not only when the next reports have come. ts is the
+// publisher's timestamp of a packet that has just come: what contradicts it is not
+// told, and forgotten if it still does so the next time.
+func (r *route) remind(k kind, ts uint32, now time.Duration, via *burst) {
 	f := &r.flows[k]
-	switch {
-	case !r.report(r.buf[:0], k, now, via), f.reminder == 0:
-		f.reminder = firstReminder
-	default:
+	captured, known := r.publisher.captures(k, now)
+	if known && apart(captured, ts, tooFar, k) {
+		if known = false; f.reminder != 0 {
+			r.publisher.clocks[k].Store(0)
+		}
+	}
+	if told := known && r.report(r.buf[:0], k, now, via); told && f.reminder != 0 {
 		f.reminder *= 2
+	} else {
+		f.reminder = firstReminder
 	}
 	f.remindAt = now + f.reminder
 	if f.reminder > lastReminder {

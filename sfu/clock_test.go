@@ -65,12 +65,13 @@ func TestRTPTime(t *testing.T) {
 func TestClockByReports(t *testing.T) {
 	const ms = 90
 	var c heardClock
+	var now time.Duration
 	if _, known := c.origin(); known {
 		t.Error("a clock is known without a report")
 	}
 	hear := func(what string, origin uint32, believed bool, want uint32, slack time.Duration) {
 		t.Helper()
-		if ok := c.hear(origin, video); ok != believed {
+		if ok := c.hear(origin, video, now); ok != believed {
 			t.Errorf("%s: it is believed: %v", what, ok)
 		}
 		if got, known := c.origin(); !known || apart(got, want, slack, video) {
@@ -80,13 +81,19 @@ func TestClockByReports(t *testing.T) {
 	base := ^uint32(0) - 20*ms // before the wrap
 	hear("the first", base, true, base, 0)
 	hear("the second", base+40*ms, true, base+20*ms, time.Millisecond)
-	for range 60 { // a sound card that loses 3 ms a second, reported on every 5 s
-		base -= 15 * ms
-		c.hear(base, video)
+	drift := func(d time.Duration) { // by a sound card that loses 3 ms a second
+		now += d
+		base -= uint32(d.Milliseconds() * 3 * ms / 1000)
+	}
+	for range 60 {
+		drift(5 * time.Second)
+		c.hear(base, video, now)
 	}
 	hear("what drifts", base, true, base, 16*time.Millisecond)
+	drift(time.Minute)
+	hear("what was not heard of for long", base, true, base, 105*time.Millisecond)
 	for range 10 {
-		c.hear(base, video)
+		c.hear(base, video, now)
 	}
 	hear("what stays", base, true, base, time.Millisecond)
 	hear("one that is far off", base+400*ms, false, base, time.Millisecond)
@@ -97,50 +104,106 @@ func TestClockByReports(t *testing.T) {
 	hear("and has a next", base+630*ms, true, base+620*ms, time.Millisecond)
 }
 
+// lateClock is a peer whose reports are heard of.
+type lateClock struct {
+	t     *testing.T
+	shift ntpShift
+	now   uint64 // by its own clock
+}
+
+const ntpSecond, ntpMS = 1 << 32, 1 << 32 / 1000
+
+// hear has it report after a while, which comes when its clock shows so much less
+// than the server's. set says that it must have another shift at once.
+func (s *lateClock) hear(what string, after, more uint64, set, ok bool) {
+	s.t.Helper()
+	s.now += after
+	next, gotOK := s.shift.hear(s.now, s.now+more)
+	if next != 0 {
+		s.shift.fixed.Store(next)
+	}
+	if (next != 0) != set || gotOK != ok {
+		s.t.Errorf("%s: it is set to %d, believed: %v", what, next/ntpMS, gotOK)
+	}
+}
+
+func (s *lateClock) is(what string, want, slack int64) {
+	s.t.Helper()
+	if got := s.shift.fixed.Load(); got < want-slack || got > want+slack {
+		s.t.Errorf("%s it is %d ms, want %d", what, got/ntpMS, want/ntpMS)
+	}
+}
+
 // TestShift: for the time of a wiring the shift stays, and with the next it is
-// what the quickest reports have shown, however late others came; a clock that
-// was set is believed when that is certain.
+// what the quickest reports have shown, however late others came.
 func TestShift(t *testing.T) {
-	const second, ms = 1 << 32, 1 << 32 / 1000
-	var s ntpShift
-	now := uint64(1000 * second)
-	hear := func(what string, more uint64, set, ok bool) {
-		t.Helper()
-		now += 5 * second
-		if gotSet, gotOK := s.hear(now, now+more); gotSet != set || gotOK != ok {
-			t.Errorf("%s: it is set: %v, believed: %v", what, gotSet, gotOK)
-		}
-	}
-	is := func(what string, want, slack int64) {
-		t.Helper()
-		if got := s.fixed.Load(); got < want-slack || got > want+slack {
-			t.Errorf("%s it is %d ms, want %d", what, got/ms, want/ms)
-		}
-	}
-	s.fix()
-	is("without a report", 0, 0)
-	hear("the first, which waited", 5*second+300*ms, false, true)
+	s := &lateClock{t: t, now: 1000 * ntpSecond}
+	s.shift.fix()
+	s.is("without a report", 0, 0)
+	s.hear("the first, which waited", 0, 5*ntpSecond+300*ntpMS, true, true)
 	for i := range uint64(100) { // drift by 50 ms in all
-		hear("a report", 5*second+i%5*7*ms+i*ms/2, false, true)
-		is("for the time of the wiring", 5*second+300*ms, 0)
+		s.hear("a report", 5*ntpSecond, 5*ntpSecond+i%5*7*ntpMS+i*ntpMS/2, false, true)
+		s.is("for the time of the wiring", 5*ntpSecond+300*ntpMS, 0)
 	}
-	s.fix()
-	is("with the next", 5*second+50*ms, 6*ms)
+	s.shift.fix()
+	s.is("with the next", 5*ntpSecond+50*ntpMS, 6*ntpMS)
 	for range 10 {
-		hear("a report that waits", 5*second+350*ms, false, true)
+		s.hear("a report that waits", ntpSecond, 5*ntpSecond+350*ntpMS, false, true)
 	}
-	s.fix()
-	is("after some that waited", 5*second+50*ms, 16*ms)
-	hear("one that waited for long", 7*second, false, false)
-	hear("one as before", 5*second+50*ms, false, true)
-	hear("a clock that was set back", 7*second, false, false)
-	hear("the second time", 7*second+90*ms, true, true)
-	is("then", 7*second+90*ms, 0)
-	hear("a clock that was set forward", 2*second, true, true)
-	is("then", 2*second, 0)
+	s.shift.fix()
+	s.is("after some that waited", 5*ntpSecond+50*ntpMS, 16*ntpMS)
+	s.hear("the first after far too late ones", ntpSecond, 4*ntpSecond, true, true)
+	s.is("then", 4*ntpSecond, 0)
 	var same ntpShift
-	if same.hear(now, now); same.fixed.Load() == 0 {
+	if next, _ := same.hear(s.now, s.now); next == 0 {
 		t.Error("a clock like the server's is not known")
+	}
+}
+
+// TestShiftOverStall: what a stall held back comes together, each a little less
+// late than the one before, and is not taken for a clock that was set; reports that
+// stay late for seconds are.
+func TestShiftOverStall(t *testing.T) {
+	const usual = 5*ntpSecond + 20*ntpMS
+	s := &lateClock{t: t, now: 1000 * ntpSecond}
+	s.hear("the first", 0, usual, true, true)
+	for late := 2500 * uint64(ntpMS); late > 0; late -= min(late, 300*ntpMS) { // sent in turn, and all come now
+		s.hear("a late one", 300*ntpMS, usual+late, false, late <= ntpSecond)
+	}
+	for range 20 {
+		s.hear("a prompt one", 300*ntpMS, usual, false, true)
+	}
+	s.is("after the stall", usual, 0)
+	s.shift.fix()
+	s.is("with the next partner", usual, 20*ntpMS)
+	for i := range 20 {
+		more := uint64(usual + 2*ntpSecond)
+		switch at := uint64(i) * 300 * ntpMS; {
+		case at < 3*ntpSecond:
+			s.hear("a clock that was set back", 300*ntpMS, more, false, false)
+		default:
+			s.hear("for seconds", 300*ntpMS, more, at < 3400*ntpMS, true)
+		}
+	}
+	s.is("then", usual+2*ntpSecond, 0)
+}
+
+// TestSetClockForgets: when a peer's clock was set, what its reports said before is
+// of another time; when they were only late, it is not.
+func TestSetClockForgets(t *testing.T) {
+	for _, ahead := range []uint64{0, 7} { // seconds that its clock was set forward
+		l, _ := newTestLeg(10)
+		l.hearClocks(audio, 2000*ntpSecond, 500, 1500*time.Millisecond)
+		l.hearClocks(video, 2000*ntpSecond, 777, 1500*time.Millisecond)
+		if !l.hearClocks(video, (2001+ahead)*ntpSecond, 777+90000, 1700*time.Millisecond) {
+			t.Error("the next report is not believed")
+		}
+		if _, known := l.clocks[audio].origin(); known != (ahead == 0) {
+			t.Errorf("set by %d s, the other clock is known: %v", ahead, known)
+		}
+		if ts, known := l.captures(video, 1700*time.Millisecond); !known || apart(ts, 777+90000, time.Millisecond, video) {
+			t.Errorf("set by %d s, it captures %d: %v", ahead, ts, known)
+		}
 	}
 }
 
@@ -159,8 +222,7 @@ func TestPartnersOnOneLine(t *testing.T) {
 	rs.setReady(subscriber, 0)
 	now := time.Second
 	var line []*rtcp.SenderReport
-	for i, delay := range []time.Duration{10, 90, 40, 130} {
-		delay *= time.Millisecond
+	for i, delay := range []time.Duration{10 * time.Millisecond, 90 * time.Millisecond, 40 * time.Millisecond, 130 * time.Millisecond} {
 		publisher, _ := newTestLeg(uint32(100 * (i + 1)))
 		rs.setReady(publisher, 0)
 		c := newCamera(publisher, 500)
@@ -279,7 +341,6 @@ func TestOffsetIsOfKnownClocks(t *testing.T) {
 	subscriber.down[video].line.Store(line)
 	offset("a packet of 0.4 s ago", c.raw.ts-36000, true)
 	offset("one of 0.6 s ago", c.raw.ts-54000, false)
-	offset("what was silent has to report again", c.raw.ts, false)
 }
 
 // reminded sends so many frames and returns when the subscriber was told of its
@@ -353,5 +414,32 @@ func TestReminders(t *testing.T) {
 	}
 	if at := reminded(t, c, down, 300); len(at) != 3 || at[0] > firstReminder+40*time.Millisecond {
 		t.Errorf("after the first report told after %v", at)
+	}
+}
+
+// TestContradictedClock: what the packets of a publisher contradict is told to
+// nobody, and forgotten when it lasts.
+func TestContradictedClock(t *testing.T) {
+	for _, lasts := range []bool{false, true} {
+		publisher, _ := newTestLeg(10)
+		c := newCamera(publisher, 500)
+		c.frame(keyFrame)
+		control(t, publisher, c.now, &rtcp.SenderReport{SSRC: 500, NTPTime: ticks(c.now, 1<<32), RTPTime: c.raw.ts})
+		subscriber, down := newTestLeg(20)
+		wire(t, publisher, subscriber)
+		c.now += time.Second // for which its clock stood still, or the packet waited
+		frame(c, keyFrame)
+		if _, ok := find[*rtcp.SenderReport](down.takeControl()); ok {
+			t.Error("it is told at the begin")
+		}
+		if !lasts {
+			c.raw.ts += 90000
+		}
+		if at := reminded(t, c, down, 200); (len(at) == 0) != lasts {
+			t.Errorf("it lasts: %v; told after %v", lasts, at)
+		}
+		if _, known := publisher.clocks[video].origin(); known == lasts {
+			t.Errorf("it lasts: %v; the clock is known: %v", lasts, known)
+		}
 	}
 }

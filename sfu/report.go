@@ -108,7 +108,8 @@ func (l *leg) handleReceiverReport(count int, b []byte, now time.Duration, via *
 }
 
 // handleSenderReport keeps the publisher's report for our own receiver report
-// and passes it on, as a report of the stream we send.
+// and, if it is believed and the subscriber has something of that stream, tells it
+// where the stream we send is.
 func (l *leg) handleSenderReport(count int, b []byte, now time.Duration, via *burst) bool {
 	const head = rtcpHeadSize + senderInfoSize
 	if len(b) < head+count*reportBlockSize {
@@ -119,6 +120,11 @@ func (l *leg) handleSenderReport(count int, b []byte, now time.Duration, via *bu
 		if stream := l.up.streams[k].ssrc.Load(); stream != 0 && stream == ssrc {
 			l.seen[k].Store(pack(uint32(ntp>>16), l.middle(now)))
 			believed := l.hearClocks(k, ntp, ts, now)
+			if l.up.streams[k].ssrc.Load() != ssrc { // it has begun anew meanwhile
+				l.clocks[k].Store(0)
+
+				continue
+			}
 			if r := l.to.enter(); r != nil && believed && r.report(r.returned.out[:0], k, now, via) {
 				r.returned.keep(k, l.middle(now), uint32(ntp>>16))
 			}
