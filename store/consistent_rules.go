@@ -54,7 +54,7 @@ func checkPasskey(tx *bbolt.Tx, k, v []byte) error {
 	if err != nil {
 		return err
 	}
-	return firstError(hasAccount(tx, p.User), leads(tx, passkeyIDsBucket, p.ID, []byte(p.User)), atMost(tx, passkeysBucket, k, MaxPasskeys))
+	return firstError(hasAccount(tx, p.User), leads(tx, passkeyIDsBucket, p.ID, []byte(p.User)))
 }
 
 // hasAccount does not read it, which the rule of accounts does.
@@ -104,7 +104,7 @@ func checkDevice(tx *bbolt.Tx, k, v []byte) error {
 	if len(k) != 2*idSize {
 		return fmt.Errorf("key of %d bytes", len(k))
 	}
-	return firstError(leads(tx, tokenExpiryBucket, v, k[:idSize]), atMost(tx, devicesBucket, k, MaxDevices))
+	return leads(tx, tokenExpiryBucket, v, k[:idSize])
 }
 
 func checkFriend(tx *bbolt.Tx, k, v []byte) error {
@@ -114,7 +114,7 @@ func checkFriend(tx *bbolt.Tx, k, v []byte) error {
 	}
 	back, found, err := edgeIn(tx.Bucket(friendsBucket), e.Other, e.Owner)
 	return firstError(err, personIn(tx, e.Owner, e.Other), unless(found && back.At.Equal(e.At), "one-sided"),
-		unless(!blockedIn(tx, e.Owner, e.Other), "blocked"), atMost(tx, friendsBucket, k, MaxFriends))
+		unless(!blockedIn(tx, e.Owner, e.Other), "blocked"))
 }
 
 func checkRequest(tx *bbolt.Tx, k, v []byte) error {
@@ -124,12 +124,10 @@ func checkRequest(tx *bbolt.Tx, k, v []byte) error {
 	}
 	return firstError(personIn(tx, e.Owner, e.Other), leads(tx, requestsSentBucket, edgeKey(e.Other, e.Owner), indexed),
 		unless(!hasEdge(tx.Bucket(friendsBucket), e.Owner, e.Other), "of friends"),
-		unless(!blockedIn(tx, e.Owner, e.Other), "blocked"), atMost(tx, requestsBucket, k, MaxRequests))
+		unless(!blockedIn(tx, e.Owner, e.Other), "blocked"))
 }
 
-func checkRequestSent(tx *bbolt.Tx, k, v []byte) error {
-	return firstError(mirrored(tx, requestsBucket, k, v), atMost(tx, requestsSentBucket, k, MaxRequests))
-}
+func checkRequestSent(tx *bbolt.Tx, k, v []byte) error { return mirrored(tx, requestsBucket, k, v) }
 
 func checkBlock(tx *bbolt.Tx, k, v []byte) error {
 	e, err := decodeEdge(k, v)
@@ -138,8 +136,7 @@ func checkBlock(tx *bbolt.Tx, k, v []byte) error {
 	}
 	there := personIn(tx, e.Other) == nil
 	return firstError(personIn(tx, e.Owner), unless(len(e.Other) == idSize, "of nobody"), unless(there || e.Name == "", "names somebody who is gone"),
-		unless(e.Name == "" || hasEdge(tx.Bucket(blockedByBucket), e.Other, e.Owner), "the name could not be found to be removed"),
-		atMost(tx, blocksBucket, k, MaxBlocks))
+		unless(e.Name == "" || hasEdge(tx.Bucket(blockedByBucket), e.Other, e.Owner), "the name could not be found to be removed"))
 }
 
 func checkBlockedBy(tx *bbolt.Tx, k, v []byte) error {
@@ -155,7 +152,7 @@ func checkPartner(tx *bbolt.Tx, k, v []byte) error {
 	if err != nil {
 		return err
 	}
-	return firstError(personIn(tx, e.Owner, e.Other), leads(tx, partnerOfBucket, edgeKey(e.Other, e.Owner), indexed), atMost(tx, partnersBucket, k, MaxPartners))
+	return firstError(personIn(tx, e.Owner, e.Other), leads(tx, partnerOfBucket, edgeKey(e.Other, e.Owner), indexed))
 }
 
 func checkPartnerOf(tx *bbolt.Tx, k, v []byte) error { return mirrored(tx, partnersBucket, k, v) }
@@ -165,7 +162,7 @@ func checkMissed(tx *bbolt.Tx, k, v []byte) error {
 	if err != nil {
 		return err
 	}
-	return firstError(unless(hasEdge(tx.Bucket(friendsBucket), m.Owner, m.From), "of no friends"), atMost(tx, missedBucket, k, MaxMissed))
+	return unless(hasEdge(tx.Bucket(friendsBucket), m.Owner, m.From), "of no friends")
 }
 
 func checkInvite(tx *bbolt.Tx, k, v []byte) error {

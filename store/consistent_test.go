@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -132,6 +133,64 @@ func TestManyInconsistencies(t *testing.T) {
 	cancel()
 	if err := db.CheckContents(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
+	}
+}
+
+// A release that lowers a limit does not damage what is there; a test sees what should not have become so much.
+func TestMoreThanTheLimitIsNoDamage(t *testing.T) {
+	for _, l := range limits {
+		t.Run(string(l.bucket), func(t *testing.T) {
+			w := newWorld(t)
+			w.broken = true
+			err := w.db.bolt.Update(func(tx *bbolt.Tx) error {
+				for i := range l.most + 1 {
+					if err := w.oneMore(tx, l.bucket, i); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := w.db.CheckContents(t.Context()); err != nil {
+				t.Error(err)
+			}
+			if err := checkSound(w.db); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("bucket %s, user %q: ", l.bucket, w.person.ID)) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+// oneMore puts the i-th of what belongs to the person into the bucket, and with it what must be there then.
+func (w *world) oneMore(tx *bbolt.Tx, bucket []byte, i int) error {
+	p, at := w.person.ID, start.Add(time.Duration(i)*time.Second)
+	u := User{ID: NewUserID(), Guest: true}
+	both := func(mirror []byte, e edge) error {
+		return errors.Join(putUser(tx, u), putEdge(tx.Bucket(bucket), e), tx.Bucket(mirror).Put(edgeKey(e.Other, e.Owner), indexed))
+	}
+	switch string(bucket) {
+	case "passkeys":
+		id := []byte(newID())
+		return errors.Join(tx.Bucket(passkeyIDsBucket).Put(id, []byte(p)), putPasskey(tx, Passkey{ID: id, User: p}))
+	case "devices":
+		return putToken(tx, [sha256.Size]byte([]byte(newID()+"123456")), token{User: p, Device: newDeviceID(), Expires: at})
+	case "friends":
+		return errors.Join(putUser(tx, u), putEdge(tx.Bucket(bucket), edge{Owner: p, Other: u.ID, At: at}), putEdge(tx.Bucket(bucket), edge{Owner: u.ID, Other: p, At: at}))
+	case "friend_requests":
+		return both(requestsSentBucket, edge{Owner: p, Other: u.ID, At: at})
+	case "friend_requests_sent":
+		bucket = requestsBucket
+		return both(requestsSentBucket, edge{Owner: u.ID, Other: p, At: at})
+	case "blocks":
+		return both(blockedByBucket, edge{Owner: p, Other: u.ID, At: at, Name: "x"})
+	case "partners":
+		return both(partnerOfBucket, edge{Owner: p, Other: u.ID, At: at})
+	case "missed":
+		return put(tx.Bucket(bucket), missedKey(p, w.friend.ID, at), missedCall{Owner: p, From: w.friend.ID, At: at})
+	default:
+		return errors.New("of which the test knows nothing")
 	}
 }
 
