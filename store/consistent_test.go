@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -133,6 +134,65 @@ func TestManyInconsistencies(t *testing.T) {
 	cancel()
 	if err := db.CheckContents(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
+	}
+	ctx, cancel = context.WithCancel(t.Context())
+	err := db.checkContents(ctx, func(context.Context, time.Duration) { cancel() })
+	if found = nil; !errors.Is(err, context.Canceled) || !errors.As(err, &found) || found.Entries != checkStep {
+		t.Errorf("cancelled after a step: %v", err)
+	}
+}
+
+// What a newer program wrote is no damage, also to what leads there; what else there is of damage is told as well.
+func TestNewerRecordsAreNoDamage(t *testing.T) {
+	w := newWorld(t)
+	w.broken = true
+	err := w.db.bolt.Update(func(tx *bbolt.Tx) error {
+		b, k := tx.Bucket(accountsBucket), []byte(w.friend.ID) // to which a username and a skeleton lead
+		rec := bytes.Clone(b.Get(k))
+		rec[0] = recordVersion + 1
+		return b.Put(k, rec)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = w.db.CheckContents(t.Context())
+	if !errors.Is(err, ErrNewerVersion) || errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), "read: 3, such as bucket accounts, key ") {
+		t.Errorf("got %v", err)
+	}
+	if err := moveKey(w.db, partnersBucket, edgeKey(w.person.ID, w.friend.ID), edgeKey(w.person.ID, w.stranger.ID)); err != nil {
+		t.Fatal(err)
+	}
+	var found *Inconsistent
+	if err := w.db.CheckContents(t.Context()); !errors.Is(err, ErrNewerVersion) || !errors.As(err, &found) || found.Entries != 2 {
+		t.Errorf("with damage: %v", err)
+	}
+}
+
+// Who looks through a big file rests as long as a step took, and is not kept by it.
+func TestRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		began := time.Now()
+		for _, want := range []time.Duration{2 * time.Second, 4 * time.Second, 5 * time.Second, 5 * time.Second} {
+			if rest(ctx, 2*time.Second); time.Since(began) != want {
+				t.Errorf("after %v, want %v", time.Since(began), want)
+			}
+		}
+	})
+	db := unsynced(t)
+	defer closeSound(t, db)
+	for range checkStep + 1 {
+		testUser(t, db)
+	}
+	rests := 0
+	err := db.checkContents(t.Context(), func(_ context.Context, took time.Duration) {
+		if rests++; took <= 0 {
+			t.Errorf("a step of %v", took)
+		}
+	})
+	if err != nil || rests != 1 {
+		t.Errorf("%d rests, %v", rests, err)
 	}
 }
 

@@ -11,7 +11,7 @@ var (
 	// database of this program.
 	ErrDamaged = errors.New("the database is damaged")
 
-	// ErrNewerVersion says that a newer version of this program wrote the file. Nothing was changed in it.
+	// ErrNewerVersion says that a newer version of this program wrote the file, in which nothing was changed then, or a record in it.
 	ErrNewerVersion = errors.New("the database was written by a newer version of this program")
 
 	// ErrNotFound says that there is no such record.

@@ -9,8 +9,9 @@ import (
 )
 
 // Examine looks at the database file at path without changing it, and returns its schema version, 0 for an empty file. The errors
-// are those of Open and, for a file of this program's version, of CheckContents, which takes its time and ends early when ctx does; a
-// file that is open elsewhere is ErrLocked, and one that is not there is fs.ErrNotExist.
+// are those of Open and, for a file of this program's version, of CheckContents, which takes its time, without the rests, and ends early
+// when ctx does; a file that is open elsewhere is ErrLocked, and one that is not there is fs.ErrNotExist. The file is locked meanwhile,
+// though others may examine it too: a server that starts then is refused with ErrLocked.
 func Examine(ctx context.Context, path string) (version uint32, err error) {
 	version, err = examine(ctx, path)
 	if err != nil {
@@ -37,7 +38,7 @@ func examine(ctx context.Context, path string) (version uint32, err error) {
 		return err
 	})
 	if err == nil && version == schemaVersion { // the rules are those of this one
-		err = db.checkContents(ctx)
+		err = db.checkContents(ctx, goOn)
 	}
 	if closeErr := b.Close(); err == nil {
 		err = closeErr
