@@ -19,9 +19,8 @@ func checkContents(ctx context.Context, db *store.DB, log *slog.Logger) {
 	var found *store.Inconsistent
 	switch {
 	case err == nil, ctx.Err() != nil:
-	case errors.Is(err, store.ErrNewerVersion): // and what contradicts that may be as it should
-		log.Error("a newer version of Small Talk has written to the database what this one cannot read: run the newer one, or put the copy back "+
-			"that it kept, if any, beside the file", "error", err)
+	case errors.Is(err, store.ErrNewerVersion): // what contradicts those entries may be as it should
+		log.Error("the database holds entries that only a newer version of Small Talk can read: run that version", "error", err)
 	case errors.As(err, &found):
 		log.Error("the database is damaged: entries contradict others or cannot be read; stop the server, look at what `smalltalk doctor` says "+
 			"of the data folder, and restore the file from a backup", "entries", found.Entries, "first", found.First[:min(len(found.First), describedContents)])

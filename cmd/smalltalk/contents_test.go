@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,11 +14,10 @@ import (
 	"smalltalk/store"
 )
 
-// TestDamagedContents: a file that opens, and in which a record was changed, is
-// told of by the doctor, who leaves it, and by the server, which runs with it.
-func TestDamagedContents(t *testing.T) {
-	folder := t.TempDir()
-	path := filepath.Join(folder, "smalltalk.db")
+// changedStore makes a database with an account in the folder, changes its file
+// and returns that.
+func changedStore(t *testing.T, folder string, change func([]byte) []byte) []byte {
+	t.Helper()
 	db, err := openStore(folder)
 	if err != nil {
 		t.Fatal(err)
@@ -28,14 +29,71 @@ func TestDamagedContents(t *testing.T) {
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
+	path := filepath.Join(folder, "smalltalk.db")
 	file, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	file = bytes.ReplaceAll(file, []byte("annabelle"), []byte("annabellf"))
+	file = change(file)
 	if err := os.WriteFile(path, file, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	return file
+}
+
+// newerRecord gives the record whose JSON begins so the format after the present
+// one, which stands 5 bytes before.
+func newerRecord(t *testing.T, begin string) func([]byte) []byte {
+	return func(file []byte) []byte {
+		at := bytes.Index(file, []byte(begin)) - 5
+		if at < 0 {
+			t.Fatalf("there is no %s", begin)
+		}
+		file[at]++
+		return file
+	}
+}
+
+// TestDoctorLooksNoLonger: a file that takes too long to look through opens, and
+// nobody is told to restore it or to make it writable.
+func TestDoctorLooksNoLonger(t *testing.T) {
+	folder := t.TempDir()
+	changedStore(t, folder, func(file []byte) []byte { return file })
+	ctx, cancel := context.WithTimeout(t.Context(), 0)
+	defer cancel()
+	f := checkData(ctx, folder, false)
+	if f.Verdict != isWarning || !strings.Contains(f.Detail, "not looked through to the end") || !strings.Contains(f.Change, "log") {
+		t.Errorf("%+v", f)
+	}
+}
+
+// TestNewerContents: what a newer program wrote is told from damage, by the
+// doctor and in the log.
+func TestNewerContents(t *testing.T) {
+	folder := t.TempDir()
+	changedStore(t, folder, newerRecord(t, `{"user":`))
+	f := checkData(t.Context(), folder, false)
+	if f.Verdict != isFailure || !strings.Contains(f.Detail, "too old to read") || !strings.Contains(f.Change, "newer version") {
+		t.Errorf("%+v", f)
+	}
+	db, err := openStore(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	var log bytes.Buffer
+	checkContents(t.Context(), db, slog.New(slog.NewTextHandler(&log, nil)))
+	if got := log.String(); strings.Count(got, "level=ERROR") != 1 || !strings.Contains(got, "newer version") || strings.Contains(got, "damaged") {
+		t.Errorf("logged:\n%s", got)
+	}
+}
+
+// TestDamagedContents: a file that opens, and in which a record was changed, is
+// told of by the doctor, who leaves it, and by the server, which runs with it.
+func TestDamagedContents(t *testing.T) {
+	folder := t.TempDir()
+	path := filepath.Join(folder, "smalltalk.db")
+	file := changedStore(t, folder, func(file []byte) []byte { return bytes.ReplaceAll(file, []byte("annabelle"), []byte("annabellf")) })
 	f := checkData(t.Context(), folder, false)
 	if f.Verdict != isFailure || !strings.Contains(f.Detail, "annabellf") || !strings.Contains(f.Change, "backup") {
 		t.Errorf("%+v", f)

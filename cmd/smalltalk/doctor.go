@@ -13,9 +13,11 @@ import (
 )
 
 const (
-	// doctorTime bounds the whole examination, checkTime each check of it.
-	doctorTime = 60 * time.Second
-	checkTime  = 8 * time.Second
+	// doctorTime bounds the whole examination, checkTime each check of it but
+	// that of the database, which has contentsTime.
+	doctorTime   = 60*time.Second + contentsTime
+	checkTime    = 8 * time.Second
+	contentsTime = 20 * time.Second
 	// connectTime is for one TCP or TLS handshake.
 	connectTime = 4 * time.Second
 )

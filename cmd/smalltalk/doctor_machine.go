@@ -156,6 +156,8 @@ func checkData(ctx context.Context, folder string, running bool) finding {
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return finding{Verdict: isFine, What: "data folder", Detail: folder + " is writable; no database yet"}
 	}
+	ctx, cancel := context.WithTimeout(ctx, contentsTime)
+	defer cancel()
 	version, err := store.Examine(ctx, path) // which leaves an upgrade to the server
 	var inconsistent *store.Inconsistent
 	switch {
@@ -164,12 +166,15 @@ func checkData(ctx context.Context, folder string, running bool) finding {
 	case errors.Is(err, store.ErrLocked):
 		f.Verdict, f.Detail = isWarning, path+" is in use by another program"
 		f.Change = "is another Small Talk running on this data folder? Stop it, or choose another folder with --data"
+	case errors.Is(err, store.ErrNewerVersion):
+		f.Detail, f.Change = err.Error(), "run the newer version of Small Talk that wrote it"
 	case errors.As(err, &inconsistent):
 		f.Detail, f.Change = err.Error(), "restore it from a backup; the server starts with it, but not everybody finds there what was theirs"
 	case errors.Is(err, store.ErrDamaged):
 		f.Detail, f.Change = err.Error(), "restore it from a backup, or move the file away to begin with an empty one"
-	case errors.Is(err, store.ErrNewerVersion):
-		f.Detail, f.Change = err.Error(), "run the newer version of Small Talk that wrote it"
+	case errors.Is(err, context.DeadlineExceeded):
+		f.Verdict, f.Detail = isWarning, path+" opens, but was not looked through to the end: it is big, or the disk is slow"
+		f.Change = "start the server: it looks through the file beside its work, and its log tells if anything in it is damaged"
 	case err != nil:
 		f.Detail = err.Error()
 	case store.NeedsUpgrade(version):
