@@ -97,7 +97,7 @@ func (a *actor) reconnect() {
 
 // time is the RTP time of a kind now.
 func (a *actor) time(k kind) uint32 {
-	return a.ts[k] + uint32(ticks(a.s.now-a.born, clockRate(k)))
+	return a.ts[k] + uint32(ticks(a.s.now-a.born, k.clock()))
 }
 
 // act sends what 10 ms have of sound and picture, and what was held up.

@@ -326,10 +326,10 @@ func (s *stage) begin(k kind, p *packet, seq, ts int64, what made) int64 {
 		}
 	}
 	if f.seq.started {
-		step, slack := int64(ticks(s.now-f.at, clockRate(k))), int64(0)
+		step, slack := int64(ticks(s.now-f.at, k.clock())), int64(0)
 		if a := s.on; a.reported[k] && f.line != nil {
 			late := int64(int32(a.time(k) - what.ts)) // it was captured then
-			line := int64(ticks(s.now, clockRate(k))) - late + int64(*f.line)
+			line := int64(ticks(s.now, k.clock())) - late + int64(*f.line)
 			step += int64(int32(uint32(line) - uint32(f.ts+step)))
 			slack, f.loose = 3, false // of rounding
 			s.seen.lines++
@@ -352,14 +352,6 @@ func (s *stage) begin(k kind, p *packet, seq, ts int64, what made) int64 {
 	f.seqOff, f.tsOff = seq-what.seq, p.ts-what.ts
 
 	return ts
-}
-
-func clockRate(k kind) uint64 {
-	if k == audio {
-		return 48000
-	}
-
-	return 90000
 }
 
 // name finds which packet p is by its payload; ok is false if it has no name.

@@ -91,7 +91,7 @@ func (s *stage) hearReports(ours uint32) {
 func (s *stage) onLine(k kind, sr *rtcp.SenderReport) {
 	f := &s.flows[k]
 	since := sr.NTPTime - s.leg.ntp(0)
-	at := sr.RTPTime - uint32(since>>32*clockRate(k)+since&0xffffffff*clockRate(k)>>32)
+	at := sr.RTPTime - uint32(since>>32*k.clock()+since&0xffffffff*k.clock()>>32)
 	if f.line != nil && !f.loose {
 		if off := int32(at - *f.line); off < -3 || off > 3 {
 			s.t.Fatalf("a report about %v is %d beside the line of those before", k, off)

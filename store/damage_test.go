@@ -179,6 +179,12 @@ func usedPages(t *testing.T, file []byte) (size, n int) {
 	if err := os.WriteFile(path, file, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	m := metaOf(t, path)
+	return m.pageSize, int(m.pages)
+}
+
+func metaOf(t *testing.T, path string) boltMeta {
+	t.Helper()
 	f, err := os.Open(path)
 	if err != nil {
 		t.Fatal(err)
@@ -188,7 +194,7 @@ func usedPages(t *testing.T, file []byte) (size, n int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return m.pageSize, int(m.pages)
+	return m
 }
 
 func TestRecordDamage(t *testing.T) {

@@ -44,16 +44,7 @@ func shaped(t *testing.T) shapeFile {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	m, err := readMeta(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return shapeFile{t, b, m}
+	return shapeFile{t, b, metaOf(t, path)}
 }
 
 func (s shapeFile) page(id uint64) page { return page(s.b[int(id)*s.meta.pageSize:][:s.meta.pageSize]) }
