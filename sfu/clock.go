@@ -1,17 +1,24 @@
 package sfu
 
 import (
+	"encoding/binary"
 	"sync/atomic"
 	"time"
 )
 
 // Sender reports say where a stream's RTP timestamps lie in NTP time, and a
 // receiver lays one line through the last twenty of them to know which sound
-// belongs to which picture: of sound, which is reported on every 5 s, those are
-// of the last 100 s. So what a subscriber is told of its stream must be one line
-// over all partners, or its lips are off for as long. The line is that of the
-// server's clock; who begins to send to a subscriber continues it, as far as
-// time does not go back.
+// belongs to which picture: of sound, which senders report on every 5 s unless they
+// are asked, those are of the last 100 s. So what a subscriber is told of its
+// stream must be one line over all partners, or its lips are off for as long. The
+// line is that of the server's clock; who begins to send to a subscriber continues
+// it, as far as time does not go back.
+//
+// The clock of sound is a count of what was recorded. Where a busy machine loses
+// some it falls back for good, by 0.1 s at once and more, and nothing but a report
+// says so. Hence publishers are asked for one every second: what a sender of
+// sound has lost is known at once, and the subscriber's line, which is then of the
+// last 20 s, has followed it within five.
 
 const (
 	// noise is how far one report of an RTP clock may be off, and driftOne in how
@@ -27,10 +34,9 @@ const (
 	// tooEarly and tooLate are how far from where it arrives a stream may begin
 	// to be on the line: what is too early is held back by who plays it.
 	tooEarly, tooLate = 200 * time.Millisecond, 500 * time.Millisecond
-	// firstReminder is how long after the begin of a flow the subscriber is told
-	// of its times again, and lastReminder of which the next is the last: a
-	// receiver that begins anew at each match, as Firefox does, needs two reports.
-	firstReminder, lastReminder = 500 * time.Millisecond, 2 * time.Second
+	// A publisher is asked for a report at the begin of a flow, firstAsk later and
+	// then every nextAsk, if its last is older than askAfter.
+	firstAsk, nextAsk, askAfter = 500 * time.Millisecond, time.Second, 700 * time.Millisecond
 )
 
 // rtpClock is an RTP clock in terms of an NTP clock: 1<<32 plus the timestamp
@@ -55,29 +61,20 @@ type heardClock struct {
 	doubted bool
 }
 
-// hear takes the origin by a new report of kind k. Senders take the time of sound
-// when it comes to them and not when it was recorded, so that a report may be some
-// tens of milliseconds off where a machine is busy; but there are sound cards that
-// lose 3 ms a second, so that all but the last reports are soon of no use. Half of
-// what is new is believed. It returns false for a report that is off by more than
-// noise and drift, and is not confirmed by the one before.
+// hear takes the origin by a new report of kind k. It returns false for one that
+// is off by more than noise and drift, and is not confirmed by the one before.
 func (c *heardClock) hear(origin uint32, k kind, now time.Duration) bool {
 	before := c.Load()
 	known, ok := c.origin()
-	far := apart(origin, known, noise+(now-c.at)/driftOne, k)
-	switch {
-	case !ok, far && c.doubted && !apart(origin, c.doubt, noise, k):
-		known = origin
-	case !far:
-		known += uint32(int32(origin-known) / 2)
-	default:
+	far := ok && apart(origin, known, noise+(now-c.at)/driftOne, k)
+	if far && (!c.doubted || apart(origin, c.doubt, noise, k)) {
 		c.doubt, c.doubted = origin, true
 
 		return false
 	}
 	c.at, c.doubted = now, false
 
-	return c.CompareAndSwap(before, pack(1, known)) // the stream may have begun anew
+	return c.CompareAndSwap(before, pack(1, origin)) // the stream may have begun anew
 }
 
 // apart reports whether two timestamps of kind k are further apart than most.
@@ -189,26 +186,57 @@ func (r *route) offset(k kind, ts uint32, now time.Duration) (uint32, bool) {
 	return line + rtpTime(r.subscriber.ntp(now), k.clock()) - captured, known && ok && !apart(captured, ts, tooFar, k)
 }
 
-// remind tells the subscriber where its stream of kind k is just now, by what the
-// publisher last reported, so that sound and picture of a new partner are in
-// sync from the start and not only when the next reports have come. ts is the
-// publisher's timestamp of a packet that has just come: what contradicts it is not
-// told, and forgotten if it still does so the next time.
-func (r *route) remind(k kind, ts uint32, now time.Duration, via *burst) {
-	f := &r.flows[k]
-	captured, known := r.publisher.captures(k, now)
-	if known && apart(captured, ts, tooFar, k) {
-		if known = false; f.reminder != 0 {
-			r.publisher.clocks[k].Store(0)
-		}
+// synchronize is called with the first packet of a flow of kind k, and then with
+// one when f.syncAt has come: ts is its timestamp by the publisher. It asks the
+// publisher for a sender report. Until that has come, and from who gives none, the
+// subscriber is told where its stream is by the last one, so that sound and picture
+// of a new partner are in sync from the start.
+func (r *route) synchronize(k kind, ts uint32, now time.Duration, via *burst) {
+	f, p := &r.flows[k], r.publisher
+	asked, begins := f.askedAt, f.syncAt == 0
+	f.syncAt = now + nextAsk
+	if begins {
+		f.syncAt = now + firstAsk
 	}
-	if told := known && r.report(r.buf[:0], k, now, via); told && f.reminder != 0 {
-		f.reminder *= 2
-	} else {
-		f.reminder = firstReminder
+	believed := f.believes(p, ts, now)
+	reported, ok := p.reportedAt(k, now)
+	if ok && now-reported < askAfter && !begins {
+		return
 	}
-	f.remindAt = now + f.reminder
-	if f.reminder > lastReminder {
-		f.remindAt = 0
+	if answered := ok && reported >= asked; believed && (begins || !answered) {
+		r.report(r.buf[:0], k, now, via)
 	}
+	f.askedAt = now
+	p.requestReport(k, r.buf[:0], via)
+}
+
+// believes reports whether the publisher's clock is known and not contradicted by
+// a packet of the flow, with timestamp ts, that has just come. A clock that is twice
+// in a row is forgotten.
+func (f *flow) believes(publisher *leg, ts uint32, now time.Duration) bool {
+	captured, known := publisher.captures(f.kind, now)
+	contradicted := known && apart(captured, ts, tooFar, f.kind)
+	if contradicted && f.contradicted {
+		publisher.clocks[f.kind].Store(0)
+	}
+	f.contradicted = contradicted
+
+	return known && !contradicted
+}
+
+// reportedAt returns when the peer's last sender report about its stream of kind k
+// came, if one has in the last hours.
+func (l *leg) reportedAt(k kind, now time.Duration) (at time.Duration, ok bool) {
+	ntp, ours := unpack(l.seen[k].Load())
+
+	return now - time.Duration(int32(l.middle(now)-ours))*time.Second>>16, ntp != 0
+}
+
+// requestReport asks the peer, in b, for a sender report about its stream of kind k
+// (RFC 6051 section 3.2). libwebrtc gives one about each of its streams.
+func (l *leg) requestReport(k kind, b []byte, via *burst) {
+	b = append(b, 0x85, 205, 0, 2)
+	b = binary.BigEndian.AppendUint32(b, l.self())
+	b = binary.BigEndian.AppendUint32(b, l.up.streams[k].ssrc.Load())
+	_ = l.out.sendRTCP(via, b) // whoever owns the transport sees its end
 }

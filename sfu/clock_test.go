@@ -2,6 +2,7 @@ package sfu
 
 import (
 	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -59,9 +60,9 @@ func TestRTPTime(t *testing.T) {
 	}
 }
 
-// TestClockByReports: half of what a report says is believed, so that an RTP clock
-// follows what drifts and one that is off moves it less; what is far off is
-// believed when it comes twice.
+// TestClockByReports: what a report says is believed, unless it is far off; what
+// is far off is believed when it comes twice, and after a time in which the clock
+// may have drifted by as much.
 func TestClockByReports(t *testing.T) {
 	const ms = 90
 	var c heardClock
@@ -69,39 +70,29 @@ func TestClockByReports(t *testing.T) {
 	if _, known := c.origin(); known {
 		t.Error("a clock is known without a report")
 	}
-	hear := func(what string, origin uint32, believed bool, want uint32, slack time.Duration) {
+	base := ^uint32(0) - 20*ms // before the wrap
+	hear := func(what string, off int32, believed bool, want int32) {
 		t.Helper()
-		if ok := c.hear(origin, video, now); ok != believed {
+		if ok := c.hear(base+uint32(off*ms), video, now); ok != believed {
 			t.Errorf("%s: it is believed: %v", what, ok)
 		}
-		if got, known := c.origin(); !known || apart(got, want, slack, video) {
-			t.Errorf("%s: it is %d ms off", what, int32(got-want)/ms)
+		if got, known := c.origin(); !known || got != base+uint32(want*ms) {
+			t.Errorf("%s: it is %d ms off, want %d", what, int32(got-base)/ms, want)
 		}
 	}
-	base := ^uint32(0) - 20*ms // before the wrap
-	hear("the first", base, true, base, 0)
-	hear("the second", base+40*ms, true, base+20*ms, time.Millisecond)
-	drift := func(d time.Duration) { // by a sound card that loses 3 ms a second
-		now += d
-		base -= uint32(d.Milliseconds() * 3 * ms / 1000)
-	}
-	for range 60 {
-		drift(5 * time.Second)
-		c.hear(base, video, now)
-	}
-	hear("what drifts", base, true, base, 16*time.Millisecond)
-	drift(time.Minute)
-	hear("what was not heard of for long", base, true, base, 105*time.Millisecond)
-	for range 10 {
-		c.hear(base, video, now)
-	}
-	hear("what stays", base, true, base, time.Millisecond)
-	hear("one that is far off", base+400*ms, false, base, time.Millisecond)
-	hear("the next is as before", base, true, base, time.Millisecond)
-	hear("another that is far off", base+400*ms, false, base, time.Millisecond)
-	hear("and one that is off elsewhere", base+600*ms, false, base, time.Millisecond)
-	hear("which is confirmed", base+610*ms, true, base+610*ms, 0)
-	hear("and has a next", base+630*ms, true, base+620*ms, time.Millisecond)
+	hear("the first", 0, true, 0)
+	hear("the second", 40, true, 40)
+	hear("one that was off the other way", -50, true, -50)
+	hear("as far as is believed", 50, true, 50)
+	hear("further", -51, false, 50)
+	hear("the next is as before", 50, true, 50)
+	hear("another that is far off", 400, false, 50)
+	hear("and one that is off elsewhere", 600, false, 50)
+	hear("which is confirmed", 610, true, 610)
+	hear("and has a next", 630, true, 630)
+	now += 50 * time.Second
+	hear("more than drift", 300, false, 630)
+	hear("as far as it may have drifted", 330, true, 330)
 }
 
 // lateClock is a peer whose reports are heard of.
@@ -266,12 +257,11 @@ func TestPartnersOnOneLine(t *testing.T) {
 	}
 }
 
-// TestReportsAreSmoothed: what a subscriber is told is half of what one report of a
-// busy sender says, and nothing of one that is far off.
-func TestReportsAreSmoothed(t *testing.T) {
+// TestFarReportsAreNotTold: what a subscriber is told is what the last report says,
+// and nothing of one that is far off.
+func TestFarReportsAreNotTold(t *testing.T) {
 	publisher, _, _, down, c := call(t)
-	var told []uint32
-	for i, off := range []uint32{0, 0, 0, 0, 0, 4500, 0, 90000, 0} { // 50 ms, 1 s
+	for i, off := range []uint32{0, 0, 0, 4500, 0, 90000, 0} { // 50 ms, 1 s
 		for range 30 {
 			frame(c, deltaFrame)
 		}
@@ -281,14 +271,8 @@ func TestReportsAreSmoothed(t *testing.T) {
 		if ok != (off < 90000) {
 			t.Errorf("report %d is passed on: %v", i, ok)
 		}
-		if ok {
-			sent := down.sent(t, video)
-			told = append(told, sr.RTPTime-sent[len(sent)-1].ts)
-		}
-	}
-	for i, off := range told {
-		if apart(off, 0, 26*time.Millisecond, video) {
-			t.Errorf("report %d is %d beside what was sent", i, int32(off))
+		if sent := down.sent(t, video); ok && apart(sr.RTPTime, sent[len(sent)-1].ts+off, time.Millisecond, video) {
+			t.Errorf("report %d is %d beside what was sent, want %d", i, int32(sr.RTPTime-sent[len(sent)-1].ts), off)
 		}
 	}
 }
@@ -343,77 +327,141 @@ func TestOffsetIsOfKnownClocks(t *testing.T) {
 	offset("one of 0.6 s ago", c.raw.ts-54000, false)
 }
 
-// reminded sends so many frames and returns when the subscriber was told of its
-// times, after now. It fails the test if it is told of another time than the
-// present.
-func reminded(t *testing.T, c *camera, down *memory, frames int) (at []time.Duration) {
-	t.Helper()
-	start := c.now
-	for range frames {
-		frame(c, keyFrame)
-		for _, p := range down.takeControl() {
-			sr, ok := p.(*rtcp.SenderReport)
-			if !ok {
-				continue
-			}
-			at = append(at, c.now-start)
-			if ntp := c.leg.ntp(c.now); sr.NTPTime != ntp {
-				t.Errorf("at %v it is told of %v before", c.now-start, time.Duration(int64(ntp-sr.NTPTime)*1e9>>32))
-			}
-			sent := down.sent(t, video)
-			if last := sent[len(sent)-1].ts; apart(sr.RTPTime, last, 50*time.Microsecond, video) {
-				t.Errorf("at %v it is told of %d when %d is sent", c.now-start, sr.RTPTime, last)
-			}
-		}
-	}
-
-	return at
+// synced is what becomes of the times of a picture.
+type synced struct {
+	t    *testing.T
+	c    *camera
+	up   *memory
+	down *memory
+	// answer has the publisher report 50 ms after it was asked, and every each by
+	// itself, if that is not 0.
+	answer bool
+	each   time.Duration
 }
 
-// TestReminders: from the begin of a flow on, or from when it is known, the
-// subscriber is told of its times four times over, each time of the present.
-func TestReminders(t *testing.T) {
-	publisher, _ := newTestLeg(10)
-	c := newCamera(publisher, 500)
-	c.frame(keyFrame)
-	reports := func() {
-		control(t, publisher, c.now, &rtcp.SenderReport{SSRC: c.raw.ssrc, NTPTime: ticks(c.now, 1<<32), RTPTime: c.raw.ts})
-	}
-	reports()
-	subscriber, down := newTestLeg(20)
-	wire(t, publisher, subscriber)
-	c.now += 7 * time.Second
-	c.raw.ts += 7 * 90000
-	check := func(what string, at []time.Duration, begin time.Duration) {
-		t.Helper()
-		if len(at) != 4 {
-			t.Fatalf("%s: told after %v", what, at)
+func (s *synced) report() {
+	s.t.Helper()
+	control(s.t, s.c.leg, s.c.now, &rtcp.SenderReport{SSRC: s.c.raw.ssrc, NTPTime: ticks(s.c.now, 1<<32), RTPTime: s.c.raw.ts})
+}
+
+// watch sends so many frames, 30 a second, and returns when the subscriber was
+// told of its times, and when the publisher was asked for them, after now, in
+// milliseconds. The test fails if the subscriber is told of another time than the
+// present.
+func (s *synced) watch(frames int) (told, asked []int64) {
+	s.t.Helper()
+	start := s.c.now
+	var reportAt time.Duration
+	for i := range frames {
+		if reportAt != 0 && s.c.now >= reportAt || s.each != 0 && i%int(30*s.each.Seconds()) == 0 {
+			reportAt = 0
+			s.report()
 		}
-		for i, after := range []time.Duration{0, 500 * time.Millisecond, 1500 * time.Millisecond, 3500 * time.Millisecond} {
-			if want := begin + after; at[i] < want || at[i] > want+150*time.Millisecond {
-				t.Errorf("%s: told after %v, the %dth should be after %v", what, at, i+1, want)
+		frame(s.c, keyFrame)
+		for _, p := range s.down.takeControl() {
+			if sr, ok := p.(*rtcp.SenderReport); ok {
+				told = append(told, (s.c.now - start).Milliseconds())
+				s.checkPresent(sr)
+			}
+		}
+		for _, p := range s.up.takeControl() {
+			if ask, ok := p.(*rtcp.RapidResynchronizationRequest); ok {
+				asked = append(asked, (s.c.now - start).Milliseconds())
+				if ask.MediaSSRC != s.c.raw.ssrc || ask.SenderSSRC != s.c.leg.self() {
+					s.t.Errorf("asked as %d for %d", ask.SenderSSRC, ask.MediaSSRC)
+				}
+				if s.answer {
+					reportAt = s.c.now + 50*time.Millisecond
+				}
 			}
 		}
 	}
-	check("a known clock", reminded(t, c, down, 300), 33*time.Millisecond)
-	subscriber.unwanted[video].Store(true)
-	if at := reminded(t, c, down, 30); at != nil {
-		t.Errorf("told after %v of what it did not want", at)
-	}
-	subscriber.unwanted[video].Store(false)
-	check("wanted again", reminded(t, c, down, 300), 33*time.Millisecond)
 
-	c.now += time.Second // it begins anew, and nothing is known until it reports
-	c.raw.ssrc, c.raw.ts = 501, 77
-	if at := reminded(t, c, down, 150); at != nil {
-		t.Errorf("told after %v what is not known", at)
+	return told, asked
+}
+
+// checkPresent checks that a report is of now, or of the frame before.
+func (s *synced) checkPresent(sr *rtcp.SenderReport) {
+	s.t.Helper()
+	since := time.Duration(int64(s.c.leg.ntp(s.c.now)-sr.NTPTime) * 1e9 >> 32)
+	if since < 0 || since > 34*time.Millisecond {
+		s.t.Errorf("told of %v before", since)
 	}
-	reports()
-	if _, ok := find[*rtcp.SenderReport](down.takeControl()); !ok {
-		t.Error("the first report was not passed on")
+	sent := s.down.sent(s.t, video)
+	if last := sent[len(sent)-1].ts; apart(sr.RTPTime+uint32(ticks(since, 90000)), last, 50*time.Microsecond, video) {
+		s.t.Errorf("told of %d when %d is sent", sr.RTPTime, last)
 	}
-	if at := reminded(t, c, down, 300); len(at) != 3 || at[0] > firstReminder+40*time.Millisecond {
-		t.Errorf("after the first report told after %v", at)
+}
+
+// near reports whether all times are those that are wanted, or as much later as
+// comes of that only frames move time.
+func near(got []int64, want ...int64) bool {
+	return slices.EqualFunc(got, want, func(a, b int64) bool { return b-50 <= a && a <= b+150 })
+}
+
+// newSynced is a call whose publisher has reported, 7 s ago.
+func newSynced(t *testing.T) (s *synced, subscriber *leg) {
+	t.Helper()
+	publisher, up := newTestLeg(10)
+	s = &synced{t: t, c: newCamera(publisher, 500), up: up}
+	s.c.frame(keyFrame)
+	s.report()
+	subscriber, s.down = newTestLeg(20)
+	wire(t, publisher, subscriber)
+	s.c.now += 7 * time.Second
+	s.c.raw.ts += 7 * 90000
+	up.takeControl()
+
+	return s, subscriber
+}
+
+// TestSynchronize: a publisher is asked for reports when a flow begins, and then as
+// long as it gives too few by itself; the subscriber is told what it reports, and
+// of the last report's times when a flow begins and while it gives none.
+func TestSynchronize(t *testing.T) {
+	for _, c := range []struct {
+		what        string
+		answer      bool
+		each        time.Duration
+		told, asked []int64
+	}{
+		{"silent", false, 0, []int64{0, 500, 1500, 2500, 3500}, []int64{0, 500, 1500, 2500, 3500}},
+		{"answers", true, 0, []int64{0, 80, 1580, 2580, 3580}, []int64{0, 1500, 2500, 3500}},
+		{"reports every 0.6 s", false, 600 * time.Millisecond, []int64{0, 600, 1200, 1800, 2400, 3000, 3600}, []int64{0}},
+	} {
+		s, subscriber := newSynced(t)
+		s.answer, s.each = c.answer, c.each
+		check := func(what string) {
+			t.Helper()
+			if told, asked := s.watch(120); !near(told, c.told...) || !near(asked, c.asked...) {
+				t.Errorf("%s, %s: told after %v, asked after %v", c.what, what, told, asked)
+			}
+		}
+		check("from the begin on")
+		subscriber.unwanted[video].Store(true)
+		s.each = 0
+		if told, asked := s.watch(60); told != nil || asked != nil {
+			t.Errorf("%s, not wanted: told after %v, asked after %v", c.what, told, asked)
+		}
+		subscriber.unwanted[video].Store(false)
+		s.each = c.each
+		check("wanted again")
+	}
+}
+
+// TestSynchronizeAnew: of a stream that begins anew nothing is told until it has
+// been reported on.
+func TestSynchronizeAnew(t *testing.T) {
+	s, _ := newSynced(t)
+	s.watch(30)
+	s.c.now += time.Second
+	s.c.raw.ssrc, s.c.raw.ts = 501, 77
+	if told, asked := s.watch(70); told != nil || !near(asked, 0, 500, 1500) {
+		t.Errorf("told after %v, asked after %v", told, asked)
+	}
+	s.answer = true
+	if told, asked := s.watch(60); len(told) < 2 || len(asked) != 2 {
+		t.Errorf("when it answers: told after %v, asked after %v", told, asked)
 	}
 }
 
@@ -421,24 +469,18 @@ func TestReminders(t *testing.T) {
 // nobody, and forgotten when it lasts.
 func TestContradictedClock(t *testing.T) {
 	for _, lasts := range []bool{false, true} {
-		publisher, _ := newTestLeg(10)
-		c := newCamera(publisher, 500)
-		c.frame(keyFrame)
-		control(t, publisher, c.now, &rtcp.SenderReport{SSRC: 500, NTPTime: ticks(c.now, 1<<32), RTPTime: c.raw.ts})
-		subscriber, down := newTestLeg(20)
-		wire(t, publisher, subscriber)
-		c.now += time.Second // for which its clock stood still, or the packet waited
-		frame(c, keyFrame)
-		if _, ok := find[*rtcp.SenderReport](down.takeControl()); ok {
+		s, _ := newSynced(t)
+		s.c.now += time.Second // for which its clock stood still, or the packet waited
+		if told, _ := s.watch(1); told != nil {
 			t.Error("it is told at the begin")
 		}
 		if !lasts {
-			c.raw.ts += 90000
+			s.c.raw.ts += 90000
 		}
-		if at := reminded(t, c, down, 200); (len(at) == 0) != lasts {
-			t.Errorf("it lasts: %v; told after %v", lasts, at)
+		if told, _ := s.watch(200); (len(told) == 0) != lasts {
+			t.Errorf("it lasts: %v; told after %v", lasts, told)
 		}
-		if _, known := publisher.clocks[video].origin(); known == lasts {
+		if _, known := s.c.leg.clocks[video].origin(); known == lasts {
 			t.Errorf("it lasts: %v; the clock is known: %v", lasts, known)
 		}
 	}

@@ -48,9 +48,11 @@ type flow struct {
 	tsOff   uint32
 	frames  int
 	frameTS uint32
-	// remindAt is when the subscriber is told of its times again, 0 is never, and
-	// reminder how long that was after the last time.
-	remindAt, reminder time.Duration
+	// syncAt is when it is looked at whether the subscriber knows its times, and
+	// askedAt when the publisher was last asked for its own; contradicted says that
+	// packets did not fit to them the last time. See synchronize.
+	syncAt, askedAt time.Duration
+	contradicted    bool
 	// span is for who maps reports back.
 	span atomic.Pointer[span]
 }
@@ -66,7 +68,7 @@ func (f *flow) begin(t *tail, p *packet, seq int64, line uint32, known bool, now
 	f.first = seq
 	f.span.Store(newSpan(seq, t.seq+1))
 	f.frames, f.frameTS = 1, p.ts
-	f.remindAt, f.reminder = 0, 0
+	f.syncAt, f.contradicted = 0, false
 }
 
 // step is how far the timestamp of the next partner's first packet is from that

@@ -105,12 +105,12 @@ func (r *route) forward(p *packet, seq int64, c codec, now time.Duration, via *b
 		line, known := r.offset(k, p.ts, now)
 		f.begin(&d.tail, p, seq, line, known, now)
 		r.timestamps[k].Store(1<<32 | uint64(f.tsOff))
-		r.remind(k, p.ts, now, via)
+		r.synchronize(k, p.ts, now, via)
 		began = true
 	default:
 		f.span.Load().extend(seq)
-		if f.remindAt != 0 && now >= f.remindAt {
-			r.remind(k, p.ts, now, via)
+		if now >= f.syncAt {
+			r.synchronize(k, p.ts, now, via)
 		}
 	}
 	if isKey {

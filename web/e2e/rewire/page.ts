@@ -45,7 +45,7 @@ function camera([r, g, b]: Kind['colour'], begin: () => void): MediaStreamTrack 
   const { width, height, flashTop } = picture
   Object.assign(canvas, { width, height })
   const pen = canvas.getContext('2d')
-  const track = canvas.captureStream(beat.frames).getVideoTracks()[0]
+  const track = canvas.captureStream().getVideoTracks()[0]
   if (!pen || !track) throw new Error('no canvas to paint on')
   let n = 0
   setInterval(() => {
