@@ -54,16 +54,21 @@ func newerRecord(t *testing.T, begin string) func([]byte) []byte {
 	}
 }
 
-// TestDoctorLooksNoLonger: a file that takes too long to look through opens, and
-// nobody is told to restore it or to make it writable.
+// TestDoctorLooksNoLonger: a file that takes too long to look through, or until
+// somebody interrupts it, opens, and nobody is told to restore it or to make it
+// writable.
 func TestDoctorLooksNoLonger(t *testing.T) {
 	folder := t.TempDir()
 	changedStore(t, folder, func(file []byte) []byte { return file })
-	ctx, cancel := context.WithTimeout(t.Context(), 0)
+	late, cancel := context.WithTimeout(t.Context(), 0)
 	defer cancel()
-	f := checkData(ctx, folder, false)
-	if f.Verdict != isWarning || !strings.Contains(f.Detail, "not looked through to the end") || !strings.Contains(f.Change, "log") {
-		t.Errorf("%+v", f)
+	interrupted, interrupt := context.WithCancel(t.Context())
+	interrupt()
+	for change, ctx := range map[string]context.Context{"log": late, "again": interrupted} {
+		f := checkData(ctx, folder, false)
+		if f.Verdict != isWarning || !strings.Contains(f.Detail, "not looked through to the end") || !strings.Contains(f.Change, change) {
+			t.Errorf("%+v", f)
+		}
 	}
 }
 

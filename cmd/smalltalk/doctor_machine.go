@@ -175,6 +175,9 @@ func checkData(ctx context.Context, folder string, running bool) finding {
 	case errors.Is(err, context.DeadlineExceeded):
 		f.Verdict, f.Detail = isWarning, path+" opens, but was not looked through to the end: it is big, or the disk is slow"
 		f.Change = "start the server: it looks through the file beside its work, and its log tells if anything in it is damaged"
+	case errors.Is(err, context.Canceled):
+		f.Verdict, f.Detail = isWarning, path+" opens, but was not looked through to the end: the doctor was interrupted"
+		f.Change = "run the doctor again"
 	case err != nil:
 		f.Detail = err.Error()
 	case store.NeedsUpgrade(version):
