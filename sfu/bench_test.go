@@ -41,7 +41,7 @@ func BenchmarkForward(b *testing.B) {
 	} {
 		b.Run(bench.name, func(b *testing.B) {
 			publisher, _ := pairInMemory(b)
-			publisher.media.Load().ext = [kinds]extensions{} // feedback is not part of this
+			publisher.media.Load().ext = [kinds]extensions{} // feedback is not part of this, but for one request for reports a second
 			publisher.up.nextReport = time.Hour * 1e6
 			publisher.up.nextLimit = time.Hour * 1e6
 			packet := bench.raw.bytes(bench.body...)

@@ -16,14 +16,14 @@ import (
 //
 // The clock of sound is a count of what was recorded. Where a busy machine loses
 // some it falls back for good, by 0.1 s at once and more, and nothing but a report
-// says so. Hence publishers are asked for one every second: what a sender of
-// sound has lost is known at once, and the subscriber's line, which is then of the
-// last 20 s, has followed it within five.
+// says so. Hence publishers are asked for one every second: the subscriber's line is
+// then of the last 20 s, and has followed what was lost after some seven (and goes a
+// third too far before it comes to rest).
 
 const (
 	// noise is how far one report of an RTP clock may be off, and driftOne in how
 	// much time the clock may drift by one of it.
-	noise    = 100 * time.Millisecond
+	noise    = 200 * time.Millisecond
 	driftOne = 250
 	// setAfter is for how many seconds all reports must be late before their NTP
 	// clock is taken for one that was set.
@@ -34,9 +34,14 @@ const (
 	// tooEarly and tooLate are how far from where it arrives a stream may begin
 	// to be on the line: what is too early is held back by who plays it.
 	tooEarly, tooLate = 200 * time.Millisecond, 500 * time.Millisecond
-	// A publisher is asked for a report at the begin of a flow, firstAsk later and
-	// then every nextAsk, if its last is older than askAfter.
-	firstAsk, nextAsk, askAfter = 500 * time.Millisecond, time.Second, 700 * time.Millisecond
+	// firstLook is how long after the begin of a flow it is looked at whether the
+	// subscriber knows its times; the next pause is twice as long, and so on until
+	// lastLook.
+	firstLook, lastLook = 250 * time.Millisecond, time.Second
+	// askGap is how often a publisher is asked for reports at most, and reportGap how
+	// often one is passed on: a receiver that begins anew lays its line through any
+	// two, and they are off by some milliseconds.
+	askGap, reportGap = 500 * time.Millisecond, 200 * time.Millisecond
 )
 
 // rtpClock is an RTP clock in terms of an NTP clock: 1<<32 plus the timestamp
@@ -187,27 +192,30 @@ func (r *route) offset(k kind, ts uint32, now time.Duration) (uint32, bool) {
 }
 
 // synchronize is called with the first packet of a flow of kind k, and then with
-// one when f.syncAt has come: ts is its timestamp by the publisher. It asks the
-// publisher for a sender report. Until that has come, and from who gives none, the
-// subscriber is told where its stream is by the last one, so that sound and picture
-// of a new partner are in sync from the start.
+// one when f.lookAt has come: ts is its timestamp by the publisher. It asks the
+// publisher for sender reports, which are passed on, and tells the subscriber itself
+// where its stream is by the last one when none has come. It does not do so before
+// the first may have come: the one before may be of long ago, and the subscriber's
+// line goes on without it. After firstLook it does in any case: a receiver that
+// begins anew at each match, as Firefox does, needs two.
 func (r *route) synchronize(k kind, ts uint32, now time.Duration, via *burst) {
-	f, p := &r.flows[k], r.publisher
-	asked, begins := f.askedAt, f.syncAt == 0
-	f.syncAt = now + nextAsk
-	if begins {
-		f.syncAt = now + firstAsk
-	}
-	believed := f.believes(p, ts, now)
-	reported, ok := p.reportedAt(k, now)
-	if ok && now-reported < askAfter && !begins {
-		return
-	}
-	if answered := ok && reported >= asked; believed && (begins || !answered) {
+	f := &r.flows[k]
+	at, ok := r.publisher.reportedAt(k, now)
+	reported, begins, second := ok && at >= f.lookedAt, f.pause == 0, f.pause == firstLook
+	if begins || reported != second {
+		f.contradicted = false
+	} else if f.believes(r.publisher, ts, now) {
 		r.report(r.buf[:0], k, now, via)
 	}
-	f.askedAt = now
-	p.requestReport(k, r.buf[:0], via)
+	if !second { // it is not asked then
+		f.lookedAt = now
+	}
+	f.pause = min(max(2*f.pause, firstLook), lastLook)
+	f.lookAt = now + f.pause
+	if now-r.askedAt >= askGap {
+		r.askedAt = now
+		r.requestReports(via)
+	}
 }
 
 // believes reports whether the publisher's clock is known and not contradicted by
@@ -225,18 +233,24 @@ func (f *flow) believes(publisher *leg, ts uint32, now time.Duration) bool {
 }
 
 // reportedAt returns when the peer's last sender report about its stream of kind k
-// came, if one has in the last hours.
+// came. It returns false if there was none. After 9 h it is no longer true.
 func (l *leg) reportedAt(k kind, now time.Duration) (at time.Duration, ok bool) {
 	ntp, ours := unpack(l.seen[k].Load())
 
 	return now - time.Duration(int32(l.middle(now)-ours))*time.Second>>16, ntp != 0
 }
 
-// requestReport asks the peer, in b, for a sender report about its stream of kind k
-// (RFC 6051 section 3.2). libwebrtc gives one about each of its streams.
-func (l *leg) requestReport(k kind, b []byte, via *burst) {
-	b = append(b, 0x85, 205, 0, 2)
-	b = binary.BigEndian.AppendUint32(b, l.self())
-	b = binary.BigEndian.AppendUint32(b, l.up.streams[k].ssrc.Load())
-	_ = l.out.sendRTCP(via, b) // whoever owns the transport sees its end
+// requestReports asks the publisher for sender reports about its streams that the
+// subscriber wants (RFC 6051 section 3.2). libwebrtc gives one about each that it
+// has, for any number of requests in a datagram.
+func (r *route) requestReports(via *burst) {
+	b := r.buf[:0]
+	for k := range kinds {
+		if ssrc := r.publisher.up.streams[k].ssrc.Load(); ssrc != 0 && r.wants(k) {
+			b = append(b, 0x85, 205, 0, 2)
+			b = binary.BigEndian.AppendUint32(b, r.publisher.self())
+			b = binary.BigEndian.AppendUint32(b, ssrc)
+		}
+	}
+	_ = r.publisher.out.sendRTCP(via, b) // whoever owns the transport sees its end
 }

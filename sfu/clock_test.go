@@ -82,16 +82,16 @@ func TestClockByReports(t *testing.T) {
 	}
 	hear("the first", 0, true, 0)
 	hear("the second", 40, true, 40)
-	hear("one that was off the other way", -50, true, -50)
-	hear("as far as is believed", 50, true, 50)
-	hear("further", -51, false, 50)
-	hear("the next is as before", 50, true, 50)
-	hear("another that is far off", 400, false, 50)
-	hear("and one that is off elsewhere", 600, false, 50)
-	hear("which is confirmed", 610, true, 610)
-	hear("and has a next", 630, true, 630)
+	hear("one that was off the other way", -100, true, -100)
+	hear("as far as is believed", 100, true, 100)
+	hear("further", -101, false, 100)
+	hear("the next is as before", 100, true, 100)
+	hear("another that is far off", 400, false, 100)
+	hear("and one that is off elsewhere", 700, false, 100)
+	hear("which is confirmed", 710, true, 710)
+	hear("and has a next", 730, true, 730)
 	now += 50 * time.Second
-	hear("more than drift", 300, false, 630)
+	hear("more than drift", 329, false, 730)
 	hear("as far as it may have drifted", 330, true, 330)
 }
 
@@ -333,10 +333,11 @@ type synced struct {
 	c    *camera
 	up   *memory
 	down *memory
-	// answer has the publisher report 50 ms after it was asked, and every each by
-	// itself, if that is not 0.
-	answer bool
-	each   time.Duration
+	// answer is how long after it was asked the publisher reports, and each how often
+	// by itself; 0 is never.
+	answer, each time.Duration
+	reports      []time.Duration // when it does
+	onReport     func(*rtcp.SenderReport)
 }
 
 func (s *synced) report() {
@@ -351,10 +352,12 @@ func (s *synced) report() {
 func (s *synced) watch(frames int) (told, asked []int64) {
 	s.t.Helper()
 	start := s.c.now
-	var reportAt time.Duration
 	for i := range frames {
-		if reportAt != 0 && s.c.now >= reportAt || s.each != 0 && i%int(30*s.each.Seconds()) == 0 {
-			reportAt = 0
+		if s.each != 0 && i%int(s.each/(33*time.Millisecond)) == 0 {
+			s.reports = append(s.reports, s.c.now)
+		}
+		if len(s.reports) > 0 && s.c.now >= s.reports[0] {
+			s.reports = s.reports[1:]
 			s.report()
 		}
 		frame(s.c, keyFrame)
@@ -362,6 +365,9 @@ func (s *synced) watch(frames int) (told, asked []int64) {
 			if sr, ok := p.(*rtcp.SenderReport); ok {
 				told = append(told, (s.c.now - start).Milliseconds())
 				s.checkPresent(sr)
+				if s.onReport != nil {
+					s.onReport(sr)
+				}
 			}
 		}
 		for _, p := range s.up.takeControl() {
@@ -370,8 +376,8 @@ func (s *synced) watch(frames int) (told, asked []int64) {
 				if ask.MediaSSRC != s.c.raw.ssrc || ask.SenderSSRC != s.c.leg.self() {
 					s.t.Errorf("asked as %d for %d", ask.SenderSSRC, ask.MediaSSRC)
 				}
-				if s.answer {
-					reportAt = s.c.now + 50*time.Millisecond
+				if s.answer != 0 {
+					s.reports = append(s.reports, s.c.now+s.answer)
 				}
 			}
 		}
@@ -396,7 +402,7 @@ func (s *synced) checkPresent(sr *rtcp.SenderReport) {
 // near reports whether all times are those that are wanted, or as much later as
 // comes of that only frames move time.
 func near(got []int64, want ...int64) bool {
-	return slices.EqualFunc(got, want, func(a, b int64) bool { return b-50 <= a && a <= b+150 })
+	return slices.EqualFunc(got, want, func(a, b int64) bool { return b-50 <= a && a <= b+200 })
 }
 
 // newSynced is a call whose publisher has reported, 7 s ago.
@@ -415,19 +421,20 @@ func newSynced(t *testing.T) (s *synced, subscriber *leg) {
 	return s, subscriber
 }
 
-// TestSynchronize: a publisher is asked for reports when a flow begins, and then as
-// long as it gives too few by itself; the subscriber is told what it reports, and
-// of the last report's times when a flow begins and while it gives none.
+// TestSynchronize: a publisher is asked for reports from the begin of a flow on, and
+// the subscriber is told what it reports, not too often; it is told of the last
+// report's times too while there is none, but not before one may have come.
 func TestSynchronize(t *testing.T) {
 	for _, c := range []struct {
-		what        string
-		answer      bool
-		each        time.Duration
-		told, asked []int64
+		what         string
+		answer, each time.Duration
+		told, asked  []int64
 	}{
-		{"silent", false, 0, []int64{0, 500, 1500, 2500, 3500}, []int64{0, 500, 1500, 2500, 3500}},
-		{"answers", true, 0, []int64{0, 80, 1580, 2580, 3580}, []int64{0, 1500, 2500, 3500}},
-		{"reports every 0.6 s", false, 600 * time.Millisecond, []int64{0, 600, 1200, 1800, 2400, 3000, 3600}, []int64{0}},
+		{"silent", 0, 0, []int64{750, 1750, 2750, 3750}, []int64{0, 750, 1750, 2750, 3750}},
+		{"answers", 50 * time.Millisecond, 0, []int64{80, 250, 830, 1830, 2830}, []int64{0, 750, 1750, 2750, 3750}},
+		{"answers late", 1200 * time.Millisecond, 0, []int64{750, 1200, 1950, 2950}, []int64{0, 750, 1750, 2750, 3750}},
+		{"answers just after it was told", 800 * time.Millisecond, 0, []int64{750, 1550, 2550, 3550}, []int64{0, 750, 1750, 2750, 3750}},
+		{"reports every 0.6 s", 0, 600 * time.Millisecond, []int64{600, 1200, 1800, 2400, 3000, 3600}, []int64{0, 750, 1750, 2750, 3750}},
 	} {
 		s, subscriber := newSynced(t)
 		s.answer, s.each = c.answer, c.each
@@ -439,13 +446,82 @@ func TestSynchronize(t *testing.T) {
 		}
 		check("from the begin on")
 		subscriber.unwanted[video].Store(true)
-		s.each = 0
+		s.each, s.reports = 0, nil
 		if told, asked := s.watch(60); told != nil || asked != nil {
 			t.Errorf("%s, not wanted: told after %v, asked after %v", c.what, told, asked)
 		}
 		subscriber.unwanted[video].Store(false)
 		s.each = c.each
 		check("wanted again")
+	}
+}
+
+// timeline is what libwebrtc's receivers make of sender reports: a line through the
+// last twenty, in seconds, by least squares.
+type timeline struct{ ntp, rtp []float64 }
+
+func (l *timeline) add(sr *rtcp.SenderReport) {
+	l.ntp, l.rtp = append(l.ntp, float64(sr.NTPTime)/(1<<32)), append(l.rtp, float64(sr.RTPTime)/90000)
+	if n := len(l.ntp) - 20; n > 0 {
+		l.ntp, l.rtp = l.ntp[n:], l.rtp[n:]
+	}
+}
+
+// at is the RTP time at an NTP time.
+func (l *timeline) at(ntp float64) float64 {
+	var x, y, xx, xy float64
+	for i := range l.ntp {
+		x += l.ntp[i] / float64(len(l.ntp))
+		y += l.rtp[i] / float64(len(l.rtp))
+	}
+	for i := range l.ntp {
+		xx += (l.ntp[i] - x) * (l.ntp[i] - x)
+		xy += (l.ntp[i] - x) * (l.rtp[i] - y)
+	}
+
+	return y + xy/xx*(ntp-x)
+}
+
+// TestReceiverThatBegins: a receiver that knows nothing of before has the line of a
+// new partner as soon as it has any, whatever that partner's clock has lost since
+// its last report.
+func TestReceiverThatBegins(t *testing.T) {
+	for _, answer := range []time.Duration{20 * time.Millisecond, 40 * time.Millisecond, 180 * time.Millisecond, 240 * time.Millisecond, 300 * time.Millisecond, 600 * time.Millisecond} {
+		s, _ := newSynced(t)
+		s.answer = answer
+		s.c.raw.ts -= 50 * 90 // 50 ms
+		var line timeline
+		known := 0
+		s.onReport = line.add
+		for range 120 {
+			s.watch(1)
+			if len(line.ntp) < 2 {
+				continue
+			}
+			known++
+			sent := s.down.sent(t, video)
+			off := line.at(float64(s.c.leg.ntp(s.c.now))/(1<<32)) - float64(sent[len(sent)-1].ts)/90000
+			if math.Abs(off) > 0.001 {
+				t.Errorf("answers after %v: %d reports, and the line is %.0f ms off", answer, len(line.ntp), off*1000)
+			}
+		}
+		if known < 70 {
+			t.Errorf("answers after %v: it knows the line for %d frames of 120", answer, known)
+		}
+	}
+}
+
+// TestReportsTooOften: of what a publisher reports more often, one each reportGap is
+// passed on.
+func TestReportsTooOften(t *testing.T) {
+	s, _ := newSynced(t)
+	s.each = 33 * time.Millisecond
+	told, _ := s.watch(120)
+	told = told[slices.IndexFunc(told, func(at int64) bool { return at > 500 }):] // after firstLook it is told twice
+	for i, at := range told[1:] {
+		if gap := at - told[i]; gap < reportGap.Milliseconds()-33 || gap > reportGap.Milliseconds()+66 {
+			t.Errorf("told after %v", told)
+		}
 	}
 }
 
@@ -456,12 +532,37 @@ func TestSynchronizeAnew(t *testing.T) {
 	s.watch(30)
 	s.c.now += time.Second
 	s.c.raw.ssrc, s.c.raw.ts = 501, 77
-	if told, asked := s.watch(70); told != nil || !near(asked, 0, 500, 1500) {
+	if told, asked := s.watch(70); told != nil || !near(asked, 0, 750, 1750) {
 		t.Errorf("told after %v, asked after %v", told, asked)
 	}
-	s.answer = true
-	if told, asked := s.watch(60); len(told) < 2 || len(asked) != 2 {
+	s.answer = 50 * time.Millisecond
+	if told, asked := s.watch(60); len(told) != 2 || len(asked) != 2 {
 		t.Errorf("when it answers: told after %v, asked after %v", told, asked)
+	}
+}
+
+// TestRequestedStreams: a publisher is asked about all of its streams that its
+// partner wants.
+func TestRequestedStreams(t *testing.T) {
+	s, subscriber := newSynced(t)
+	s.c.leg.up.streams[audio].ssrc.Store(600)
+	asked := func() (list []uint32) {
+		s.c.now += time.Second
+		frame(s.c, keyFrame)
+		for _, p := range s.up.takeControl() {
+			if ask, ok := p.(*rtcp.RapidResynchronizationRequest); ok {
+				list = append(list, ask.MediaSSRC)
+			}
+		}
+
+		return list
+	}
+	if got := asked(); !slices.Equal(got, []uint32{600, 500}) {
+		t.Errorf("asked about %d", got)
+	}
+	subscriber.unwanted[audio].Store(true)
+	if got := asked(); !slices.Equal(got, []uint32{500}) {
+		t.Errorf("asked about %d where sound is not wanted", got)
 	}
 }
 
@@ -469,15 +570,24 @@ func TestSynchronizeAnew(t *testing.T) {
 // nobody, and forgotten when it lasts.
 func TestContradictedClock(t *testing.T) {
 	for _, lasts := range []bool{false, true} {
-		s, _ := newSynced(t)
+		s, subscriber := newSynced(t)
 		s.c.now += time.Second // for which its clock stood still, or the packet waited
-		if told, _ := s.watch(1); told != nil {
-			t.Error("it is told at the begin")
+		if told, _ := s.watch(40); told != nil {
+			t.Errorf("told after %v", told)
+		}
+		subscriber.unwanted[video].Store(true)
+		s.watch(1)
+		subscriber.unwanted[video].Store(false)
+		if told, _ := s.watch(40); told != nil {
+			t.Errorf("told after %v when it begins again", told)
+		}
+		if _, known := s.c.leg.clocks[video].origin(); !known {
+			t.Error("the clock is forgotten for what two flows said")
 		}
 		if !lasts {
 			s.c.raw.ts += 90000
 		}
-		if told, _ := s.watch(200); (len(told) == 0) != lasts {
+		if told, _ := s.watch(100); (len(told) == 0) != lasts {
 			t.Errorf("it lasts: %v; told after %v", lasts, told)
 		}
 		if _, known := s.c.leg.clocks[video].origin(); known == lasts {

@@ -222,6 +222,33 @@ func TestSenderReport(t *testing.T) {
 	}
 }
 
+// TestRoundTripByEarlierReports: what a peer says about any of the last sender
+// reports tells the round trip, though others have gone out since.
+func TestRoundTripByEarlierReports(t *testing.T) {
+	publisher, subscriber, _, down, c := call(t)
+	var told []uint32
+	for range keptReports + 1 {
+		for range 10 {
+			c.frame(deltaFrame)
+		}
+		control(t, publisher, c.now, &rtcp.SenderReport{SSRC: 500, NTPTime: ticks(c.now, 1<<32), RTPTime: c.raw.ts})
+		if sr, ok := find[*rtcp.SenderReport](down.takeControl()); ok {
+			told = append(told, uint32(sr.NTPTime>>16))
+		}
+	}
+	if len(told) != keptReports+1 {
+		t.Fatalf("told %d times", len(told))
+	}
+	for i, echo := range told {
+		subscriber.rtt.Store(0)
+		delay := publisher.middle(c.now) - echo - 65536/4 // it had the report for all but 250 ms
+		control(t, subscriber, c.now, &rtcp.ReceiverReport{Reports: []rtcp.ReceptionReport{{SSRC: 21, LastSenderReport: echo, Delay: delay}}})
+		if rtt := time.Duration(subscriber.rtt.Load()); (rtt == 250*time.Millisecond) != (i > 0) || i == 0 && rtt != 0 {
+			t.Errorf("by report %d of %d the round trip is %v", i, len(told), rtt)
+		}
+	}
+}
+
 // TestEstimate: a subscriber's estimate becomes the publisher's limit when it
 // shows congestion, and is passed on at once.
 func TestEstimate(t *testing.T) {

@@ -74,9 +74,9 @@ type downTrack struct {
 	// line is the clock of the stream in the server's NTP time, by the last sender
 	// report.
 	line rtpClock
-	// sent is the last sender report: the middle 32 bits of its NTP time, which is
-	// when it went out.
-	sent atomic.Uint32
+	// sent are the last sender reports, reports how many there were.
+	sent    [keptReports]atomic.Uint32
+	reports atomic.Uint32
 
 	repairs repairStream
 

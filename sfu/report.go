@@ -23,7 +23,7 @@ const (
 	maxSenderReport = 64
 	// keptReports is how many sender reports the relay can still recognize the
 	// echo of.
-	keptReports = 4
+	keptReports = 8
 )
 
 // reportBlock is what a receiver says about one stream (RFC 3550 section 6.4.1).
@@ -125,7 +125,7 @@ func (l *leg) handleSenderReport(count int, b []byte, now time.Duration, via *bu
 
 				continue
 			}
-			if r := l.to.enter(); r != nil && believed && r.report(r.returned.out[:0], k, now, via) {
+			if r := l.to.enter(); r != nil && believed && !r.subscriber.down[k].told(l.middle(now)) && r.report(r.returned.out[:0], k, now, via) {
 				r.returned.keep(k, l.middle(now), uint32(ntp>>16))
 			}
 			l.to.leave()
@@ -187,14 +187,35 @@ func (d *downTrack) lostMore(block *reportBlock) int64 {
 	return min(max(more, -most), most)
 }
 
+// note keeps a sender report that is sent to the peer: the middle 32 bits of its
+// NTP time, which is when that is. Anybody may call it.
+func (d *downTrack) note(middle uint32) { d.sent[d.reports.Add(1)%keptReports].Store(middle) }
+
+// has reports whether a sender report that the peer speaks of is one of the last.
+func (d *downTrack) has(middle uint32) bool {
+	for i := range d.sent {
+		if middle != 0 && d.sent[i].Load() == middle {
+			return true
+		}
+	}
+
+	return false
+}
+
+// told reports whether the peer was sent a report less than reportGap before middle.
+func (d *downTrack) told(middle uint32) bool {
+	last := d.sent[d.reports.Load()%keptReports].Load()
+
+	return last != 0 && int32(middle-last) < int32(reportGap<<16/time.Second)
+}
+
 // measure takes the round trip from what the peer says about our sender
 // reports (RFC 3550 section 6.4.1).
 func (l *leg) measure(d *downTrack, block *reportBlock, now time.Duration) {
-	sent := d.sent.Load()
-	if sent == 0 || block.lastReport != sent {
+	if !d.has(block.lastReport) {
 		return
 	}
-	trip := int32(l.middle(now) - sent - block.delay)
+	trip := int32(l.middle(now) - block.lastReport - block.delay)
 	if rtt := time.Duration(trip) * time.Second >> 16; rtt > 0 && rtt < 10*time.Second {
 		l.rtt.Store(int64(rtt))
 	}
@@ -262,7 +283,7 @@ func (r *route) report(b []byte, k kind, now time.Duration, via *burst) bool {
 	}
 	ts += uint32(offset)
 	d, ntp := &r.subscriber.down[k], r.subscriber.ntp(now)
-	d.sent.Store(uint32(ntp >> 16))
+	d.note(uint32(ntp >> 16))
 	d.line.set(ts - rtpTime(ntp, k.clock()))
 	b = append(b, 0x80, 200, 0, 6)
 	b = binary.BigEndian.AppendUint32(b, d.ssrc)

@@ -132,8 +132,8 @@ func TestStreamRestartForgetsClocks(t *testing.T) {
 	}
 }
 
-// TestReportsInSync: a partner whose clocks are known gives its new subscriber
-// a sender report for each stream at once, and both are of one clock.
+// TestReportsInSync: of a partner whose clocks are known the new subscriber is told
+// for each stream, even if it reports no more, and both are of one clock.
 func TestReportsInSync(t *testing.T) {
 	rs := newRooms()
 	publisher, _ := newTestLeg(10)
@@ -155,8 +155,12 @@ func TestReportsInSync(t *testing.T) {
 	picture.raw.ts += 7 * 90000
 	sound.seq++
 	sound.ts += 7 * 48000
-	publisher.receiveRTP(sound.bytes(1), picture.now, nil)
-	picture.frame(keyFrame)
+	for range 30 {
+		publisher.receiveRTP(sound.bytes(1), picture.now, nil)
+		picture.frame(keyFrame)
+		sound.seq++
+		sound.ts += 33 * 48
+	}
 	var at [kinds]float64 // when the first packets were captured, in the reports' clock
 	for _, p := range down.takeControl() {
 		if sr, ok := p.(*rtcp.SenderReport); ok {

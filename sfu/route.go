@@ -26,6 +26,7 @@ type route struct {
 	// answers says that what the subscriber has lost can be asked of the publisher:
 	// it repeats it, and the repeats reach the subscriber as such.
 	answers bool
+	askedAt time.Duration // when the publisher was last asked for sender reports
 
 	// timestamps holds, once a flow has begun, 1<<32 plus its timestamp offset,
 	// for the publisher's sender reports.
@@ -40,7 +41,8 @@ func newRoute(publisher, subscriber *leg) *route {
 	r := &route{
 		publisher: publisher, subscriber: subscriber,
 		in: publisher.media.Load(), out: subscriber.media.Load(),
-		buf: make([]byte, 0, maxPacket+64),
+		buf:     make([]byte, 0, maxPacket+64),
+		askedAt: -askGap,
 	}
 	r.payloads = translate(r.in, r.out)
 	r.filler = r.out.payloadFor(r.in.sends[video])
@@ -109,7 +111,7 @@ func (r *route) forward(p *packet, seq int64, c codec, now time.Duration, via *b
 		began = true
 	default:
 		f.span.Load().extend(seq)
-		if now >= f.syncAt {
+		if now >= f.lookAt {
 			r.synchronize(k, p.ts, now, via)
 		}
 	}
