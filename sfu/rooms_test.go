@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -101,6 +102,7 @@ func (w *walker) walk(t *testing.T, rs *rooms, names, steps int) {
 		}
 		wired.greet(0)
 		w.bursts <- 1 + random.IntN(8)
+		runtime.Gosched() // on one processor nobody would report before it leaves
 		w.bursts <- 1 + random.IntN(8)
 		rs.leave(w.leg)
 		w.room.Store(0)
