@@ -49,9 +49,11 @@ type actor struct {
 	current    int64 // the number of what is being delivered
 	delivering []byte
 
-	shift    int64        // of its NTP times, 0 if it is not known yet
-	reported [kinds]bool  // that it has sent a sender report
-	lost     [kinds]int64 // what the subscriber reported since it met it
+	shift    int64         // of its NTP times, 0 if it is not known yet
+	reported [kinds]bool   // that it has sent a sender report
+	ntp      [kinds]uint32 // the middle of its last one's NTP time
+	heard    [kinds]uint32 // when that came, by the relay
+	lost     [kinds]int64  // what the subscriber reported since it met it
 }
 
 type heldPacket struct {

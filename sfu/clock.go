@@ -34,14 +34,17 @@ const (
 	// tooEarly and tooLate are how far from where it arrives a stream may begin
 	// to be on the line: what is too early is held back by who plays it.
 	tooEarly, tooLate = 200 * time.Millisecond, 500 * time.Millisecond
-	// firstLook is how long after the begin of a flow it is looked at whether the
-	// subscriber knows its times; the next pause is twice as long, and so on until
-	// lastLook.
-	firstLook, lastLook = 250 * time.Millisecond, time.Second
-	// askGap is how often a publisher is asked for reports at most, and reportGap how
-	// often one is passed on: a receiver that begins anew lays its line through any
-	// two, and they are off by some milliseconds.
-	askGap, reportGap = 500 * time.Millisecond, 200 * time.Millisecond
+	// askGap is how often a publisher is asked for reports.
+	askGap = time.Second
+	// patience is how long after the begin of a route what the publisher reported
+	// before it is not told, because what it reports since is on its way.
+	patience = 2 * time.Second
+	// tellSoon is how long after the first time a subscriber is told of its times
+	// again, and tellGap how long after that and so on: a receiver that begins anew
+	// at each match, as Firefox does, needs two reports.
+	tellSoon, tellGap = 250 * time.Millisecond, time.Second
+	// lookGap is how often it is looked at whether they are known by now.
+	lookGap = 50 * time.Millisecond
 )
 
 // rtpClock is an RTP clock in terms of an NTP clock: 1<<32 plus the timestamp
@@ -61,8 +64,8 @@ func (c *rtpClock) origin() (ts uint32, known bool) {
 // control goroutine's.
 type heardClock struct {
 	rtpClock
-	at      time.Duration // when a report was last believed
-	doubt   uint32        // the last origin that was too far off
+	at      atomic.Int64 // when a report was last believed
+	doubt   uint32       // the last origin that was too far off
 	doubted bool
 }
 
@@ -71,15 +74,19 @@ type heardClock struct {
 func (c *heardClock) hear(origin uint32, k kind, now time.Duration) bool {
 	before := c.Load()
 	known, ok := c.origin()
-	far := ok && apart(origin, known, noise+(now-c.at)/driftOne, k)
+	far := ok && apart(origin, known, noise+(now-time.Duration(c.at.Load()))/driftOne, k)
 	if far && (!c.doubted || apart(origin, c.doubt, noise, k)) {
 		c.doubt, c.doubted = origin, true
 
 		return false
 	}
-	c.at, c.doubted = now, false
+	c.doubted = false
+	if !c.CompareAndSwap(before, pack(1, origin)) { // the stream has begun anew
+		return false
+	}
+	c.at.Store(int64(now))
 
-	return c.CompareAndSwap(before, pack(1, origin)) // the stream may have begun anew
+	return true
 }
 
 // apart reports whether two timestamps of kind k are further apart than most.
@@ -156,9 +163,8 @@ func (s *ntpShift) fix() {
 	}
 }
 
-// hearClocks takes the peer's sender report about its stream of kind k. It
-// returns false if it is not believed.
-func (l *leg) hearClocks(k kind, ntp uint64, ts uint32, now time.Duration) bool {
+// hearClocks takes the peer's sender report about its stream of kind k.
+func (l *leg) hearClocks(k kind, ntp uint64, ts uint32, now time.Duration) {
 	next, ok := l.shift.hear(ntp, l.ntp(now))
 	origin := ts - rtpTime(ntp, k.clock())
 	if next != 0 {
@@ -170,7 +176,9 @@ func (l *leg) hearClocks(k kind, ntp uint64, ts uint32, now time.Duration) bool 
 		l.shift.fixed.Store(next)
 	}
 
-	return ok && l.clocks[k].hear(origin, k, now)
+	if ok {
+		l.clocks[k].hear(origin, k, now)
+	}
 }
 
 // captures returns the timestamp that the peer gives to what it captures now, by
@@ -193,28 +201,27 @@ func (r *route) offset(k kind, ts uint32, now time.Duration) (uint32, bool) {
 
 // synchronize is called with the first packet of a flow of kind k, and then with
 // one when f.lookAt has come: ts is its timestamp by the publisher. It asks the
-// publisher for sender reports, which are passed on, and tells the subscriber itself
-// where its stream is by the last one when none has come. It does not do so before
-// the first may have come: the one before may be of long ago, and the subscriber's
-// line goes on without it. After firstLook it does in any case: a receiver that
-// begins anew at each match, as Firefox does, needs two.
+// publisher for sender reports, and tells the subscriber where its stream is by what
+// was reported last. What was reported before the two met it does not tell soon: of
+// two reports that lie on different lines, one close to the other, a receiver that
+// begins anew would make a third.
 func (r *route) synchronize(k kind, ts uint32, now time.Duration, via *burst) {
-	f := &r.flows[k]
-	at, ok := r.publisher.reportedAt(k, now)
-	reported, begins, second := ok && at >= f.lookedAt, f.pause == 0, f.pause == firstLook
-	if begins || reported != second {
-		f.contradicted = false
-	} else if f.believes(r.publisher, ts, now) {
-		r.report(r.buf[:0], k, now, via)
-	}
-	if !second { // it is not asked then
-		f.lookedAt = now
-	}
-	f.pause = min(max(2*f.pause, firstLook), lastLook)
-	f.lookAt = now + f.pause
+	f, c := &r.flows[k], &r.publisher.clocks[k]
+	f.lookAt = now + lookGap
 	if now-r.askedAt >= askGap {
+		if r.askedAt < 0 {
+			r.begun = now
+		}
 		r.askedAt = now
 		r.requestReports(via)
+	}
+	_, known := c.origin()
+	if !known || now < f.tellAt || time.Duration(c.at.Load()) < r.begun && now-r.begun < patience {
+		return
+	}
+	f.tellAt = now + tellGap
+	if f.believes(r.publisher, ts, now) && r.report(k, now, via) && !f.told {
+		f.told, f.tellAt = true, now+tellSoon
 	}
 }
 
@@ -232,14 +239,6 @@ func (f *flow) believes(publisher *leg, ts uint32, now time.Duration) bool {
 	return known && !contradicted
 }
 
-// reportedAt returns when the peer's last sender report about its stream of kind k
-// came. It returns false if there was none. After 9 h it is no longer true.
-func (l *leg) reportedAt(k kind, now time.Duration) (at time.Duration, ok bool) {
-	ntp, ours := unpack(l.seen[k].Load())
-
-	return now - time.Duration(int32(l.middle(now)-ours))*time.Second>>16, ntp != 0
-}
-
 // requestReports asks the publisher for sender reports about its streams that the
 // subscriber wants (RFC 6051 section 3.2). libwebrtc gives one about each that it
 // has, for any number of requests in a datagram.
@@ -252,5 +251,7 @@ func (r *route) requestReports(via *burst) {
 			b = binary.BigEndian.AppendUint32(b, ssrc)
 		}
 	}
-	_ = r.publisher.out.sendRTCP(via, b) // whoever owns the transport sees its end
+	if len(b) > 0 {
+		_ = r.publisher.out.sendRTCP(via, b) // whoever owns the transport sees its end
+	}
 }

@@ -74,9 +74,10 @@ type downTrack struct {
 	// line is the clock of the stream in the server's NTP time, by the last sender
 	// report.
 	line rtpClock
-	// sent are the last sender reports, reports how many there were.
+	// sent are the last sender reports: the middle 32 bits of their NTP times, which is
+	// when they went out. reports is how many there were, and the wired route's.
 	sent    [keptReports]atomic.Uint32
-	reports atomic.Uint32
+	reports uint
 
 	repairs repairStream
 

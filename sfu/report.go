@@ -19,8 +19,6 @@ const (
 	// partnerReports is for how long after a report of the partner the relay
 	// makes none itself. libwebrtc reports on sound every 5 s.
 	partnerReports = 8 * time.Second
-	// maxSenderReport has room for one with a source description.
-	maxSenderReport = 64
 	// keptReports is how many sender reports the relay can still recognize the
 	// echo of.
 	keptReports = 8
@@ -64,13 +62,13 @@ func cumulative(lost int64) uint32 { return uint32(min(max(lost, -0x800000), 0x7
 
 // reportRoute is what a route keeps for reports.
 type reportRoute struct {
-	// sent are the last sender reports: the middle 32 bits of their NTP times,
-	// as the subscriber and as the publisher knows them.
-	sent [kinds][keptReports]atomic.Uint64
+	// sent are the last sender reports: the middle 32 bits of their NTP times, as the
+	// subscriber and as the publisher knows them; and for how long the publisher's had
+	// been here by then, in 1/65536 s.
+	sent, held [kinds][keptReports]atomic.Uint64
 
-	// The publisher's control goroutine's.
+	// The publisher's media goroutine's.
 	next [kinds]int
-	out  [maxSenderReport]byte
 
 	// The subscriber's control goroutine's.
 	seen [kinds]*span // what the last report was about
@@ -79,22 +77,28 @@ type reportRoute struct {
 	buf  [rtcpHeadSize + maxBlocks*reportBlockSize]byte
 }
 
-// keep notes a sender report that was passed on.
-func (r *reportRoute) keep(k kind, theirs, ours uint32) {
-	r.sent[k][r.next[k]%keptReports].Store(pack(theirs, ours))
+// keep notes a sender report that is sent, which the publisher knows as ours and of
+// which it has been here for a while.
+func (r *reportRoute) keep(k kind, theirs, ours, held uint32) {
+	i := r.next[k] % keptReports
+	r.sent[k][i].Store(pack(theirs, ours))
+	r.held[k][i].Store(pack(theirs, held))
 	r.next[k]++
 }
 
 // original returns what the publisher knows the sender report as that the
-// subscriber speaks of. It returns false for one of another publisher.
-func (r *reportRoute) original(k kind, theirs uint32) (uint32, bool) {
+// subscriber speaks of, and for how long that had been here. It returns false for
+// one of another publisher.
+func (r *reportRoute) original(k kind, theirs uint32) (ours, held uint32, ok bool) {
 	for i := range r.sent[k] {
-		if a, b := unpack(r.sent[k][i].Load()); a == theirs && a != 0 {
-			return b, true
+		a, ours := unpack(r.sent[k][i].Load())
+		b, held := unpack(r.held[k][i].Load())
+		if a == theirs && b == theirs && a != 0 {
+			return ours, held, true
 		}
 	}
 
-	return 0, false
+	return 0, 0, false
 }
 
 // handleReceiverReport takes a receiver report with that many blocks.
@@ -107,9 +111,8 @@ func (l *leg) handleReceiverReport(count int, b []byte, now time.Duration, via *
 	return true
 }
 
-// handleSenderReport keeps the publisher's report for our own receiver report
-// and, if it is believed and the subscriber has something of that stream, tells it
-// where the stream we send is.
+// handleSenderReport keeps the publisher's report: for our own receiver report, and
+// for what the subscriber is told of the stream (see synchronize).
 func (l *leg) handleSenderReport(count int, b []byte, now time.Duration, via *burst) bool {
 	const head = rtcpHeadSize + senderInfoSize
 	if len(b) < head+count*reportBlockSize {
@@ -119,16 +122,10 @@ func (l *leg) handleSenderReport(count int, b []byte, now time.Duration, via *bu
 	for k := range kinds {
 		if stream := l.up.streams[k].ssrc.Load(); stream != 0 && stream == ssrc {
 			l.seen[k].Store(pack(uint32(ntp>>16), l.middle(now)))
-			believed := l.hearClocks(k, ntp, ts, now)
+			l.hearClocks(k, ntp, ts, now)
 			if l.up.streams[k].ssrc.Load() != ssrc { // it has begun anew meanwhile
 				l.clocks[k].Store(0)
-
-				continue
 			}
-			if r := l.to.enter(); r != nil && believed && !r.subscriber.down[k].told(l.middle(now)) && r.report(r.returned.out[:0], k, now, via) {
-				r.returned.keep(k, l.middle(now), uint32(ntp>>16))
-			}
-			l.to.leave()
 		}
 	}
 	l.handleBlocks(b[head:head+count*reportBlockSize], now, via)
@@ -188,8 +185,11 @@ func (d *downTrack) lostMore(block *reportBlock) int64 {
 }
 
 // note keeps a sender report that is sent to the peer: the middle 32 bits of its
-// NTP time, which is when that is. Anybody may call it.
-func (d *downTrack) note(middle uint32) { d.sent[d.reports.Add(1)%keptReports].Store(middle) }
+// NTP time, which is when that is.
+func (d *downTrack) note(middle uint32) {
+	d.sent[d.reports%keptReports].Store(middle)
+	d.reports++
+}
 
 // has reports whether a sender report that the peer speaks of is one of the last.
 func (d *downTrack) has(middle uint32) bool {
@@ -200,13 +200,6 @@ func (d *downTrack) has(middle uint32) bool {
 	}
 
 	return false
-}
-
-// told reports whether the peer was sent a report less than reportGap before middle.
-func (d *downTrack) told(middle uint32) bool {
-	last := d.sent[d.reports.Load()%keptReports].Load()
-
-	return last != 0 && int32(middle-last) < int32(reportGap<<16/time.Second)
 }
 
 // measure takes the round trip from what the peer says about our sender
@@ -255,7 +248,9 @@ func (r *route) returnBlock(k kind, block *reportBlock, more int64, now time.Dur
 	block.ssrc = up.streams[k].ssrc.Load()
 	block.highest = uint32(highest)
 	block.lost = cumulative(up.lost[k].Add(more + repaired))
-	if block.lastReport, ok = r.returned.original(k, block.lastReport); !ok {
+	if ours, held, ok := r.returned.original(k, block.lastReport); ok {
+		block.lastReport, block.delay = ours, block.delay+held
+	} else {
 		block.lastReport, block.delay = 0, 0
 	}
 	up.returned[k].Store(int64(now))
@@ -271,20 +266,22 @@ func (l *leg) sendReport(b []byte, via *burst) {
 	_ = l.out.sendRTCP(via, b) // whoever owns the transport sees its end
 }
 
-// report tells the subscriber, in b, where its stream of kind k is now: in the
-// server's time, and by what the publisher's reports say of its own clocks. What
-// its host believes the time to be does not leak. It returns false if that is not
-// known.
-func (r *route) report(b []byte, k kind, now time.Duration, via *burst) bool {
-	offset := r.timestamps[k].Load()
+// report tells the subscriber where its stream of kind k is now: in the server's
+// time, and by what the publisher's reports say of its own clocks. What its host
+// believes the time to be does not leak. It returns false if that is not known.
+func (r *route) report(k kind, now time.Duration, via *burst) bool {
 	ts, known := r.publisher.captures(k, now)
-	if offset == 0 || !known {
+	if !known {
 		return false
 	}
-	ts += uint32(offset)
+	ts += r.flows[k].tsOff
 	d, ntp := &r.subscriber.down[k], r.subscriber.ntp(now)
 	d.note(uint32(ntp >> 16))
+	if ours, at := unpack(r.publisher.seen[k].Load()); ours != 0 {
+		r.returned.keep(k, uint32(ntp>>16), ours, uint32(ntp>>16)-at)
+	}
 	d.line.set(ts - rtpTime(ntp, k.clock()))
+	b := r.buf[:0]
 	b = append(b, 0x80, 200, 0, 6)
 	b = binary.BigEndian.AppendUint32(b, d.ssrc)
 	b = binary.BigEndian.AppendUint64(b, ntp)

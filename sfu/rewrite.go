@@ -48,12 +48,11 @@ type flow struct {
 	tsOff   uint32
 	frames  int
 	frameTS uint32
-	// lookAt is when it is looked at again whether the subscriber knows its times,
-	// pause after the last time, lookedAt since when the publisher should have reported,
-	// and contradicted says that packets did not fit to that the last time. See
-	// synchronize.
-	lookAt, lookedAt, pause time.Duration
-	contradicted            bool
+	// lookAt is when it is looked at again whether the subscriber is to be told of its
+	// times, tellAt when that is the next time, and told whether it was; contradicted
+	// says that packets did not fit to them the last time. See synchronize.
+	lookAt, tellAt     time.Duration
+	told, contradicted bool
 	// span is for who maps reports back.
 	span atomic.Pointer[span]
 }
@@ -69,7 +68,7 @@ func (f *flow) begin(t *tail, p *packet, seq int64, line uint32, known bool, now
 	f.first = seq
 	f.span.Store(newSpan(seq, t.seq+1))
 	f.frames, f.frameTS = 1, p.ts
-	f.pause, f.contradicted = 0, false
+	f.tellAt, f.told, f.contradicted = 0, false, false
 }
 
 // step is how far the timestamp of the next partner's first packet is from that

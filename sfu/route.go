@@ -2,7 +2,6 @@ package sfu
 
 import (
 	"math"
-	"sync/atomic"
 	"time"
 )
 
@@ -26,15 +25,13 @@ type route struct {
 	// answers says that what the subscriber has lost can be asked of the publisher:
 	// it repeats it, and the repeats reach the subscriber as such.
 	answers bool
-	askedAt time.Duration // when the publisher was last asked for sender reports
+	// begun is when the publisher was first asked for sender reports, askedAt when last.
+	begun, askedAt time.Duration
 
-	// timestamps holds, once a flow has begun, 1<<32 plus its timestamp offset,
-	// for the publisher's sender reports.
-	timestamps [kinds]atomic.Uint64
-	key        keyRequest
-	estimate   downlinkEstimate
-	wide       wideRoute
-	returned   reportRoute
+	key      keyRequest
+	estimate downlinkEstimate
+	wide     wideRoute
+	returned reportRoute
 }
 
 func newRoute(publisher, subscriber *leg) *route {
@@ -106,7 +103,6 @@ func (r *route) forward(p *packet, seq int64, c codec, now time.Duration, via *b
 	case !f.started:
 		line, known := r.offset(k, p.ts, now)
 		f.begin(&d.tail, p, seq, line, known, now)
-		r.timestamps[k].Store(1<<32 | uint64(f.tsOff))
 		r.synchronize(k, p.ts, now, via)
 		began = true
 	default:
@@ -315,7 +311,6 @@ func (r *route) probe(p *packet, seq int64, now time.Duration, via *burst) bool 
 // own stream has begun anew, or the subscriber wants it no more.
 func (r *route) restart(k kind, now time.Duration) {
 	r.flows[k].started = false
-	r.timestamps[k].Store(0)
 	if k == video {
 		r.key.start(now)
 	}

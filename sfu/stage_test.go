@@ -97,7 +97,7 @@ type seenFlow struct {
 
 // echo is a sender report as the subscriber and as the publisher know it: the
 // middle 32 bits of the NTP times. The latter is 0 if the relay has repeated it.
-type echo struct{ theirs, ours uint32 }
+type echo struct{ theirs, ours, held uint32 }
 
 const secretExtension = 7 // the subscriber must not see
 
@@ -151,7 +151,7 @@ func (s *stage) turn(steps int) {
 	for range 2 + s.random.IntN(4) { // into the middle of a group
 		s.step(s.on, next)
 	}
-	s.hearReports(0)
+	s.hearReports()
 	if s.on != nil {
 		s.rs.leave(s.on.leg)
 		s.rs.leave(s.leg)

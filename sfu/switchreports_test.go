@@ -24,7 +24,7 @@ func TestReportsOverSwitches(t *testing.T) {
 				s.turn(0)
 				for range 4 + s.random.IntN(16) {
 					s.step(s.on, nil)
-					s.hearReports(0)
+					s.hearReports()
 					if s.random.IntN(4) == 0 {
 						s.on.report(pick(s.random))
 					}
@@ -48,14 +48,12 @@ func (a *actor) report(k kind) {
 		ssrc = a.sound.ssrc
 	}
 	ntp := a.skew + ticks(a.s.now-a.born, 1<<32)
-	a.reported[k] = true
+	a.reported[k], a.ntp[k], a.heard[k] = true, uint32(ntp>>16), a.leg.middle(a.s.now)
 	control(a.s.t, a.leg, a.s.now, &rtcp.SenderReport{SSRC: ssrc, NTPTime: ntp, RTPTime: a.time(k)})
-	a.s.hearReports(uint32(ntp >> 16))
 }
 
-// hearReports takes what the subscriber is told of the time; ours is the middle of
-// the NTP time of what was just said, 0 if that was the relay.
-func (s *stage) hearReports(ours uint32) {
+// hearReports takes what the subscriber is told of the time.
+func (s *stage) hearReports() {
 	for _, p := range s.out.takeControl() {
 		sr, ok := p.(*rtcp.SenderReport)
 		if !ok {
@@ -82,7 +80,8 @@ func (s *stage) hearReports(ours uint32) {
 		if off := shift - a.shift; off > 1<<18 || off < -1<<18 { // 60 µs
 			s.t.Fatalf("the times of %v are shifted by %v more than those before", k, time.Duration(off*1e9>>32))
 		}
-		f.echo = echo{theirs: uint32(sr.NTPTime >> 16), ours: ours}
+		theirs := uint32(sr.NTPTime >> 16)
+		f.echo = echo{theirs: theirs, ours: a.ntp[k], held: theirs - a.heard[k]}
 	}
 }
 
@@ -133,7 +132,7 @@ func (s *stage) report() {
 			}
 			block.LastSequenceNumber = uint32(f.seq.highest - f.seqOff)
 			block.TotalLost = uint32(a.lost[k]) & 0xffffff
-			block.LastSenderReport = f.echo.ours
+			block.LastSenderReport, block.Delay = f.echo.ours, 77+f.echo.held
 			want[k] = &block
 		}
 		f.told = lost
@@ -153,8 +152,8 @@ func (s *stage) report() {
 			if w == nil || b.SSRC != w.SSRC || b.LastSequenceNumber != w.LastSequenceNumber || b.TotalLost != w.TotalLost || b.Jitter != w.Jitter {
 				s.t.Fatalf("the publisher hears %+v, want %+v", b, w)
 			}
-			if b.LastSenderReport != w.LastSenderReport || (b.LastSenderReport != 0) != (b.Delay == 77) {
-				s.t.Fatalf("the publisher hears the echo %x, want %x", b.LastSenderReport, w.LastSenderReport)
+			if b.LastSenderReport != w.LastSenderReport || b.LastSenderReport != 0 && b.Delay != w.Delay || b.LastSenderReport == 0 && b.Delay != 0 {
+				s.t.Fatalf("the publisher hears the echo %x after %d, want %x after %d", b.LastSenderReport, b.Delay, w.LastSenderReport, w.Delay)
 			}
 			if b.LastSenderReport != 0 {
 				s.seen.echoes++
