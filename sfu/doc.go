@@ -73,9 +73,10 @@
 // to the publisher; and so are the NACKs where packets queue up on the way to the
 // subscriber (backlog.go). What else a subscriber says about its partner's packets
 // goes back through a gate of its own: transport-wide feedback in wide.go
-// (transportcc.go has its format), sender and receiver reports in report.go,
-// each in the numbers and the time of whom it is for. So the publisher's rate
-// control sees the whole path, and the relay has none.
+// (transportcc.go has its format), receiver reports in report.go, each in the
+// numbers and the time of whom it is for. So the publisher's rate control sees the
+// whole path, and the relay has none. A publisher's sender reports go no further:
+// they set the clocks by which forward tells the subscriber the times of its streams.
 //
 // # Who may touch what
 //
