@@ -36,8 +36,8 @@ const (
 	tooEarly, tooLate = 200 * time.Millisecond, 500 * time.Millisecond
 	// askGap is how often a publisher is asked for reports.
 	askGap = time.Second
-	// patience is how long after the begin of a route what the publisher reported
-	// before it is not told, because what it reports since is on its way.
+	// patience is for how long after it was first asked for reports what a publisher
+	// reported before is not told, because what it reports since is on its way.
 	patience = 2 * time.Second
 	// tellSoon is how long after the first time a subscriber is told of its times
 	// again, and tellGap how long after that and so on: a receiver that begins anew
@@ -60,7 +60,7 @@ func (c *rtpClock) origin() (ts uint32, known bool) {
 	return uint32(v), v != 0
 }
 
-// heardClock is an rtpClock as a peer's reports tell it. The other fields are the
+// heardClock is an rtpClock as a peer's reports tell it. doubt and doubted are the
 // control goroutine's.
 type heardClock struct {
 	rtpClock
@@ -215,28 +215,41 @@ func (r *route) synchronize(k kind, ts uint32, now time.Duration, via *burst) {
 		r.askedAt = now
 		r.requestReports(via)
 	}
-	_, known := c.origin()
-	if !known || now < f.tellAt || time.Duration(c.at.Load()) < r.begun && now-r.begun < patience {
+	captured, known := r.publisher.captures(k, now)
+	at := time.Duration(c.at.Load())
+	since := at >= r.begun
+	if !known || now < f.tellAt || !since && now-r.begun < patience {
 		return
 	}
 	f.tellAt = now + tellGap
-	if f.believes(r.publisher, ts, now) && r.report(k, now, via) && !f.told {
+	if since && at > f.heardAt {
+		f.heardAt, f.contradicted = at, false
+	} else if f.contradicts(c, captured, ts) {
+		return
+	}
+	r.report(k, captured, now, via)
+	if since && !f.told {
 		f.told, f.tellAt = true, now+tellSoon
 	}
 }
 
-// believes reports whether the publisher's clock is known and not contradicted by
-// a packet of the flow, with timestamp ts, that has just come. A clock that is twice
-// in a row is forgotten.
-func (f *flow) believes(publisher *leg, ts uint32, now time.Duration) bool {
-	captured, known := publisher.captures(f.kind, now)
-	contradicted := known && apart(captured, ts, tooFar, f.kind)
-	if contradicted && f.contradicted {
-		publisher.clocks[f.kind].Store(0)
-	}
-	f.contradicted = contradicted
+// contradicts reports whether ts, of a packet of the flow that has just come, is far
+// from what the publisher's clock c says that it captures now: it does not fit to a
+// report of before. A clock for which that is so twice in a row is forgotten. What
+// was reported just now is believed even so: packets that wait come late, and clocks
+// drift in the time of a wiring.
+func (f *flow) contradicts(c *heardClock, captured, ts uint32) bool {
+	if !apart(captured, ts, tooFar, f.kind) {
+		f.contradicted = false
 
-	return known && !contradicted
+		return false
+	}
+	if f.contradicted {
+		c.Store(0)
+	}
+	f.contradicted = !f.contradicted
+
+	return true
 }
 
 // requestReports asks the publisher for sender reports about its streams that the

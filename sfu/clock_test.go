@@ -440,21 +440,22 @@ func newSynced(t *testing.T) (s *synced, subscriber *leg) {
 }
 
 // TestSynchronize: a publisher is asked for reports every second, and the subscriber
-// is told what it reported, soon after it has since the two met, or after two seconds
-// what it did before, and again soon and every second. In another flow of the two it
-// is told at once.
+// is told what it reported, soon after it has since the two met, and again soon and
+// every second; or after two seconds, and every second, what it did before. In
+// another flow of the two it is told at once.
 func TestSynchronize(t *testing.T) {
 	asked, again := []int64{0, 1000, 2000, 3000}, []int64{0, 250, 1250, 2250, 3250}
+	old := []int64{0, 1000, 2000, 3000}
 	for _, c := range []struct {
 		what         string
 		answer, each time.Duration
-		told         []int64
+		told, again  []int64
 	}{
-		{"silent", 0, 0, []int64{2000, 2250, 3250}},
-		{"answers", 50 * time.Millisecond, 0, []int64{100, 350, 1350, 2350, 3350}},
-		{"answers late", 1200 * time.Millisecond, 0, []int64{1250, 1500, 2500, 3500}},
-		{"reports every 0.6 s", 0, 600 * time.Millisecond, []int64{600, 850, 1850, 2850}},
-		{"reports far too often", 0, 33 * time.Millisecond, []int64{50, 300, 1300, 2300, 3300}},
+		{"silent", 0, 0, []int64{2000, 3000}, old},
+		{"answers", 50 * time.Millisecond, 0, []int64{100, 350, 1350, 2350, 3350}, again},
+		{"answers late", 1200 * time.Millisecond, 0, []int64{1250, 1500, 2500, 3500}, again},
+		{"reports every 0.6 s", 0, 600 * time.Millisecond, []int64{600, 850, 1850, 2850}, again},
+		{"reports far too often", 0, 33 * time.Millisecond, []int64{50, 300, 1300, 2300, 3300}, again},
 	} {
 		s, subscriber := newSynced(t)
 		s.answer, s.each = c.answer, c.each
@@ -472,7 +473,7 @@ func TestSynchronize(t *testing.T) {
 		}
 		subscriber.unwanted[video].Store(false)
 		s.each = c.each
-		check("wanted again", again)
+		check("wanted again", c.again)
 	}
 }
 
@@ -558,6 +559,38 @@ func TestSynchronizeAnew(t *testing.T) {
 	s.answer = 50 * time.Millisecond
 	if told, asked := s.watch(60); len(asked) != 2 || !near(told, []int64{asked[0] + 50, asked[0] + 300, asked[0] + 1300}[:len(told)]) || len(told) < 2 {
 		t.Errorf("when it answers: told after %v, asked after %v", told, asked)
+	}
+}
+
+// TestLatePackets: what is reported now is told, though the packets come late, from
+// the begin on or because of a queue that has built up.
+func TestLatePackets(t *testing.T) {
+	for _, first := range []bool{true, false} {
+		s, _ := newSynced(t)
+		s.off = true
+		if !first {
+			s.answer = 50 * time.Millisecond
+			s.watch(60)
+			s.reports = nil
+		}
+		s.c.raw.ts -= 60000 // 0.7 s
+		told := 0
+		s.onReport = func(sr *rtcp.SenderReport) {
+			told++
+			sent := s.down.sent(t, video)
+			if early := sr.RTPTime - sent[len(sent)-1].ts; apart(early, 60000, 40*time.Millisecond, video) {
+				t.Errorf("late from the begin on: %v; it is told of %d more than is sent", first, early)
+			}
+		}
+		for range 120 {
+			if s.c.now%(330*time.Millisecond) < 33*time.Millisecond {
+				control(t, s.c.leg, s.c.now, &rtcp.SenderReport{SSRC: 500, NTPTime: ticks(s.c.now, 1<<32), RTPTime: s.c.raw.ts + 60000})
+			}
+			s.watch(1)
+		}
+		if told < 3 {
+			t.Errorf("late from the begin on: %v; it is told %d times", first, told)
+		}
 	}
 }
 

@@ -266,19 +266,16 @@ func (l *leg) sendReport(b []byte, via *burst) {
 	_ = l.out.sendRTCP(via, b) // whoever owns the transport sees its end
 }
 
-// report tells the subscriber where its stream of kind k is now: in the server's
-// time, and by what the publisher's reports say of its own clocks. What its host
-// believes the time to be does not leak. It returns false if that is not known.
-func (r *route) report(k kind, now time.Duration, via *burst) bool {
-	ts, known := r.publisher.captures(k, now)
-	if !known {
-		return false
-	}
+// report tells the subscriber where its stream of kind k is now, which is ts by the
+// publisher, in the server's time. What the publisher's host believes the time to be
+// does not leak.
+func (r *route) report(k kind, ts uint32, now time.Duration, via *burst) {
 	ts += r.flows[k].tsOff
 	d, ntp := &r.subscriber.down[k], r.subscriber.ntp(now)
 	d.note(uint32(ntp >> 16))
 	if ours, at := unpack(r.publisher.seen[k].Load()); ours != 0 {
-		r.returned.keep(k, uint32(ntp>>16), ours, uint32(ntp>>16)-at)
+		held := max(int32(uint32(ntp>>16)-at), 0) // it may have come since now
+		r.returned.keep(k, uint32(ntp>>16), ours, uint32(held))
 	}
 	d.line.set(ts - rtpTime(ntp, k.clock()))
 	b := r.buf[:0]
@@ -296,8 +293,6 @@ func (r *route) report(k kind, now time.Duration, via *burst) bool {
 		b = append(b, 0)
 	}
 	_ = r.subscriber.out.sendRTCP(via, b) // whoever owns the transport sees its end
-
-	return true
 }
 
 // ntp is the server's time at now, as NTP counts it: 32.32 bits.

@@ -49,10 +49,11 @@ type flow struct {
 	frames  int
 	frameTS uint32
 	// lookAt is when it is looked at again whether the subscriber is to be told of its
-	// times, tellAt when that is the next time, and told whether it was; contradicted
-	// says that packets did not fit to them the last time. See synchronize.
-	lookAt, tellAt     time.Duration
-	told, contradicted bool
+	// times, tellAt when that is the next time, and told whether it was; heardAt is when
+	// the report was heard by which that was last done, and contradicted says that a
+	// packet did not fit to it then. See synchronize.
+	lookAt, tellAt, heardAt time.Duration
+	told, contradicted      bool
 	// span is for who maps reports back.
 	span atomic.Pointer[span]
 }
@@ -68,7 +69,7 @@ func (f *flow) begin(t *tail, p *packet, seq int64, line uint32, known bool, now
 	f.first = seq
 	f.span.Store(newSpan(seq, t.seq+1))
 	f.frames, f.frameTS = 1, p.ts
-	f.tellAt, f.told, f.contradicted = 0, false, false
+	f.tellAt, f.heardAt, f.told, f.contradicted = 0, 0, false, false
 }
 
 // step is how far the timestamp of the next partner's first packet is from that
