@@ -624,14 +624,17 @@ func TestRequestedStreams(t *testing.T) {
 func TestContradictedClock(t *testing.T) {
 	for _, lasts := range []bool{false, true} {
 		s, subscriber := newSynced(t)
-		s.c.now += time.Second // for which its clock stood still, or the packet waited
-		if told, _ := s.watch(40); told != nil {
+		s.c.now += time.Second                   // for which its clock stood still, or the packet waited
+		if told, _ := s.watch(70); told != nil { // until it is no longer waited for a report
 			t.Errorf("told after %v", told)
+		}
+		if !subscriber.from.to.Load().flows[video].contradicted {
+			t.Error("nothing was contradicted: this shows nothing")
 		}
 		subscriber.unwanted[video].Store(true)
 		s.watch(1)
 		subscriber.unwanted[video].Store(false)
-		if told, _ := s.watch(40); told != nil {
+		if told, _ := s.watch(20); told != nil {
 			t.Errorf("told after %v when it begins again", told)
 		}
 		if _, known := s.c.leg.clocks[video].origin(); !known {

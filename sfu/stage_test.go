@@ -96,7 +96,7 @@ type seenFlow struct {
 }
 
 // echo is a sender report as the subscriber and as the publisher know it: the
-// middle 32 bits of the NTP times. The latter is 0 if the relay has repeated it.
+// middle 32 bits of the NTP times; held is for how long the relay had the latter.
 type echo struct{ theirs, ours, held uint32 }
 
 const secretExtension = 7 // the subscriber must not see
