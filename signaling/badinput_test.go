@@ -232,6 +232,18 @@ func (e *env) wantEmpty() {
 	}
 }
 
+// wantSessions waits until the server, which still runs, has so many sessions: one whose client has just left takes a moment to go.
+func (e *env) wantSessions(n int) {
+	e.t.Helper()
+	timeout := time.Now().Add(time.Minute)
+	for e.srv.Stats().Sessions != n {
+		if time.Now().After(timeout) {
+			e.t.Fatalf("%+v, want %d sessions", e.srv.Stats(), n)
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
 // goroutines are those of sessions and connections, whoever's they are.
 func goroutines() []string {
 	stacks := make([]byte, 1<<20)

@@ -248,6 +248,7 @@ func TestPresenceHidden(t *testing.T) {
 	}
 	hide(true, "offline")
 	b.leave()
+	e.wantSessions(1)
 	// It rings, as it does for one who hides and is here.
 	a.send(message{"type": "ring", "user": bert.id})
 	ring := a.want("ring").str("ring")
@@ -350,6 +351,7 @@ func TestBlockWhileWaiting(t *testing.T) {
 		}
 		a.leave()
 		c.want("call.end")
+		synctest.Wait()
 		a2 := e.device(a.id(), "a")
 		a2.find("any")
 		a2.met()
