@@ -2,30 +2,34 @@ package sfu
 
 import (
 	"encoding/binary"
-	"maps"
+	"math/bits"
 	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// addressShards bounds what adding an address copies. A power of two.
-const addressShards = 64
+// addressShards is so many that clients hardly ever share one. A power of two.
+const addressShards = 4096
 
 // addresses tells whose datagrams come from where to one of our addresses: from
 // those that ICE has selected, and no others. Workers read it for each datagram,
-// without a lock; a change, once or twice in a connection's life, copies a shard.
+// without a lock; it is changed once or twice in a connection's life.
 //
 // It is for one address of ours, because a NAT may give two clients the same
 // outer address where they send to different ones.
 type addresses struct {
 	mu     sync.Mutex // serializes changes
-	shards [addressShards]atomic.Pointer[map[addressKey]*post]
+	seed   [2]uint64  // so that nobody can choose addresses that share a shard
+	shards [addressShards]atomic.Pointer[post]
 }
 
-// post is a place that a client's datagrams come from.
+// post is a place that a client's datagrams come from. But for shown it is not
+// changed once it can be found.
 type post struct {
+	key   addressKey
 	lane  *lane
+	next  *post        // of the same shard
 	shown atomic.Int64 // when ICE was last shown a datagram from here, see show
 }
 
@@ -54,41 +58,57 @@ func keyOf(a netip.AddrPort) addressKey {
 	return addressKey{high: binary.BigEndian.Uint64(b[:8]), low: binary.BigEndian.Uint64(b[8:]), port: a.Port()}
 }
 
-func (k addressKey) shard() uint64 { return (k.low ^ k.low>>8 ^ uint64(k.port)) % addressShards }
+func (t *addresses) shard(k addressKey) *atomic.Pointer[post] {
+	high, low := bits.Mul64(k.low^t.seed[0], k.high^uint64(k.port)^t.seed[1])
+
+	return &t.shards[(high^low)%addressShards]
+}
 
 // find returns whose an address is, nil if it is a stranger's.
 func (t *addresses) find(a netip.AddrPort) *post {
 	k := keyOf(a)
-	if m := t.shards[k.shard()].Load(); m != nil {
-		return (*m)[k]
+	p := t.shard(k).Load()
+	for p != nil && p.key != k {
+		p = p.next
 	}
 
-	return nil
+	return p
 }
 
 // add gives an address to a lane. If it was another one's it is not any more:
 // its NAT has given it to somebody else.
 func (t *addresses) add(a netip.AddrPort, l *lane) {
-	t.change(keyOf(a), func(m map[addressKey]*post, k addressKey) { m[k] = &post{lane: l} })
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	k := keyOf(a)
+	shard := t.shard(k)
+	shard.Store(&post{key: k, lane: l, next: shard.Load().without(k)})
 }
 
 // remove takes an address from a lane, if it still has it.
 func (t *addresses) remove(a netip.AddrPort, l *lane) {
-	t.change(keyOf(a), func(m map[addressKey]*post, k addressKey) {
-		if p := m[k]; p != nil && p.lane == l {
-			delete(m, k)
-		}
-	})
-}
-
-func (t *addresses) change(k addressKey, f func(map[addressKey]*post, addressKey)) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	shard := &t.shards[k.shard()]
-	next := map[addressKey]*post{}
-	if old := shard.Load(); old != nil {
-		next = maps.Clone(*old)
+	if p := t.find(a); p != nil && p.lane == l {
+		shard := t.shard(p.key)
+		shard.Store(shard.Load().without(p.key))
 	}
-	f(next, k)
-	shard.Store(&next)
+}
+
+// without is a list without the post of a key, for who may change the table.
+func (p *post) without(k addressKey) *post {
+	switch {
+	case p == nil:
+		return nil
+	case p.key == k:
+		return p.next
+	}
+	rest := p.next.without(k)
+	if rest == p.next {
+		return p
+	}
+	again := &post{key: p.key, lane: p.lane, next: rest}
+	again.shown.Store(p.shown.Load())
+
+	return again
 }

@@ -56,8 +56,8 @@
 //     remembers what was added;
 //     extension.go writes the header extensions, the server's own, what the
 //     picture needs and the number that feedback is about, and nothing else of
-//     the sender's; fec.go makes parity anew, over what was sent; ring.go keeps a
-//     copy.
+//     the sender's; fec.go makes parity anew, over what was sent. What may have to
+//     be sent again is written into ring.go, which keeps it.
 //   - lane.go, sendRTP: encrypted into the worker's burst (burst.go), which is
 //     written with one call of the system for all that was read with one
 //     (batch_write_linux.go). Or track.go: into the partner's SRTP session, which

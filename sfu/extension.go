@@ -100,12 +100,20 @@ type element struct {
 	data [3]byte
 }
 
+const (
+	// maxElements is how many header extensions a packet goes out with at most.
+	maxElements = 5
+	// maxHeader is the most that there is before the payload of such a packet: the
+	// RTP header, the extensions in their block, and the head of RED.
+	maxHeader = rtpHeaderSize + 4 + maxElements*(1+len(element{}.data)) + 1
+)
+
 // outExtensions collects the header extensions of one outgoing packet. Only
 // what the server itself states (send time, playout delay), what the picture
 // needs (orientation, audio level) and the number that feedback is about goes
 // out: nothing of the sender's clocks.
 type outExtensions struct {
-	elements [5]element
+	elements [maxElements]element
 	n        int
 }
 

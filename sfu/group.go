@@ -2,6 +2,7 @@ package sfu
 
 import (
 	"errors"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"sync"
@@ -41,6 +42,7 @@ var (
 // newGroup starts a worker for each socket; they end with Close.
 func newGroup(p *plane, sockets []net.PacketConn) *group {
 	g := &group{plane: p, sockets: sockets, control: make(chan *parcel, controlLimit)}
+	g.table.seed = [2]uint64{rand.Uint64(), rand.Uint64()}
 	if u, ok := sockets[0].LocalAddr().(*net.UDPAddr); ok {
 		a := u.AddrPort()
 		g.local, g.six = netip.AddrPortFrom(a.Addr().Unmap(), a.Port()), u.IP.To4() == nil

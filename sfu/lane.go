@@ -167,11 +167,12 @@ func (n *lane) receiveControl(b []byte, now time.Duration, via *burst) {
 
 // sendRTP implements sender.
 func (n *lane) sendRTP(via *burst, k kind, b []byte) error {
-	if k == video {
+	err := n.seal(&n.media, via, b)
+	if k == video { // nobody can repeat it before this returns
 		n.video.Store(max(n.video.Load(), n.videoIndex(b)))
 	}
 
-	return n.seal(&n.media, via, b)
+	return err
 }
 
 // sendRepair implements sender. What repeats a packet bit for bit must have the

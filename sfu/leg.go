@@ -128,7 +128,7 @@ func newLeg(out sender, maxBitrate uint64, wall time.Duration, random func() uin
 // prepare makes what only somebody with a partner needs: most of a leg's memory.
 func (l *leg) prepare() {
 	if l.down[video].ring.Load() == nil {
-		l.down[video].ring.CompareAndSwap(nil, newRing())
+		l.down[video].ring.CompareAndSwap(nil, &ring{})
 	}
 }
 

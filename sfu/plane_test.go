@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"runtime"
@@ -410,6 +411,75 @@ func TestUnknownPlane(t *testing.T) {
 	}
 }
 
+// TestManyAddresses has several in one shard, which come and go in any order
+// while others look for those that stay.
+func TestManyAddresses(t *testing.T) {
+	const places = 4 * addressShards
+	var table addresses
+	table.seed = [2]uint64{1 << 40, 3}
+	at := func(i int) netip.AddrPort {
+		addr := netip.AddrFrom4([4]byte{192, 0, 2, byte(i >> 13)})
+		if i%3 == 0 {
+			addr = netip.AddrFrom16([16]byte{0x20, 0x01, 0x0d, 0xb8, 15: byte(i >> 13)})
+		}
+
+		return netip.AddrPortFrom(addr, uint16(i))
+	}
+	lanes := []*lane{{}, {}, {}}
+	owners := make([]*lane, places)
+	stays := func(i int) bool { return i%64 == 0 }
+	for i := range owners {
+		owners[i] = lanes[0]
+		table.add(at(i), lanes[0])
+	}
+	done := make(chan struct{})
+	var readers sync.WaitGroup
+	readers.Go(func() {
+		for i := 0; ; i = (i + 64) % places {
+			select {
+			case <-done:
+				return
+			default:
+			}
+			if p := table.find(at(i)); p == nil || p.lane != lanes[0] {
+				t.Errorf("address %d was not there for a moment", i)
+
+				return
+			}
+		}
+	})
+	random := rand.New(rand.NewPCG(7, 7))
+	for range 10 * places {
+		i, l := random.IntN(places), lanes[random.IntN(len(lanes))]
+		switch {
+		case stays(i):
+		case random.IntN(2) == 0:
+			table.add(at(i), l)
+			owners[i] = l
+		default:
+			table.remove(at(i), l)
+			if owners[i] == l {
+				owners[i] = nil
+			}
+		}
+	}
+	close(done)
+	readers.Wait()
+	known := 0
+	for i, l := range owners {
+		p := table.find(at(i))
+		if (p == nil) != (l == nil) || p != nil && p.lane != l {
+			t.Fatalf("address %d has the wrong owner", i)
+		}
+		if l != nil {
+			known++
+		}
+	}
+	if n := table.count(); n != known {
+		t.Errorf("%d addresses, want %d", n, known)
+	}
+}
+
 // addresses is how many addresses of clients are known.
 func (p *plane) addresses() (n int) {
 	for _, g := range p.groups {
@@ -429,8 +499,8 @@ func past(s Stats) PlaneStats {
 // count is how many addresses are known.
 func (t *addresses) count() (n int) {
 	for i := range t.shards {
-		if m := t.shards[i].Load(); m != nil {
-			n += len(*m)
+		for p := t.shards[i].Load(); p != nil; p = p.next {
+			n++
 		}
 	}
 

@@ -25,55 +25,63 @@ const (
 
 // ring keeps the packets that were last sent on a stream, as they were sent.
 //
-// One goroutine stores, another one fetches. Neither ever waits: a slot is
-// claimed by compare-and-set, and who does not get it goes without, which
-// costs one packet its repair in the rare case that the two meet.
+// One goroutine claims slots and writes packets into them, another one fetches.
+// Neither ever waits: a slot is claimed by compare-and-set, and who does not get
+// it goes without, which costs one packet its repair in the rare case that the
+// two meet.
 type ring struct {
-	slots [ringSize]slot
-	data  []byte
 	// newest is the extended sequence number of the newest packet; 0 is none yet.
 	newest atomic.Int64
+	slots  [ringSize]slot
 }
 
+// slot is the place of one packet. What is known of it is in front of its bytes,
+// which are rarely in a cache when their turn comes again: so it comes with them.
 type slot struct {
 	state   atomic.Uint32
 	used    bool
+	late    bool  // newer ones had been sent
 	seq     int64 // extended
 	size    int
 	sent    time.Duration
 	resends int
-	late    bool // newer ones had been sent
+	data    [ringPacket]byte
 }
 
-func newRing() *ring { return &ring{data: make([]byte, ringSize*ringPacket)} }
+func (r *ring) at(seq uint16) *slot { return &r.slots[int(seq)%ringSize] }
 
-func (r *ring) at(seq uint16) (*slot, []byte) {
-	i := int(seq) % ringSize
-
-	return &r.slots[i], r.data[i*ringPacket : (i+1)*ringPacket]
-}
-
-// store keeps a copy of the packet b, which has sequence number seq, unless it
-// is so late that a newer one has its place.
-func (r *ring) store(seq uint16, b []byte, now time.Duration) {
+// claim gives the packet with sequence number seq its slot, in whose data its
+// bytes are to be put; keep must follow. It returns nil for one that is so late
+// that a newer one has its place, or that may be larger than there is room, room
+// being the most that it takes, or if its slot is being read.
+func (r *ring) claim(seq uint16, room int, now time.Duration) *slot {
 	newest := r.newest.Load()
 	if newest == 0 {
 		newest = 1<<16 | int64(seq)
 	}
 	extended := newest + int64(int16(seq-uint16(newest)))
 	if extended <= newest-ringSize {
-		return
+		return nil
 	}
 	r.newest.Store(max(newest, extended))
-	s, data := r.at(seq)
+	s := r.at(seq)
 	if !s.state.CompareAndSwap(slotFree, slotBusy) {
-		return
+		return nil
 	}
-	s.used, s.seq, s.size = len(b) <= len(data), extended, len(b)
-	s.sent, s.resends, s.late = now, 0, extended < newest
-	if s.used {
-		copy(data, b)
+	s.used, s.seq, s.late = false, extended, extended < newest
+	s.sent, s.resends = now, 0
+	if room > ringPacket {
+		s.state.Store(slotFree)
+
+		return nil
 	}
+
+	return s
+}
+
+// keep ends claim: the first size bytes of data are the packet.
+func (s *slot) keep(size int) {
+	s.used, s.size = true, size
 	s.state.Store(slotFree)
 }
 
@@ -93,13 +101,13 @@ func (s *slot) wait(interval time.Duration) time.Duration {
 // peek appends the packet with sequence number seq to b, for who stores. It
 // returns false if the packet is not there.
 func (r *ring) peek(seq uint16, b []byte) ([]byte, bool) {
-	s, data := r.at(seq)
+	s := r.at(seq)
 	if !s.state.CompareAndSwap(slotFree, slotBusy) {
 		return b, false
 	}
 	ok := s.used && uint16(s.seq) == seq && s.seq > r.newest.Load()-ringSize
 	if ok {
-		b = append(b, data[:s.size]...)
+		b = append(b, s.data[:s.size]...)
 	}
 	s.state.Store(slotFree)
 
@@ -111,7 +119,7 @@ func (r *ring) peek(seq uint16, b []byte) ([]byte, bool) {
 // that, or too often. A packet from the last time that the numbers came round is
 // gone: sent now it would use the nonce of another one.
 func (r *ring) fetch(seq uint16, now, interval time.Duration, b []byte) ([]byte, bool) {
-	s, data := r.at(seq)
+	s := r.at(seq)
 	if !s.state.CompareAndSwap(slotFree, slotBusy) {
 		return b, false
 	}
@@ -120,7 +128,7 @@ func (r *ring) fetch(seq uint16, now, interval time.Duration, b []byte) ([]byte,
 	if ok {
 		s.resends++
 		s.sent = now
-		b = append(b, data[:s.size]...)
+		b = append(b, s.data[:s.size]...)
 	}
 	s.state.Store(slotFree)
 

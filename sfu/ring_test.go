@@ -7,8 +7,15 @@ import (
 	"time"
 )
 
+// store keeps a packet.
+func (r *ring) store(seq uint16, b []byte, now time.Duration) {
+	if s := r.claim(seq, len(b), now); s != nil {
+		s.keep(copy(s.data[:], b))
+	}
+}
+
 func TestRing(t *testing.T) {
-	r := newRing()
+	r := &ring{}
 	r.store(5, []byte{5, 5}, 0)
 	if b, ok := r.fetch(5, time.Second, 0, []byte{1}); !ok || !bytes.Equal(b, []byte{1, 5, 5}) {
 		t.Errorf("fetched %v, %v", b, ok)
@@ -29,11 +36,42 @@ func TestRing(t *testing.T) {
 	}
 }
 
+// TestRingClaim: who claims a slot has it alone, and a packet for which there is
+// no room counts all the same: what is old must not become new by it.
+func TestRingClaim(t *testing.T) {
+	r := &ring{}
+	s := r.claim(5, 3, 0)
+	if _, ok := r.fetch(5, time.Second, 0, nil); ok {
+		t.Error("fetched what is not written yet")
+	}
+	if _, ok := r.peek(5, nil); ok {
+		t.Error("peeked at what is not written yet")
+	}
+	if r.claim(5, 3, 0) != nil {
+		t.Error("claimed twice")
+	}
+	s.keep(copy(s.data[:], "abc"))
+	if b, ok := r.fetch(5, time.Second, 0, nil); !ok || string(b) != "abc" {
+		t.Errorf("fetched %q, %v", b, ok)
+	}
+	r.store(6, []byte{6}, 0)
+	for seq := uint16(7); seq != 5; seq++ { // once round, but for one
+		if r.claim(seq, ringPacket+1, 0) != nil {
+			t.Fatal("claimed without room")
+		}
+	}
+	for seq := range uint16(10) {
+		if b, ok := r.fetch(seq, time.Hour, 0, nil); ok {
+			t.Errorf("fetched %v of the last time round as %d", b, seq)
+		}
+	}
+}
+
 // TestRingForgets: a publisher may leave out numbers, so that a packet is not
 // overwritten before they come round. To send it then, under a nonce that is
 // another packet's, would break the encryption.
 func TestRingForgets(t *testing.T) {
-	r := newRing()
+	r := &ring{}
 	r.store(5, []byte{5}, 0)
 	for seq := 1000; seq < 1<<16; seq += 1000 {
 		r.store(uint16(seq), []byte{1}, 0)
@@ -54,7 +92,7 @@ func TestRingForgets(t *testing.T) {
 // TestRingTogether stores and fetches at the same time: what is fetched is
 // always a whole packet.
 func TestRingTogether(t *testing.T) {
-	r := newRing()
+	r := &ring{}
 	var running sync.WaitGroup
 	running.Go(func() {
 		for seq := range uint16(20000) {

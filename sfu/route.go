@@ -187,16 +187,27 @@ func (r *route) add(sent *ring, what protection) bool {
 
 // send sends the packet p of a flow; its payload type is the subscriber's. What
 // only protects or fills is not kept: it is of no use later.
+//
+// A packet that is kept is written straight into the ring, and its slot given
+// free only when it has been encrypted: else the processor would wait there for
+// memory to take what was written, which it does while it encrypts.
 func (r *route) send(p *packet, f *flow, d *downTrack, now time.Duration, via *burst) (numbered bool) {
 	k := f.kind
 	delay := f.rewrite(&d.tail, p, now)
 	p.ssrc = d.ssrc
-	b, numbered := r.header(p, k, delay, now)
-	b = appendBody(b, p)
+	b, kept := r.buf[:0], (*slot)(nil)
 	if sent := d.ring.Load(); sent != nil && len(p.payload) > 0 && (p.block == 0 || p.block != r.out.fec) {
-		sent.store(p.seq, b, now)
+		if kept = sent.claim(p.seq, maxHeader+len(p.payload), now); kept != nil {
+			b = kept.data[:0]
+		}
 	}
-	if !r.delivered(r.subscriber.out.sendRTP(via, k, b), b) {
+	b, numbered = r.header(b, p, k, delay, now)
+	b = appendBody(b, p)
+	err := r.subscriber.out.sendRTP(via, k, b)
+	if kept != nil {
+		kept.keep(len(b))
+	}
+	if !r.delivered(err, b) {
 		return numbered
 	}
 	d.packets.Add(1)
@@ -205,8 +216,9 @@ func (r *route) send(p *packet, f *flow, d *downTrack, now time.Duration, via *b
 	return numbered
 }
 
-// header begins an outgoing packet: everything before the payload.
-func (r *route) header(p *packet, k kind, delay playout, now time.Duration) (b []byte, numbered bool) {
+// header appends the beginning of an outgoing packet to b: everything before the
+// payload.
+func (r *route) header(b []byte, p *packet, k kind, delay playout, now time.Duration) (_ []byte, numbered bool) {
 	out := &r.out.ext[k]
 	r.ext.n = 0
 	var n uint16
@@ -216,7 +228,7 @@ func (r *route) header(p *packet, k kind, delay playout, now time.Duration) (b [
 		r.ext.sendTime(out, now)
 	}
 	r.ext.fill(p, &r.in.ext[k], out, delay)
-	b = appendHeader(r.buf[:0], p, r.ext.n > 0)
+	b = appendHeader(b, p, r.ext.n > 0)
 	if r.ext.n > 0 {
 		b = r.ext.append(b)
 	}
@@ -291,7 +303,7 @@ func (r *route) probe(p *packet, seq int64, now time.Duration, via *burst) bool 
 	defer d.repairs.mu.Unlock()
 	p.pt, p.ssrc, p.seq = repair, r.out.repair, d.repairs.next()
 	p.ts += f.tsOff
-	b, numbered := r.header(p, video, playoutNone, now)
+	b, numbered := r.header(r.buf[:0], p, video, playoutNone, now)
 	if !numbered {
 		d.repairs.seq-- // it goes to the next
 
