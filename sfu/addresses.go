@@ -2,14 +2,14 @@ package sfu
 
 import (
 	"encoding/binary"
-	"math/bits"
+	"hash/maphash"
 	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// addressShards is so many that clients hardly ever share one. A power of two.
+// addressShards is so many that few clients share one. A power of two.
 const addressShards = 4096
 
 // addresses tells whose datagrams come from where to one of our addresses: from
@@ -19,8 +19,8 @@ const addressShards = 4096
 // It is for one address of ours, because a NAT may give two clients the same
 // outer address where they send to different ones.
 type addresses struct {
-	mu     sync.Mutex // serializes changes
-	seed   [2]uint64  // so that nobody can choose addresses that share a shard
+	mu     sync.Mutex   // serializes changes
+	seed   maphash.Seed // so that nobody can choose addresses that share a shard
 	shards [addressShards]atomic.Pointer[post]
 }
 
@@ -58,10 +58,10 @@ func keyOf(a netip.AddrPort) addressKey {
 	return addressKey{high: binary.BigEndian.Uint64(b[:8]), low: binary.BigEndian.Uint64(b[8:]), port: a.Port()}
 }
 
-func (t *addresses) shard(k addressKey) *atomic.Pointer[post] {
-	high, low := bits.Mul64(k.low^t.seed[0], k.high^uint64(k.port)^t.seed[1])
+func newAddresses() *addresses { return &addresses{seed: maphash.MakeSeed()} }
 
-	return &t.shards[(high^low)%addressShards]
+func (t *addresses) shard(k addressKey) *atomic.Pointer[post] {
+	return &t.shards[maphash.Comparable(t.seed, k)%addressShards]
 }
 
 // find returns whose an address is, nil if it is a stranger's.

@@ -2,7 +2,6 @@ package sfu
 
 import (
 	"errors"
-	"math/rand/v2"
 	"net"
 	"net/netip"
 	"sync"
@@ -26,7 +25,7 @@ type group struct {
 	plane   *plane
 	sockets []net.PacketConn
 	conns   []batchConn
-	table   addresses
+	table   *addresses
 	closed  atomic.Bool
 	local   netip.AddrPort
 	six     bool // the sockets are of IPv6, which may take IPv4 too
@@ -41,8 +40,7 @@ var (
 
 // newGroup starts a worker for each socket; they end with Close.
 func newGroup(p *plane, sockets []net.PacketConn) *group {
-	g := &group{plane: p, sockets: sockets, control: make(chan *parcel, controlLimit)}
-	g.table.seed = [2]uint64{rand.Uint64(), rand.Uint64()}
+	g := &group{plane: p, sockets: sockets, table: newAddresses(), control: make(chan *parcel, controlLimit)}
 	if u, ok := sockets[0].LocalAddr().(*net.UDPAddr); ok {
 		a := u.AddrPort()
 		g.local, g.six = netip.AddrPortFrom(a.Addr().Unmap(), a.Port()), u.IP.To4() == nil

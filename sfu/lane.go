@@ -168,7 +168,7 @@ func (n *lane) receiveControl(b []byte, now time.Duration, via *burst) {
 // sendRTP implements sender.
 func (n *lane) sendRTP(via *burst, k kind, b []byte) error {
 	err := n.seal(&n.media, via, b)
-	if k == video { // nobody can repeat it before this returns
+	if k == video {
 		n.video.Store(max(n.video.Load(), n.videoIndex(b)))
 	}
 

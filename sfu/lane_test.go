@@ -72,7 +72,7 @@ func newLaneClient(t testing.TB, ssrc uint32, profile srtp.ProtectionProfile) *l
 		t.Fatal(err)
 	}
 	c.leg.out = c.lane
-	g := &group{conns: []batchConn{c.out}}
+	g := &group{table: newAddresses(), conns: []batchConn{c.out}}
 	c.lane.move(&destination{addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), uint16(ssrc)), group: g})
 	c.via = &burst{count: &c.count}
 	if c.seal, err = srtp.CreateContext(k.RemoteMasterKey, k.RemoteMasterSalt, profile); err != nil {
@@ -237,6 +237,36 @@ func TestNoNonceTwice(t *testing.T) {
 	}
 }
 
+// TestNoNonceTwiceAfterPadding: packets that are not kept take numbers too. What
+// was kept before 64 of them, a thousand numbers apart, is of the last time that
+// the numbers came round, and repeating it would use another packet's nonce.
+func TestNoNonceTwiceAfterPadding(t *testing.T) {
+	a, b := pairOfLanes(t, srtp.ProtectionProfileAeadAes128Gcm)
+	m := testMedia(2000)
+	m.payloads[ptVP8].repair = noPayload
+	b.leg.media.Store(m)
+	book := nonceBook{seen: map[nonce][]byte{}, highest: map[uint32]int64{}}
+	r := raw{pt: ptVP8, ssrc: 1101, seq: 100, ts: 9}
+	now := time.Second
+	a.send(t, r.bytes(keyFrame...), now)
+	kept := videoSeq(b.out.sent)
+	book.check(t, b)
+	r.pad = 20
+	for range 64 {
+		r.seq += 1 << 10
+		now += 100 * time.Millisecond
+		a.send(t, r.bytes(), now)
+	}
+	if last := videoSeq(b.out.sent); last != kept {
+		t.Fatalf("the last number is %d, want %d again", last, kept)
+	}
+	b.sendControl(t, now+time.Second, &rtcp.TransportLayerNack{MediaSSRC: 2001, Nacks: []rtcp.NackPair{{PacketID: kept}}})
+	book.check(t, b)
+	if n := b.leg.count.resent.Load(); n != 0 {
+		t.Errorf("%d packets of the last time round were sent again", n)
+	}
+}
+
 // videoSeq is the sequence number of the last video packet sent.
 func videoSeq(sent [][]byte) uint16 {
 	for _, b := range slices.Backward(sent) {
@@ -330,7 +360,7 @@ func laneLoop(t testing.TB) (a, b *laneClient, step func()) {
 	a, b = pairOfLanes(t, srtp.ProtectionProfileAeadAes128Gcm)
 	a.leg.media.Load().ext = [kinds]extensions{} // feedback is not part of this
 	a.leg.up.nextReport, a.leg.up.nextLimit = time.Hour*1e6, time.Hour*1e6
-	nowhere := &group{conns: []batchConn{discardConn{}}}
+	nowhere := &group{table: newAddresses(), conns: []batchConn{discardConn{}}}
 	b.lane.to.Load().group = nowhere
 	plain := raw{pt: ptVP8, ssrc: 1101}.bytes(append(slices.Clone(keyFrame), make([]byte, 1100)...)...)
 	datagram := make([]byte, parcelSize)

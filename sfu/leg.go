@@ -15,7 +15,8 @@ const parityShare = 30
 // Nothing of it may block: who re-wires waits for the packet that is on its way,
 // and all others who join or leave wait for him (see rooms).
 type sender interface {
-	// sendRTP sends a media packet; one goroutine at a time calls it.
+	// sendRTP sends a media packet; one goroutine at a time calls it. Until it has
+	// returned the packet is not given to sendRepair.
 	sendRTP(via *burst, k kind, b []byte) error
 	// sendRepair sends a retransmission or a probe; one goroutine at a time calls
 	// it (see repairStream), at the same time as others call sendRTP.

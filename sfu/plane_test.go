@@ -312,7 +312,7 @@ func TestWorkers(t *testing.T) {
 // TestAddresses: an address is its last owner's, and a lane that moves keeps
 // the place before, until it moves again or ends.
 func TestAddresses(t *testing.T) {
-	g, other := &group{}, &group{}
+	g, other := &group{table: newAddresses()}, &group{table: newAddresses()}
 	at := func(port uint16) netip.AddrPort { return netip.AddrPortFrom(netip.MustParseAddr("192.0.2.1"), port) }
 	to := func(port uint16) *destination { return &destination{addr: at(port), group: g} }
 	first, second := &lane{}, &lane{}
@@ -415,8 +415,7 @@ func TestUnknownPlane(t *testing.T) {
 // while others look for those that stay.
 func TestManyAddresses(t *testing.T) {
 	const places = 4 * addressShards
-	var table addresses
-	table.seed = [2]uint64{1 << 40, 3}
+	table := newAddresses()
 	at := func(i int) netip.AddrPort {
 		addr := netip.AddrFrom4([4]byte{192, 0, 2, byte(i >> 13)})
 		if i%3 == 0 {
@@ -449,7 +448,7 @@ func TestManyAddresses(t *testing.T) {
 		}
 	})
 	random := rand.New(rand.NewPCG(7, 7))
-	for range 10 * places {
+	for range 4 * places {
 		i, l := random.IntN(places), lanes[random.IntN(len(lanes))]
 		switch {
 		case stays(i):

@@ -312,6 +312,44 @@ func TestRepairInRED(t *testing.T) {
 	}
 }
 
+// TestRepairOfLargePackets: what fits is repeated byte for byte, whatever is put
+// before its payload, and what may not fit not at all.
+func TestRepairOfLargePackets(t *testing.T) {
+	publisher, subscriber, _, down := callRED(t, true)
+	r := raw{pt: ptRED, ssrc: 500, seq: 100, marker: true}
+	now, kept := time.Duration(0), 0
+	for size := ringPacket - 80; size <= ringPacket+20; size++ {
+		now += 200 * time.Millisecond
+		r.seq++
+		r.ts += 18000
+		r.ext = []byte{0x31, 0, byte(size), 0x40, 1}
+		body := append(append([]byte{ptVP8}, keyFrame...), bytes.Repeat([]byte{byte(size)}, size-len(keyFrame))...)
+		publisher.receiveRTP(r.bytes(body...), now, nil)
+		sent := down.sent(t, video)
+		if len(sent) != 1 || len(sent[0].payload) != 1+size {
+			t.Fatalf("%d bytes: sent %d packets", size, len(sent))
+		}
+		control(t, subscriber, now+100*time.Millisecond, &rtcp.TransportLayerNack{
+			MediaSSRC: 21, Nacks: []rtcp.NackPair{{PacketID: sent[0].seq}},
+		})
+		fits := maxHeader+size <= ringPacket
+		if (len(down.repairs) == 1) != fits {
+			t.Fatalf("%d bytes: %d repairs", size, len(down.repairs))
+		}
+		if fits {
+			kept++
+			var p packet
+			if !p.parse(down.repairs[0]) || !p.unwrap(ptRED+shifted, 21) || p.seq != sent[0].seq || !bytes.Equal(p.payload, sent[0].payload) {
+				t.Fatalf("%d bytes: the repair is %+v", size, p)
+			}
+		}
+		down.media[video], down.repairs = nil, nil
+	}
+	if kept == 0 || kept > 80 {
+		t.Errorf("%d sizes were kept", kept)
+	}
+}
+
 // TestAudioRED: sound that repeats itself keeps doing so, or loses the repeats
 // where the partner does not know them.
 func TestAudioRED(t *testing.T) {

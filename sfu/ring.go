@@ -9,7 +9,7 @@ const (
 	// ringSize packets are kept for retransmission: about a second of video at
 	// the default bitrate. A power of two.
 	ringSize = 256
-	// ringPacket is the room for one packet; a larger one cannot be repaired.
+	// ringPacket is the room for one packet; what may be larger cannot be repaired.
 	ringPacket = 1400
 	// A packet is repeated maxResends times, later and later: where a queue has
 	// overflown the first ones are lost like the packet itself.
@@ -52,9 +52,9 @@ func (r *ring) at(seq uint16) *slot { return &r.slots[int(seq)%ringSize] }
 
 // claim gives the packet with sequence number seq its slot, in whose data its
 // bytes are to be put; keep must follow. It returns nil for one that is so late
-// that a newer one has its place, or that may be larger than there is room, room
-// being the most that it takes, or if its slot is being read.
-func (r *ring) claim(seq uint16, room int, now time.Duration) *slot {
+// that a newer one has its place, that may be larger than there is room, size
+// being the most that it takes, or whose slot is being read.
+func (r *ring) claim(seq uint16, size int, now time.Duration) *slot {
 	newest := r.newest.Load()
 	if newest == 0 {
 		newest = 1<<16 | int64(seq)
@@ -70,7 +70,7 @@ func (r *ring) claim(seq uint16, room int, now time.Duration) *slot {
 	}
 	s.used, s.seq, s.late = false, extended, extended < newest
 	s.sent, s.resends = now, 0
-	if room > ringPacket {
+	if size > ringPacket {
 		s.state.Store(slotFree)
 
 		return nil
@@ -78,6 +78,10 @@ func (r *ring) claim(seq uint16, room int, now time.Duration) *slot {
 
 	return s
 }
+
+// pass is told of a packet that is sent and not kept. Else what was kept before
+// the numbers came round would seem to be of this time round.
+func (r *ring) pass(seq uint16, now time.Duration) { r.claim(seq, ringPacket+1, now) }
 
 // keep ends claim: the first size bytes of data are the packet.
 func (s *slot) keep(size int) {

@@ -27,7 +27,7 @@ func newGathering(t *testing.T, size int) *gathering {
 	c := &gathering{t: t, rs: newRooms(), worker: &burst{count: &planeCounters{}}}
 	for i := range c.groups {
 		c.outs[i] = &outlet{}
-		c.groups[i] = &group{conns: []batchConn{c.outs[i]}}
+		c.groups[i] = &group{table: newAddresses(), conns: []batchConn{c.outs[i]}}
 	}
 	c.people, c.raws = make([]*laneClient, size), make([]raw, size)
 	for i := range c.people {

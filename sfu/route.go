@@ -189,17 +189,15 @@ func (r *route) add(sent *ring, what protection) bool {
 // only protects or fills is not kept: it is of no use later.
 //
 // A packet that is kept is written straight into the ring, and its slot given
-// free only when it has been encrypted: else the processor would wait there for
-// memory to take what was written, which it does while it encrypts.
+// free when it has been sent: so nobody can repeat it before, and the processor
+// need not wait for memory to take what was written, which it does meanwhile.
 func (r *route) send(p *packet, f *flow, d *downTrack, now time.Duration, via *burst) (numbered bool) {
 	k := f.kind
 	delay := f.rewrite(&d.tail, p, now)
 	p.ssrc = d.ssrc
-	b, kept := r.buf[:0], (*slot)(nil)
-	if sent := d.ring.Load(); sent != nil && len(p.payload) > 0 && (p.block == 0 || p.block != r.out.fec) {
-		if kept = sent.claim(p.seq, maxHeader+len(p.payload), now); kept != nil {
-			b = kept.data[:0]
-		}
+	b, kept := r.buf[:0], r.claim(p, d, now)
+	if kept != nil {
+		b = kept.data[:0]
 	}
 	b, numbered = r.header(b, p, k, delay, now)
 	b = appendBody(b, p)
@@ -214,6 +212,22 @@ func (r *route) send(p *packet, f *flow, d *downTrack, now time.Duration, via *b
 	d.octets.Add(uint32(len(p.payload)))
 
 	return numbered
+}
+
+// claim gives the packet p a slot in the ring, if there is one and it is to be
+// kept.
+func (r *route) claim(p *packet, d *downTrack, now time.Duration) *slot {
+	sent := d.ring.Load()
+	switch {
+	case sent == nil:
+		return nil
+	case len(p.payload) == 0, p.block != 0 && p.block == r.out.fec:
+		sent.pass(p.seq, now)
+
+		return nil
+	}
+
+	return sent.claim(p.seq, maxHeader+len(p.payload), now)
 }
 
 // header appends the beginning of an outgoing packet to b: everything before the
