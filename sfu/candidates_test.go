@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 )
 
 // socketAt is a UDP socket of which only the address matters.
@@ -49,5 +50,59 @@ func TestTCPCandidates(t *testing.T) {
 				t.Errorf("%d UDP candidates, want %d:\n%s", n, tc.udp, got)
 			}
 		})
+	}
+}
+
+// TestManyPlaces: a client who comes from ever new addresses, as it may forge
+// them, is not answered at all of them, and still is at those before.
+func TestManyPlaces(t *testing.T) {
+	e := newTestEngine(t)
+	p := newRawPeer(t, e)
+	to := e.config.UDP[0].LocalAddr()
+	answered := func(s net.PacketConn, patience time.Duration) bool {
+		t.Helper()
+		if _, err := s.WriteTo(p.check(t, p.password), to); err != nil {
+			t.Fatal(err)
+		}
+		_ = s.SetReadDeadline(time.Now().Add(patience))
+		_, _, err := s.ReadFrom(make([]byte, 1500))
+
+		return err == nil
+	}
+	open := func(i int) net.PacketConn {
+		t.Helper()
+		s, err := net.ListenPacket("udp4", netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 9, byte(i >> 8), byte(i)}), 0).String())
+		if err != nil {
+			t.Skip("not all of 127.0.0.0/8 is here: ", err)
+		}
+
+		return s
+	}
+	first := open(0)
+	defer first.Close()
+	if !answered(first, 10*time.Second) {
+		t.Fatal("a client is not answered")
+	}
+	for i := 1; p.candidates.Load() < maxCandidates; i++ {
+		s := open(i)
+		if !answered(s, 10*time.Second) {
+			t.Fatalf("address %d is not answered", i)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if i > maxCandidates {
+			t.Fatal("they are not counted")
+		}
+	}
+	another := open(1 << 12)
+	defer another.Close()
+	for range 3 {
+		if answered(another, 100*time.Millisecond) {
+			t.Fatal("one address too many is answered")
+		}
+		if !answered(first, 10*time.Second) {
+			t.Fatal("an address of before is not answered any more")
+		}
 	}
 }

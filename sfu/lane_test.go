@@ -205,7 +205,7 @@ func TestNoNonceTwice(t *testing.T) {
 				m.payloads[ptVP8].repair = noPayload
 				b.leg.media.Store(m)
 			}
-			book := nonceBook{seen: map[nonce][]byte{}, highest: map[uint32]int64{}}
+			book := newBook()
 			var nacked, packets int
 			r := raw{pt: ptVP8, ssrc: 1101, seq: 65000, ts: 9}
 			var now time.Duration
@@ -245,7 +245,7 @@ func TestNoNonceTwiceAfterPadding(t *testing.T) {
 	m := testMedia(2000)
 	m.payloads[ptVP8].repair = noPayload
 	b.leg.media.Store(m)
-	book := nonceBook{seen: map[nonce][]byte{}, highest: map[uint32]int64{}}
+	book := newBook()
 	r := raw{pt: ptVP8, ssrc: 1101, seq: 100, ts: 9}
 	now := time.Second
 	a.send(t, r.bytes(keyFrame...), now)

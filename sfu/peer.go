@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,6 +29,9 @@ const (
 	failedAfter       = 10 * time.Second // after that
 	keepAlive         = 2 * time.Second
 	replayWindow      = 1024
+	// maxCandidates is from how many addresses a client may come after one offer: a
+	// hundred times what its networks and NATs give it.
+	maxCandidates = 512
 	// A client that is reachable and does not finish its handshake is given up.
 	handshakeTimeout = 30 * time.Second
 )
@@ -54,6 +58,9 @@ type Peer struct {
 	lastRTCP                []byte // SRTCP session goroutine
 
 	nominated nomination
+	// candidates is how many addresses of the client ICE has been told of since the
+	// last offer.
+	candidates atomic.Int32
 
 	end     *endpoint              // the hub's, guarded by mu
 	where   *destination           // what ICE has selected last, guarded by mu
@@ -107,6 +114,7 @@ func (p *Peer) settings() (webrtc.SettingEngine, error) {
 	s.SetIncludeLoopbackCandidate(p.engine.config.IncludeLoopback)
 	s.SetICEUseCandidateCheckPriority(true)
 	s.SetICEBindingRequestHandler(p.nominated.nominate)
+	s.SetRemoteIPFilter(p.admitCandidate)
 	s.SetICETimeouts(disconnectedAfter, failedAfter, keepAlive)
 	s.SetSRTPReplayProtectionWindow(replayWindow)
 	s.SetDTLSInsecureSkipHelloVerify(true)
@@ -127,6 +135,17 @@ func (p *Peer) settings() (webrtc.SettingEngine, error) {
 	}
 
 	return s, nil
+}
+
+// admitCandidate is asked for each new address that a client comes from or names:
+// anybody can come from thousands, and ICE looks through all of them.
+func (p *Peer) admitCandidate(net.IP) bool {
+	if p.candidates.Load() >= maxCandidates {
+		return false
+	}
+	p.candidates.Add(1)
+
+	return true
 }
 
 // Answer takes the client's offer, SDP with one audio and one video line, and
@@ -173,6 +192,7 @@ func (p *Peer) Answer(offer string) (string, error) {
 }
 
 func (p *Peer) negotiate(o *offer) (string, error) {
+	p.candidates.Store(0)
 	if err := p.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: o.sdp}); err != nil {
 		return "", fmt.Errorf("take the offer: %w", err)
 	}

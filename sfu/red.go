@@ -23,28 +23,49 @@ func (m *media) unwrapRED(p *packet) *payload {
 
 const redHead = 4 // of each block but the last, whose head is one byte
 
-// primary returns the newest block of an audio packet in RED, and its payload
-// type; ok is false if it is malformed.
-func primary(payload []byte) (pt uint8, block []byte, ok bool) {
+// maxREDOffset is the most that a block can be older than its packet (14 bits).
+const maxREDOffset = 1<<14 - 1
+
+// primary returns the newest block of an audio packet in RED, its payload type,
+// and how much older the oldest block is; ok is false if it is malformed.
+func primary(payload []byte) (pt uint8, block []byte, back uint32, ok bool) {
 	older := 0
 	for {
 		if len(payload) < 1 {
-			return 0, nil, false
+			return 0, nil, 0, false
 		}
 		if payload[0]&0x80 == 0 {
 			break
 		}
 		if len(payload) < redHead {
-			return 0, nil, false
+			return 0, nil, 0, false
 		}
+		back = max(back, uint32(payload[1])<<6|uint32(payload[2]>>2))
 		older += int(payload[2]&3)<<8 | int(payload[3])
 		payload = payload[redHead:]
 	}
 	if len(payload) < 1+older {
-		return 0, nil, false
+		return 0, nil, 0, false
 	}
 
-	return payload[0], payload[1+older:], true
+	return payload[0], payload[1+older:], back, true
+}
+
+// has reports whether all that a packet of sound with timestamp ts repeats, back
+// at most, is of the flow: what was said before is for others.
+func (f *flow) has(ts, back uint32) bool {
+	age := ts - f.firstTS
+	switch {
+	case back == 0:
+		return true
+	case !f.started:
+		return false
+	case f.grown:
+		return true
+	}
+	f.grown = int32(age) >= maxREDOffset
+
+	return int32(age-back) >= 0
 }
 
 // translateRED gives the blocks of a packet for which primary was ok other

@@ -356,11 +356,12 @@ func TestAudioRED(t *testing.T) {
 	body := []byte{0x80 | ptOpus, 0, 4, 3, ptOpus, 1, 2, 3, 7, 8, 9, 10}
 	for _, too := range []bool{true, false} {
 		publisher, _, _, down := callRED(t, too)
-		publisher.receiveRTP(raw{pt: ptAudioRED, ssrc: 600, seq: 5}.bytes(slices.Clone(body)...), 0, nil)
-		publisher.receiveRTP(raw{pt: ptAudioRED, ssrc: 600, seq: 6}.bytes(body[:7]...), 0, nil)
-		publisher.receiveRTP(raw{pt: ptOpus, ssrc: 600, seq: 7}.bytes(5), 0, nil)
+		publisher.receiveRTP(raw{pt: ptOpus, ssrc: 600, seq: 4}.bytes(4), 0, nil)
+		publisher.receiveRTP(raw{pt: ptAudioRED, ssrc: 600, seq: 5, ts: 960}.bytes(slices.Clone(body)...), 0, nil)
+		publisher.receiveRTP(raw{pt: ptAudioRED, ssrc: 600, seq: 6, ts: 1920}.bytes(body[:7]...), 0, nil)
+		publisher.receiveRTP(raw{pt: ptOpus, ssrc: 600, seq: 7, ts: 2880}.bytes(5), 0, nil)
 		sent := down.sent(t, audio)
-		if len(sent) != 2 || sent[1].seq != sent[0].seq+2 || len(sent[1].payload) != 1 {
+		if len(sent) != 3 || sent[2].seq != sent[1].seq+2 || len(sent[2].payload) != 1 {
 			t.Fatalf("sent %+v", sent)
 		}
 		want, pt := []byte{7, 8, 9, 10}, uint8(ptOpus)
@@ -368,8 +369,35 @@ func TestAudioRED(t *testing.T) {
 			want, pt = slices.Clone(body), ptAudioRED+shifted
 			want[0], want[4] = 0x80|(ptOpus+shifted), ptOpus+shifted
 		}
-		if sent[0].pt != pt || !bytes.Equal(sent[0].payload, want) {
-			t.Errorf("with %v: %+v", too, sent[0])
+		if sent[1].pt != pt || !bytes.Equal(sent[1].payload, want) {
+			t.Errorf("with %v: %+v", too, sent[1])
+		}
+	}
+}
+
+// TestAudioREDRepeatsOwnCallOnly: what was said before the match is not repeated
+// to the new partner.
+func TestAudioREDRepeatsOwnCallOnly(t *testing.T) {
+	publisher, _, _, down := callRED(t, true)
+	r := raw{pt: ptAudioRED, ssrc: 600, seq: 5, ts: 1<<32 - 960}
+	for i, tc := range []struct {
+		ts   uint32 // after the first packet
+		back uint32
+		pass bool
+	}{
+		{0, 960, false}, {0, 0, true}, {960, 1920, false}, {960, 960, true}, {1920, 960, true},
+		{9600, maxREDOffset, false}, {maxREDOffset - 1, maxREDOffset, false}, {maxREDOffset, maxREDOffset, true},
+		{1 << 31, maxREDOffset, true}, {1<<32 - 960, 960, true}, // hours later
+	} {
+		r.seq++
+		b := r
+		b.ts += tc.ts
+		old := []byte{1, 2, 3}
+		body := append([]byte{0x80 | ptOpus, byte(tc.back >> 6), byte(tc.back << 2), byte(len(old)), ptOpus}, old...)
+		publisher.receiveRTP(b.bytes(append(body, 7, 8)...), time.Duration(i)*time.Second, nil)
+		sent := down.sent(t, audio)
+		if last := sent[len(sent)-1]; len(sent) != i+1 || (last.pt == ptAudioRED+shifted) != tc.pass || bytes.Contains(last.payload, old) != tc.pass {
+			t.Errorf("%d: %+v", i, last)
 		}
 	}
 }

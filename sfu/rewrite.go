@@ -15,6 +15,10 @@ const (
 	// stand still.
 	minGapVideo = 900
 	minGapAudio = 960
+	// maxSkip is how many numbers in a row a flow may leave out. Beyond that a
+	// publisher who sends what its partner is not sent could bring the numbers round
+	// unseen, and who tells old from new by 16 bits would be wrong.
+	maxSkip = 1 << 13
 )
 
 // tail is where the outgoing stream of one kind stands: what the next partner
@@ -25,6 +29,33 @@ type tail struct {
 	seq     uint16
 	ts      uint32
 	at      time.Duration // when ts was sent
+	// sent are the numbers that were sent, of the last lossWindow up to seq.
+	sent [lossWindow / 64]uint64
+}
+
+// take notes that number seq is sent. It returns false if it was before, or may
+// have been: it must not be sent then, whoever sent what under it. A number is
+// the nonce of a packet's encryption, and two packets with the same would give
+// away both (RFC 3711 section 9.1).
+func (t *tail) take(seq uint16) bool {
+	step := int(int16(seq - t.seq))
+	if step <= -lossWindow {
+		return false
+	}
+	for i := range min(step, lossWindow) {
+		at := (seq - uint16(i)) % lossWindow
+		t.sent[at/64] &^= 1 << (at % 64)
+	}
+	at := seq % lossWindow
+	if t.sent[at/64]&(1<<(at%64)) != 0 {
+		return false
+	}
+	t.sent[at/64] |= 1 << (at % 64)
+	if step > 0 {
+		t.seq = seq
+	}
+
+	return true
 }
 
 // newTail begins a stream: both numbers are random (RFC 3550 section 5.1), and
@@ -44,6 +75,9 @@ type flow struct {
 	kind    kind
 	started bool
 	first   int64 // the publisher's extended sequence number that the flow began with
+	firstTS uint32
+	// grown says that sound's redundancy can no longer be of before the flow.
+	grown   bool
 	seqOff  uint16
 	tsOff   uint32
 	frames  int
@@ -66,7 +100,7 @@ func (f *flow) begin(t *tail, p *packet, seq int64, line uint32, known bool, now
 	f.tsOff = t.ts + t.step(f.kind, p.ts+line-t.ts, known, now) - p.ts
 	t.started = true
 	f.started = true
-	f.first = seq
+	f.first, f.firstTS, f.grown = seq, p.ts, false
 	f.span.Store(newSpan(seq, t.seq+1))
 	f.frames, f.frameTS = 1, p.ts
 	f.tellAt, f.heardAt, f.told, f.contradicted = 0, 0, false, false
@@ -100,27 +134,30 @@ func minGap(k kind) int64 {
 // extended: a flow goes on for longer than 16 bits can tell before from after.
 func (f *flow) before(seq int64) bool { return seq < f.first }
 
+// skips reports whether a flow that goes on with seq leaves out too many numbers.
+func (f *flow) skips(seq int64) bool { return f.started && seq > f.span.Load().highest.Load()+maxSkip }
+
 // rewrite sets the outgoing sequence number and timestamp of p and moves the
-// tail. It returns the playout delay to ask for.
-func (f *flow) rewrite(t *tail, p *packet, now time.Duration) playout {
+// tail. It returns the playout delay to ask for, and false if p must not be sent.
+func (f *flow) rewrite(t *tail, p *packet, now time.Duration) (playout, bool) {
 	if f.kind == video && int32(p.ts-f.frameTS) > 0 {
 		f.frameTS = p.ts
 		f.frames++
 	}
 	p.seq += f.seqOff
 	p.ts += f.tsOff
-	if int16(p.seq-t.seq) > 0 {
-		t.seq = p.seq
+	if !t.take(p.seq) {
+		return playoutNone, false
 	}
 	if int32(p.ts-t.ts) > 0 {
 		t.ts, t.at = p.ts, now
 	}
 	switch {
 	case f.kind != video || f.frames > 2*playoutFrames:
-		return playoutNone
+		return playoutNone, true
 	case f.frames > playoutFrames:
-		return playoutFree
+		return playoutFree, true
 	}
 
-	return playoutNow
+	return playoutNow, true
 }

@@ -147,7 +147,11 @@ func TestPlayoutDelaySequence(t *testing.T) {
 	var got [3]int
 	for i := range 40 {
 		p := packet{seq: uint16(i), ts: uint32(i) * 3000}
-		got[f.rewrite(&where, &p, 0)]++
+		delay, ok := f.rewrite(&where, &p, 0)
+		if !ok {
+			t.Fatalf("packet %d may not be sent", i)
+		}
+		got[delay]++
 	}
 	if want := [3]int{40 - 2*playoutFrames, playoutFrames, playoutFrames}; got != want {
 		t.Errorf("none, now, free: %v, want %v", got, want)

@@ -83,9 +83,9 @@ func (r *ring) claim(seq uint16, size int, now time.Duration) *slot {
 // the numbers came round would seem to be of this time round.
 func (r *ring) pass(seq uint16, now time.Duration) { r.claim(seq, ringPacket+1, now) }
 
-// keep ends claim: the first size bytes of data are the packet.
-func (s *slot) keep(size int) {
-	s.used, s.size = true, size
+// keep ends claim: the first size bytes of data are the packet, if it was sent.
+func (s *slot) keep(size int, sent bool) {
+	s.used, s.size = sent, size
 	s.state.Store(slotFree)
 }
 

@@ -10,7 +10,7 @@ import (
 // store keeps a packet.
 func (r *ring) store(seq uint16, b []byte, now time.Duration) {
 	if s := r.claim(seq, len(b), now); s != nil {
-		s.keep(copy(s.data[:], b))
+		s.keep(copy(s.data[:], b), true)
 	}
 }
 
@@ -50,7 +50,7 @@ func TestRingClaim(t *testing.T) {
 	if r.claim(5, 3, 0) != nil {
 		t.Error("claimed twice")
 	}
-	s.keep(copy(s.data[:], "abc"))
+	s.keep(copy(s.data[:], "abc"), true)
 	if b, ok := r.fetch(5, time.Second, 0, nil); !ok || string(b) != "abc" {
 		t.Errorf("fetched %q, %v", b, ok)
 	}

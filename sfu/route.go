@@ -80,6 +80,9 @@ func (r *route) wants(k kind) bool {
 func (r *route) forward(p *packet, seq int64, c codec, now time.Duration, via *burst) (began, numbered bool) {
 	k := c.kind()
 	f, d := &r.flows[k], &r.subscriber.down[k]
+	if f.skips(seq) {
+		r.restart(k, now)
+	}
 	if !r.wants(k) {
 		r.publisher.count.dropped[dropUnwanted].Add(1)
 		if f.started {
@@ -89,7 +92,7 @@ func (r *route) forward(p *packet, seq int64, c codec, now time.Duration, via *b
 		return false, false
 	}
 	parity := c.name == codecULPFEC
-	if parity && r.filler == noPayload || !parity && !r.translate(p, c) {
+	if parity && r.filler == noPayload || !parity && !r.translate(p, c, f) {
 		r.publisher.count.dropped[dropCodec].Add(1)
 
 		return false, false
@@ -122,9 +125,10 @@ func (r *route) forward(p *packet, seq int64, c codec, now time.Duration, via *b
 	return began, r.send(p, f, d, now, via)
 }
 
-// translate gives p, of codec c, the payload types by which the subscriber
-// knows what it is. It returns false if it does not know it at all.
-func (r *route) translate(p *packet, c codec) bool {
+// translate gives p, of codec c and flow f, the payload types by which the
+// subscriber knows what it is. It returns false if it does not know it at all.
+// Sound of before the flow is taken out of what repeats it.
+func (r *route) translate(p *packet, c codec, f *flow) bool {
 	pt := r.payloads[p.pt]
 	switch {
 	case len(p.payload) == 0:
@@ -132,11 +136,11 @@ func (r *route) translate(p *packet, c codec) bool {
 			pt = r.filler
 		}
 	case c.name == codecAudioRED:
-		inner, block, ok := primary(p.payload)
+		inner, block, back, ok := primary(p.payload)
 		if !ok {
 			return false
 		}
-		if pt == noPayload || !translateRED(p.payload, &r.payloads) {
+		if pt == noPayload || !f.has(p.ts, back) || !translateRED(p.payload, &r.payloads) {
 			pt, p.payload = r.payloads[inner], block
 		}
 	case p.red && r.protects:
@@ -159,8 +163,7 @@ func (r *route) protect(p *packet, seq int64, f *flow, d *downTrack) {
 	if r.protects && p.red && what.parse(p.payload) {
 		base := seq + int64(int16(what.base-uint16(seq)))
 		what.base += f.seqOff
-		if sent := d.ring.Load(); sent != nil && base >= f.first && r.add(sent, what) &&
-			r.sum.length(what) <= len(p.payload)+fecGrowth {
+		if sent := d.ring.Load(); sent != nil && base >= f.first && r.add(sent, what, len(p.payload)+fecGrowth) {
 			p.pt, p.block = r.out.red, r.out.fec
 			p.payload = r.sum.append(r.sum.packet[:0], what)
 
@@ -170,10 +173,14 @@ func (r *route) protect(p *packet, seq int64, f *flow, d *downTrack) {
 	p.pt, p.block, p.payload, p.padding = r.filler, 0, nil, 1
 }
 
-// add sums up what is protected. It returns false if a part of it is missing.
-func (r *route) add(sent *ring, what protection) bool {
+// add sums up what is protected. It returns false if a part of it is missing, or
+// the parity over it would be longer than most.
+func (r *route) add(sent *ring, what protection, most int) bool {
 	r.sum.reset()
 	for {
+		if r.sum.length(what) > most {
+			return false
+		}
 		distance, ok := what.next()
 		if !ok {
 			return true
@@ -193,7 +200,12 @@ func (r *route) add(sent *ring, what protection) bool {
 // need not wait for memory to take what was written, which it does meanwhile.
 func (r *route) send(p *packet, f *flow, d *downTrack, now time.Duration, via *burst) (numbered bool) {
 	k := f.kind
-	delay := f.rewrite(&d.tail, p, now)
+	delay, ok := f.rewrite(&d.tail, p, now)
+	if !ok {
+		r.publisher.count.dropped[dropStale].Add(1)
+
+		return false
+	}
 	p.ssrc = d.ssrc
 	b, kept := r.buf[:0], r.claim(p, d, now)
 	if kept != nil {
@@ -203,7 +215,7 @@ func (r *route) send(p *packet, f *flow, d *downTrack, now time.Duration, via *b
 	b = appendBody(b, p)
 	err := r.subscriber.out.sendRTP(via, k, b)
 	if kept != nil {
-		kept.keep(len(b))
+		kept.keep(len(b), err == nil)
 	}
 	if !r.delivered(err, b) {
 		return numbered
@@ -306,7 +318,7 @@ func (r *route) probe(p *packet, seq int64, now time.Duration, via *burst) bool 
 			return false
 		}
 	}
-	if !r.translate(p, r.in.payloads[p.pt].codec) {
+	if !r.translate(p, r.in.payloads[p.pt].codec, f) {
 		return false
 	}
 	repair := r.out.payloads[p.pt].repair
