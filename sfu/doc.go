@@ -51,9 +51,9 @@
 //     away and waits until nobody is inside; so Leave can promise that no
 //     packet read after it crosses, and a route's state has one owner.
 //   - route.go, forward: video waits for a key frame (keyframe.go, keyrequest.go);
-//     rewrite.go sets the numbers that continue the partner's stream, in time by
-//     the line that clock.go keeps and asks the publisher for reports for; span.go
-//     remembers what was added;
+//     rewrite.go sets the numbers that continue the partner's stream, none of them
+//     twice, in time by the line that clock.go keeps and asks the publisher for
+//     reports for; span.go remembers what was added;
 //     extension.go writes the header extensions, the server's own, what the
 //     picture needs and the number that feedback is about, and nothing else of
 //     the sender's; fec.go makes parity anew, over what was sent. What may have to

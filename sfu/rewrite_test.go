@@ -138,6 +138,23 @@ func TestFlowKeepsElapsedTime(t *testing.T) {
 	}
 }
 
+// TestFlowSendsNothingTwice, whatever its caller believes.
+func TestFlowSendsNothingTwice(t *testing.T) {
+	var f flow
+	where := newTail(7)
+	first := packet{seq: 500}
+	f.begin(&where, &first, 500, 0, false, 0)
+	for i, tc := range []struct {
+		seq  uint16
+		want bool
+	}{{500, true}, {500, false}, {502, true}, {501, true}, {501, false}, {502, false}, {503 + lossWindow, true}, {503, false}} {
+		p := packet{seq: tc.seq}
+		if _, ok := f.rewrite(&where, &p, 0); ok != tc.want {
+			t.Errorf("%d: packet %d: %v", i, tc.seq, ok)
+		}
+	}
+}
+
 func TestPlayoutDelaySequence(t *testing.T) {
 	var f flow
 	f.kind = video
