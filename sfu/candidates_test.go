@@ -54,7 +54,8 @@ func TestTCPCandidates(t *testing.T) {
 }
 
 // TestManyPlaces: a client who comes from ever new addresses, as it may forge
-// them, is not answered at all of them, and still is at those before.
+// them, is not answered at all of them, and still is at those before. Only who
+// begins ICE anew has as many again.
 func TestManyPlaces(t *testing.T) {
 	e := newTestEngine(t)
 	p := newRawPeer(t, e)
@@ -104,5 +105,25 @@ func TestManyPlaces(t *testing.T) {
 		if !answered(first, 10*time.Second) {
 			t.Fatal("an address of before is not answered any more")
 		}
+	}
+	offer := func(session, ufrag string) {
+		t.Helper()
+		sdp := strings.ReplaceAll(chromium(t), "a=ice-ufrag:frag", "a=ice-ufrag:"+ufrag)
+		var err error
+		if p.answer, err = p.Answer(strings.Replace(sdp, "m=audio", session+"m=audio", 1)); err != nil {
+			t.Fatal(err)
+		}
+		p.ufrag = strings.TrimPrefix(lines(p.answer, "a=ice-ufrag:")[0], "a=ice-ufrag:")
+		p.password = strings.TrimPrefix(lines(p.answer, "a=ice-pwd:")[0], "a=ice-pwd:")
+	}
+	before := p.ufrag
+	offer("a=ice-ufrag:frag\r\na=ice-pwd:abcdefghijklmnopqrstuvwx\r\n", "grof")
+	if p.ufrag != before || answered(another, 100*time.Millisecond) {
+		t.Error("an offer that only looks like a restart is one")
+	}
+	offer("", "gorf")
+	p.remote = "gorf"
+	if p.ufrag == before || !answered(another, 10*time.Second) {
+		t.Error("ICE does not begin anew")
 	}
 }

@@ -190,7 +190,7 @@ func (l *leg) resend(m *media, d *downTrack, buffer *ring, seq uint16, now time.
 
 		return
 	}
-	b, ok := buffer.fetch(seq, now, l.resendInterval(), d.plain[:0])
+	b, index, ok := buffer.fetch(seq, now, l.resendInterval(), d.plain[:0])
 	if !ok || len(b) < rtpHeaderSize {
 		return
 	}
@@ -198,12 +198,15 @@ func (l *leg) resend(m *media, d *downTrack, buffer *ring, seq uint16, now time.
 	defer d.repairs.mu.Unlock()
 	if pt := m.payloads[b[1]&0x7f].repair; pt != noPayload && m.repair != 0 {
 		b, ok = appendRTX(d.wrapped[:0], b, pt, d.repairs.next(), m.repair, &m.ext[video], now)
-		if !ok {
-			return
-		}
+		index = ownNumbers
+	} else {
+		ok = buffer.has(index) // still, whoever else was sending on the stream meanwhile
+	}
+	if !ok {
+		return
 	}
 	d.credit -= len(b)
-	if l.out.sendRepair(via, b) == nil {
+	if l.out.sendRepair(via, b, index) == nil {
 		l.count.resent.Add(1)
 		l.count.sentPackets.Add(1)
 		l.count.sentBytes.Add(uint64(len(b)))

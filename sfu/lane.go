@@ -42,10 +42,6 @@ type lane struct {
 
 	media sealer // the goroutine's that sends media to the client: its partner's
 
-	// video is the highest SRTP index of video sent, for repairs that repeat a
-	// packet bit for bit.
-	video atomic.Int64
-
 	repair sealer // that of who sends repairs, see repairStream
 
 	mu       sync.Mutex // guards the two below: several goroutines send such, some ten a second
@@ -166,31 +162,18 @@ func (n *lane) receiveControl(b []byte, now time.Duration, via *burst) {
 }
 
 // sendRTP implements sender.
-func (n *lane) sendRTP(via *burst, k kind, b []byte) error {
-	err := n.seal(&n.media, via, b)
-	if k == video {
-		n.video.Store(max(n.video.Load(), n.videoIndex(b)))
-	}
-
-	return err
+func (n *lane) sendRTP(via *burst, _ kind, b []byte) error {
+	return n.seal(&n.media, via, b)
 }
 
 // sendRepair implements sender. What repeats a packet bit for bit must have the
-// index that the packet had.
-func (n *lane) sendRepair(via *burst, b []byte) error {
-	if ssrc := binary.BigEndian.Uint32(b[8:]); ssrc == n.leg.down[video].ssrc {
-		n.repair.context.SetROC(ssrc, uint32(n.videoIndex(b)>>16))
+// index that the packet had: its rollover counter is told (RFC 3711 section 3.3.1).
+func (n *lane) sendRepair(via *burst, b []byte, index int64) error {
+	if index != ownNumbers {
+		n.repair.context.SetROC(binary.BigEndian.Uint32(b[8:]), uint32(index>>16))
 	}
 
 	return n.seal(&n.repair, via, b)
-}
-
-// videoIndex is the index of a video packet: its sequence number with the
-// rollover counter (RFC 3711 section 3.3.1), which begins at 0.
-func (n *lane) videoIndex(b []byte) int64 {
-	highest := n.video.Load()
-
-	return highest + int64(int16(binary.BigEndian.Uint16(b[2:])-uint16(highest)))
 }
 
 // seal encrypts a packet and puts it into the burst, or sends it if there is

@@ -15,15 +15,19 @@ const parityShare = 30
 // Nothing of it may block: who re-wires waits for the packet that is on its way,
 // and all others who join or leave wait for him (see rooms).
 type sender interface {
-	// sendRTP sends a media packet; one goroutine at a time calls it. Until it has
-	// returned the packet is not given to sendRepair.
+	// sendRTP sends a media packet; one goroutine at a time calls it.
 	sendRTP(via *burst, k kind, b []byte) error
 	// sendRepair sends a retransmission or a probe; one goroutine at a time calls
-	// it (see repairStream), at the same time as others call sendRTP.
-	sendRepair(via *burst, b []byte) error
+	// it (see repairStream), at the same time as others call sendRTP. If it repeats
+	// a packet bit for bit, index is that packet's SRTP index (RFC 3711 section
+	// 3.3.1), else ownNumbers.
+	sendRepair(via *burst, b []byte, index int64) error
 	// sendRTCP may be called by anybody at any time.
 	sendRTCP(via *burst, b []byte) error
 }
+
+// ownNumbers stands for the index of what is sent on the stream of repairs.
+const ownNumbers = -1
 
 // leg is one peer in the relay: its uplink, its two downlinks, and where they
 // are wired. Two goroutines feed it, each only its own part: the media

@@ -35,7 +35,7 @@ func (m *memory) sendRTP(_ *burst, k kind, b []byte) error {
 	return nil
 }
 
-func (m *memory) sendRepair(_ *burst, b []byte) error {
+func (m *memory) sendRepair(_ *burst, b []byte, _ int64) error {
 	if m.onMedia != nil {
 		m.onMedia(b)
 
@@ -191,6 +191,6 @@ func (c *camera) frame(payload []byte) {
 // discardSender is a transport that keeps nothing.
 type discardSender struct{}
 
-func (discardSender) sendRTP(*burst, kind, []byte) error { return nil }
-func (discardSender) sendRepair(*burst, []byte) error    { return nil }
-func (discardSender) sendRTCP(*burst, []byte) error      { return nil }
+func (discardSender) sendRTP(*burst, kind, []byte) error     { return nil }
+func (discardSender) sendRepair(*burst, []byte, int64) error { return nil }
+func (discardSender) sendRTCP(*burst, []byte) error          { return nil }

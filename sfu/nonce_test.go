@@ -72,8 +72,9 @@ func TestNoNonceTwiceBySound(t *testing.T) {
 	if n := attacker.leg.count.dropped[dropCodec].Load(); n != 63 {
 		t.Fatalf("%d packets were not passed on", n)
 	}
-	for i := range 100 { // down through all of the former one's
-		step(ptOpus, 1024-51+uint16(i), 9, byte(i))
+	step(ptOpus, 1024-51, 9)
+	for i := range 100 { // through the former one's, from there
+		step(ptOpus, 1, 9, byte(i))
 	}
 	book.check(t, victim)
 	if n := victim.leg.count.sentPackets.Load(); n < 250 {
@@ -279,6 +280,74 @@ func (w *chance) shape(r *raw, body []byte) {
 		}
 	case ptAudioRED:
 		body[0] = ptOpus
+	}
+}
+
+// TestSkippedNumbers: who leaves out more numbers than can be told apart begins
+// anew, at the next number; up to there each keeps its place.
+func TestSkippedNumbers(t *testing.T) {
+	for _, jumps := range []int{maxSkip/1024 - 1, maxSkip / 1024} {
+		publisher, up := newTestLeg(10)
+		subscriber, down := newTestLeg(20)
+		subscriber.media.Load().payloads[ptH264] = payload{repair: noPayload}
+		wire(t, publisher, subscriber)
+		c := newCamera(publisher, 500)
+		c.frame(keyFrame)
+		first := down.sent(t, video)[0]
+		c.raw.pt = ptH264
+		for range jumps {
+			c.raw.seq += 1023
+			c.frame([]byte{1, 2, 3})
+		}
+		up.takeControl()
+		c.raw.pt = ptVP8
+		c.frame(deltaFrame)
+		c.frame(keyFrame)
+		sent := down.sent(t, video)[1:]
+		_, asked := find[*rtcp.PictureLossIndication](up.takeControl())
+		if jumps*1024 < maxSkip {
+			if gap := uint16(jumps*1024 + 1); asked || len(sent) != 2 || sent[0].seq != first.seq+gap {
+				t.Errorf("after %d: asked %v, %+v", jumps, asked, sent)
+			}
+		} else if !asked || len(sent) != 1 || sent[0].seq != first.seq+1 || !bytes.Equal(sent[0].payload, keyFrame) {
+			t.Errorf("after %d: asked %v, %+v", jumps, asked, sent)
+		}
+	}
+}
+
+// unable is a transport that may refuse media.
+type unable struct {
+	sender
+	err error
+}
+
+func (u *unable) sendRTP(via *burst, k kind, b []byte) error {
+	if u.err != nil {
+		return u.err
+	}
+
+	return u.sender.sendRTP(via, k, b)
+}
+
+// TestUnsentIsNotRepeated: what never went out has no claim to its number.
+func TestUnsentIsNotRepeated(t *testing.T) {
+	_, subscriber, _, down, c := call(t)
+	out := &unable{sender: down}
+	subscriber.out = out
+	c.frame(keyFrame)
+	out.err = ErrClosed
+	c.frame(deltaFrame)
+	out.err = nil
+	c.frame(deltaFrame)
+	sent := down.sent(t, video)
+	last := sent[len(sent)-1].seq
+	for i, want := range []int{1, 1, 2} { // the newest, what was not sent, the one before
+		control(t, subscriber, c.now+time.Second, &rtcp.TransportLayerNack{
+			MediaSSRC: 21, Nacks: []rtcp.NackPair{{PacketID: last - uint16(i)}},
+		})
+		if len(down.repairs) != want {
+			t.Errorf("%d repairs, want %d", len(down.repairs), want)
+		}
 	}
 }
 

@@ -90,6 +90,10 @@ func (p *Peer) openStreams(answer string) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if ufrag != p.ufrag { // an offer that only looks like a restart changes nothing
+		p.ufrag = ufrag
+		p.candidates.Store(0)
+	}
 	if !p.closing {
 		p.end = p.engine.hub.arm(ufrag, password, p.leg)
 		if l := p.lane.Load(); l != nil && p.end != nil {

@@ -29,8 +29,8 @@ const (
 	failedAfter       = 10 * time.Second // after that
 	keepAlive         = 2 * time.Second
 	replayWindow      = 1024
-	// maxCandidates is from how many addresses a client may come after one offer: a
-	// hundred times what its networks and NATs give it.
+	// maxCandidates is from how many addresses a client may come before it must begin
+	// ICE anew: enough for hours behind a NAT that keeps giving it new ones.
 	maxCandidates = 512
 	// A client that is reachable and does not finish its handshake is given up.
 	handshakeTimeout = 30 * time.Second
@@ -58,9 +58,10 @@ type Peer struct {
 	lastRTCP                []byte // SRTCP session goroutine
 
 	nominated nomination
-	// candidates is how many addresses of the client ICE has been told of since the
-	// last offer.
+	// candidates is how many addresses the client has come from since ICE began, or
+	// began anew.
 	candidates atomic.Int32
+	ufrag      string // ours since then, guarded by mu
 
 	end     *endpoint              // the hub's, guarded by mu
 	where   *destination           // what ICE has selected last, guarded by mu
@@ -137,8 +138,8 @@ func (p *Peer) settings() (webrtc.SettingEngine, error) {
 	return s, nil
 }
 
-// admitCandidate is asked for each new address that a client comes from or names:
-// anybody can come from thousands, and ICE looks through all of them.
+// admitCandidate is asked for each new address that a client comes from: anybody
+// can come from thousands, and ICE looks through all of them.
 func (p *Peer) admitCandidate(net.IP) bool {
 	if p.candidates.Load() >= maxCandidates {
 		return false
@@ -192,7 +193,6 @@ func (p *Peer) Answer(offer string) (string, error) {
 }
 
 func (p *Peer) negotiate(o *offer) (string, error) {
-	p.candidates.Store(0)
 	if err := p.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: o.sdp}); err != nil {
 		return "", fmt.Errorf("take the offer: %w", err)
 	}

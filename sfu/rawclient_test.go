@@ -17,6 +17,7 @@ type rawPeer struct {
 	*Peer
 	answer          string
 	ufrag, password string
+	remote          string // the client's ufrag
 }
 
 func newRawPeer(t testing.TB, e *Engine) *rawPeer {
@@ -31,7 +32,7 @@ func newRawPeer(t testing.TB, e *Engine) *rawPeer {
 	}
 
 	return &rawPeer{
-		Peer: p, answer: answer,
+		Peer: p, answer: answer, remote: "frag",
 		ufrag:    strings.TrimPrefix(lines(answer, "a=ice-ufrag:")[0], "a=ice-ufrag:"),
 		password: strings.TrimPrefix(lines(answer, "a=ice-pwd:")[0], "a=ice-pwd:"),
 	}
@@ -47,7 +48,7 @@ func (p *rawPeer) check(t testing.TB, password string) []byte {
 // checkWith is check with the priority of the client's candidate.
 func (p *rawPeer) checkWith(t testing.TB, password string, priority uint32) []byte {
 	t.Helper()
-	m, err := stun.Build(stun.BindingRequest, stun.TransactionID, stun.NewUsername(p.ufrag+":frag"),
+	m, err := stun.Build(stun.BindingRequest, stun.TransactionID, stun.NewUsername(p.ufrag+":"+p.remote),
 		stun.RawAttribute{Type: stun.AttrPriority, Value: binary.BigEndian.AppendUint32(nil, priority)},
 		stun.RawAttribute{Type: stun.AttrICEControlling, Value: make([]byte, 8)},
 		stun.RawAttribute{Type: stun.AttrUseCandidate},

@@ -23,9 +23,6 @@ func (m *media) unwrapRED(p *packet) *payload {
 
 const redHead = 4 // of each block but the last, whose head is one byte
 
-// maxREDOffset is the most that a block can be older than its packet (14 bits).
-const maxREDOffset = 1<<14 - 1
-
 // primary returns the newest block of an audio packet in RED, its payload type,
 // and how much older the oldest block is; ok is false if it is malformed.
 func primary(payload []byte) (pt uint8, block []byte, back uint32, ok bool) {
@@ -54,18 +51,7 @@ func primary(payload []byte) (pt uint8, block []byte, back uint32, ok bool) {
 // has reports whether all that a packet of sound with timestamp ts repeats, back
 // at most, is of the flow: what was said before is for others.
 func (f *flow) has(ts, back uint32) bool {
-	age := ts - f.firstTS
-	switch {
-	case back == 0:
-		return true
-	case !f.started:
-		return false
-	case f.grown:
-		return true
-	}
-	f.grown = int32(age) >= maxREDOffset
-
-	return int32(age-back) >= 0
+	return back == 0 || f.started && ts-f.firstTS >= back
 }
 
 // translateRED gives the blocks of a packet for which primary was ok other

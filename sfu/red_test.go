@@ -378,6 +378,7 @@ func TestAudioRED(t *testing.T) {
 // TestAudioREDRepeatsOwnCallOnly: what was said before the match is not repeated
 // to the new partner.
 func TestAudioREDRepeatsOwnCallOnly(t *testing.T) {
+	const oldest = 1<<14 - 1 // the most that the format knows
 	publisher, _, _, down := callRED(t, true)
 	r := raw{pt: ptAudioRED, ssrc: 600, seq: 5, ts: 1<<32 - 960}
 	for i, tc := range []struct {
@@ -386,8 +387,9 @@ func TestAudioREDRepeatsOwnCallOnly(t *testing.T) {
 		pass bool
 	}{
 		{0, 960, false}, {0, 0, true}, {960, 1920, false}, {960, 960, true}, {1920, 960, true},
-		{9600, maxREDOffset, false}, {maxREDOffset - 1, maxREDOffset, false}, {maxREDOffset, maxREDOffset, true},
-		{1 << 31, maxREDOffset, true}, {1<<32 - 960, 960, true}, // hours later
+		{9600, oldest, false}, {oldest - 1, oldest, false}, {oldest, oldest, true},
+		{960, 1920, false},                                // late
+		{1 << 31, oldest, true}, {1<<32 - 960, 960, true}, // hours later
 	} {
 		r.seq++
 		b := r

@@ -76,8 +76,6 @@ type flow struct {
 	started bool
 	first   int64 // the publisher's extended sequence number that the flow began with
 	firstTS uint32
-	// grown says that sound's redundancy can no longer be of before the flow.
-	grown   bool
 	seqOff  uint16
 	tsOff   uint32
 	frames  int
@@ -100,7 +98,7 @@ func (f *flow) begin(t *tail, p *packet, seq int64, line uint32, known bool, now
 	f.tsOff = t.ts + t.step(f.kind, p.ts+line-t.ts, known, now) - p.ts
 	t.started = true
 	f.started = true
-	f.first, f.firstTS, f.grown = seq, p.ts, false
+	f.first, f.firstTS = seq, p.ts
 	f.span.Store(newSpan(seq, t.seq+1))
 	f.frames, f.frameTS = 1, p.ts
 	f.tellAt, f.heardAt, f.told, f.contradicted = 0, 0, false, false

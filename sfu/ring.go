@@ -30,7 +30,9 @@ const (
 // it goes without, which costs one packet its repair in the rare case that the
 // two meet.
 type ring struct {
-	// newest is the extended sequence number of the newest packet; 0 is none yet.
+	// newest is the number of the newest packet, extended; 0 is none yet. As a
+	// stream's first number is small and not 0, that is its SRTP index (RFC 3711
+	// section 3.3.1; see newTail).
 	newest atomic.Int64
 	slots  [ringSize]slot
 }
@@ -57,7 +59,7 @@ func (r *ring) at(seq uint16) *slot { return &r.slots[int(seq)%ringSize] }
 func (r *ring) claim(seq uint16, size int, now time.Duration) *slot {
 	newest := r.newest.Load()
 	if newest == 0 {
-		newest = 1<<16 | int64(seq)
+		newest = int64(seq)
 	}
 	extended := newest + int64(int16(seq-uint16(newest)))
 	if extended <= newest-ringSize {
@@ -109,7 +111,7 @@ func (r *ring) peek(seq uint16, b []byte) ([]byte, bool) {
 	if !s.state.CompareAndSwap(slotFree, slotBusy) {
 		return b, false
 	}
-	ok := s.used && uint16(s.seq) == seq && s.seq > r.newest.Load()-ringSize
+	ok := s.used && uint16(s.seq) == seq && r.has(s.seq)
 	if ok {
 		b = append(b, s.data[:s.size]...)
 	}
@@ -118,16 +120,22 @@ func (r *ring) peek(seq uint16, b []byte) ([]byte, bool) {
 	return b, ok
 }
 
-// fetch appends the packet with sequence number seq to b. It returns false if
+// has reports whether a packet with that extended number may still be here.
+// Anybody may call it.
+func (r *ring) has(extended int64) bool { return extended > r.newest.Load()-ringSize }
+
+// fetch appends the packet with sequence number seq to b, and returns that number
+// extended, which is the packet's SRTP index. It returns false if
 // the packet is gone, was sent too short a time ago for the request to be about
 // that, or too often. A packet from the last time that the numbers came round is
 // gone: sent now it would use the nonce of another one.
-func (r *ring) fetch(seq uint16, now, interval time.Duration, b []byte) ([]byte, bool) {
+func (r *ring) fetch(seq uint16, now, interval time.Duration, b []byte) ([]byte, int64, bool) {
 	s := r.at(seq)
 	if !s.state.CompareAndSwap(slotFree, slotBusy) {
-		return b, false
+		return b, 0, false
 	}
-	ok := s.used && uint16(s.seq) == seq && s.seq > r.newest.Load()-ringSize &&
+	index := s.seq
+	ok := s.used && uint16(index) == seq && r.has(index) &&
 		s.resends < maxResends && now-s.sent >= s.wait(interval)
 	if ok {
 		s.resends++
@@ -136,5 +144,5 @@ func (r *ring) fetch(seq uint16, now, interval time.Duration, b []byte) ([]byte,
 	}
 	s.state.Store(slotFree)
 
-	return b, ok
+	return b, index, ok
 }

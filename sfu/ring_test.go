@@ -17,21 +17,21 @@ func (r *ring) store(seq uint16, b []byte, now time.Duration) {
 func TestRing(t *testing.T) {
 	r := &ring{}
 	r.store(5, []byte{5, 5}, 0)
-	if b, ok := r.fetch(5, time.Second, 0, []byte{1}); !ok || !bytes.Equal(b, []byte{1, 5, 5}) {
+	if b, _, ok := r.fetch(5, time.Second, 0, []byte{1}); !ok || !bytes.Equal(b, []byte{1, 5, 5}) {
 		t.Errorf("fetched %v, %v", b, ok)
 	}
-	if _, ok := r.fetch(5, time.Second, time.Millisecond, nil); ok {
+	if _, _, ok := r.fetch(5, time.Second, time.Millisecond, nil); ok {
 		t.Error("fetched again at once")
 	}
 	r.store(5+ringSize, []byte{6}, 0)
-	if _, ok := r.fetch(5, time.Hour, 0, nil); ok {
+	if _, _, ok := r.fetch(5, time.Hour, 0, nil); ok {
 		t.Error("fetched what is gone")
 	}
 	r.store(7, make([]byte, ringPacket+1), 0)
-	if _, ok := r.fetch(7, time.Hour, 0, nil); ok {
+	if _, _, ok := r.fetch(7, time.Hour, 0, nil); ok {
 		t.Error("fetched half of what is too large")
 	}
-	if _, ok := r.fetch(0, time.Hour, 0, nil); ok {
+	if _, _, ok := r.fetch(0, time.Hour, 0, nil); ok {
 		t.Error("fetched what never was")
 	}
 }
@@ -41,7 +41,7 @@ func TestRing(t *testing.T) {
 func TestRingClaim(t *testing.T) {
 	r := &ring{}
 	s := r.claim(5, 3, 0)
-	if _, ok := r.fetch(5, time.Second, 0, nil); ok {
+	if _, _, ok := r.fetch(5, time.Second, 0, nil); ok {
 		t.Error("fetched what is not written yet")
 	}
 	if _, ok := r.peek(5, nil); ok {
@@ -51,7 +51,7 @@ func TestRingClaim(t *testing.T) {
 		t.Error("claimed twice")
 	}
 	s.keep(copy(s.data[:], "abc"), true)
-	if b, ok := r.fetch(5, time.Second, 0, nil); !ok || string(b) != "abc" {
+	if b, _, ok := r.fetch(5, time.Second, 0, nil); !ok || string(b) != "abc" {
 		t.Errorf("fetched %q, %v", b, ok)
 	}
 	r.store(6, []byte{6}, 0)
@@ -59,7 +59,7 @@ func TestRingClaim(t *testing.T) {
 		r.pass(seq, 0)
 	}
 	for seq := range 1 << 16 {
-		if b, ok := r.fetch(uint16(seq), time.Hour, 0, nil); ok {
+		if b, _, ok := r.fetch(uint16(seq), time.Hour, 0, nil); ok {
 			t.Errorf("fetched %v as %d", b, seq)
 		}
 	}
@@ -75,13 +75,13 @@ func TestRingForgets(t *testing.T) {
 		r.store(uint16(seq), []byte{1}, 0)
 	}
 	r.store(10, []byte{10}, 0)
-	if b, ok := r.fetch(5, time.Second, 0, nil); ok {
+	if b, _, ok := r.fetch(5, time.Second, 0, nil); ok {
 		t.Errorf("fetched %v of the last time round", b)
 	}
 	r.store(65536+9-ringSize, []byte{2}, 0)
 	r.store(65536+10-ringSize, []byte{3}, 0) // its place is taken by a newer one
 	for seq, want := range map[uint16]bool{10: true, 65536 + 9 - ringSize: false, 65536 + 10 - ringSize: false} {
-		if _, ok := r.fetch(seq, time.Second, 0, nil); ok != want {
+		if _, _, ok := r.fetch(seq, time.Second, 0, nil); ok != want {
 			t.Errorf("fetched %d: %v", seq, ok)
 		}
 	}
@@ -100,7 +100,7 @@ func TestRingTogether(t *testing.T) {
 	running.Go(func() {
 		buffer := make([]byte, 0, maxPacket)
 		for seq := range uint16(20000) {
-			b, ok := r.fetch(seq, time.Hour, 0, buffer)
+			b, _, ok := r.fetch(seq, time.Hour, 0, buffer)
 			if ok && !bytes.Equal(b, bytes.Repeat([]byte{byte(seq)}, 100+int(seq)%1000)) {
 				t.Errorf("packet %d was torn", seq)
 			}

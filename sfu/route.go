@@ -340,7 +340,7 @@ func (r *route) probe(p *packet, seq int64, now time.Duration, via *burst) bool 
 		b = append(b, byte(out>>8), byte(out))
 	}
 	b = appendBody(b, p)
-	r.delivered(r.subscriber.out.sendRepair(via, b), b)
+	r.delivered(r.subscriber.out.sendRepair(via, b, ownNumbers), b)
 
 	return true
 }

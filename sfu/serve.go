@@ -126,9 +126,9 @@ func (p *Peer) sendRTP(via *burst, k kind, b []byte) error {
 }
 
 // sendRepair implements sender.
-func (p *Peer) sendRepair(via *burst, b []byte) error {
+func (p *Peer) sendRepair(via *burst, b []byte, index int64) error {
 	if l := p.lane.Load(); l != nil {
-		return l.sendRepair(via, b)
+		return l.sendRepair(via, b, index)
 	}
 	t := p.tracks[video]
 

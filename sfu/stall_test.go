@@ -162,10 +162,10 @@ func (w watched) sendRTP(via *burst, k kind, b []byte) error {
 	return w.sender.sendRTP(via, k, b)
 }
 
-func (w watched) sendRepair(via *burst, b []byte) error {
+func (w watched) sendRepair(via *burst, b []byte, index int64) error {
 	defer w.since(time.Now())
 
-	return w.sender.sendRepair(via, b)
+	return w.sender.sendRepair(via, b, index)
 }
 
 func (w watched) sendRTCP(via *burst, b []byte) error {
