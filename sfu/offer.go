@@ -8,8 +8,15 @@ import (
 	"github.com/pion/sdp/v3"
 )
 
-// maxOffer is more than three times what a browser sends.
-const maxOffer = 64 << 10
+const (
+	// maxOffer is more than three times what a browser sends.
+	maxOffer = 64 << 10
+	// maxFormats is how many payload types there are, and maxAttributes four times
+	// what a browser says of one media line. Pion goes through all attributes of a
+	// line for each of its formats, and keeps what it finds each time.
+	maxFormats    = 128
+	maxAttributes = 500
+)
 
 // offer is what a client offered, checked.
 type offer struct {
@@ -48,6 +55,9 @@ func parseOffer(text string) (*offer, *Error) {
 			return nil, rejected("the offer must have one audio and one video line and nothing else", nil)
 		}
 		has[k] = true
+		if err := checkSize(k, m); err != nil {
+			return nil, err
+		}
 		if err := o.readMedia(k, &d, m); err != nil {
 			return nil, err
 		}
@@ -69,6 +79,20 @@ func parseOffer(text string) (*offer, *Error) {
 	o.sdp = string(clean)
 
 	return o, nil
+}
+
+// checkSize refuses a media line that would be work for seconds.
+func checkSize(k kind, m *sdp.MediaDescription) *Error {
+	if len(m.MediaName.Formats) > maxFormats || len(m.Attributes) > maxAttributes {
+		return rejected("the "+k.String()+" line says too much", nil)
+	}
+	formats := slices.Clone(m.MediaName.Formats)
+	slices.Sort(formats)
+	if len(slices.Compact(formats)) < len(m.MediaName.Formats) {
+		return rejected("the "+k.String()+" line names a payload type twice", nil)
+	}
+
+	return nil
 }
 
 func mediaKind(m *sdp.MediaDescription) (kind, bool) {

@@ -2,6 +2,7 @@ package sfu
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"os"
@@ -21,6 +22,16 @@ func chromium(t testing.TB) string {
 	}
 
 	return strings.ReplaceAll(string(b), "\n", "\r\n")
+}
+
+// manyFormats are more than there are.
+func manyFormats() string {
+	var b strings.Builder
+	for i := range maxFormats {
+		fmt.Fprintf(&b, " %d", 1000+i)
+	}
+
+	return b.String()
 }
 
 func TestOffer(t *testing.T) {
@@ -55,6 +66,9 @@ func TestOffer(t *testing.T) {
 		"same mid twice":       {replace("a=mid:1", "a=mid:0"), false},
 		"not bundled":          {replace("BUNDLE 0 1", "BUNDLE 0"), false},
 		"two transports":       {strings.Replace(good, "a=ice-ufrag:frag", "a=ice-ufrag:grof", 1), false},
+		"a format twice":       {strings.Replace(good, "SAVPF 96", "SAVPF 96 96", 1), false},
+		"many formats":         {strings.Replace(good, "SAVPF 96", "SAVPF 96"+manyFormats(), 1), false},
+		"many attributes":      {good + strings.Repeat("a=rtcp-fb:96 x\r\n", maxAttributes), false},
 		"simulcast":            {good + "a=simulcast:send a;b\r\n", false},
 	} {
 		o, err := parseOffer(c.offer)

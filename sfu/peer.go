@@ -313,6 +313,7 @@ func (p *Peer) Close() error {
 	p.closeStreams()
 	p.closeLane()
 	err := p.pc.GracefulClose()
+	p.capture.wipeAll() // of a handshake that has ended meanwhile
 	p.engine.forget(p)
 	close(p.done)
 	if err != nil {
