@@ -29,6 +29,9 @@ func (s *Server) OnPeople(f func(what string, a, b store.UserID)) {
 	s.people.onHide = func(a store.UserID) { f("hide", a, "") }
 }
 
+// Asked has the server tell of a friend request.
+func (s *Server) Asked(from, to store.UserID) { s.people.asked(from, to) }
+
 // MayMeet says if two may meet, as far as those who are there know.
 func (s *Server) MayMeet(a, b store.UserID) bool { return s.lobby.mayMeet(a, b) }
 

@@ -182,6 +182,22 @@ func TestFriendRequestLater(t *testing.T) {
 	})
 }
 
+// TestFriendRequestTooLate is not told: when both ask at once, what came of it may be known before that one has asked.
+func TestFriendRequestTooLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := start(t, options{pipes: true, config: loose})
+		a, b := e.friendsNow("a", "b")
+		e.srv.Asked(store.UserID(a.id()), store.UserID(b.id()))
+		synctest.Wait()
+		b.silent("friend.request")
+		c := e.account("c")
+		e.srv.Asked(store.UserID(c.id()), store.UserID(b.id()))
+		if m := b.want("friend.request"); m.sub("user").str("id") != c.id() {
+			t.Errorf("friend.request %v", m)
+		}
+	})
+}
+
 // TestPresence is told to friends within a second, and to nobody else.
 func TestPresence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

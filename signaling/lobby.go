@@ -398,10 +398,13 @@ func (l *lobby) publishOne(id store.UserID) {
 	}
 }
 
-// asked tells somebody of a friend request.
+// asked tells somebody of a friend request, unless the two are friends by now: both may have asked at once.
 func (l *lobby) asked(from, to store.UserID, name string) {
 	l.mu.Lock()
 	defer l.release()
+	if l.areFriends(to, from) {
+		return
+	}
 	l.tellAll(to, nil, func() news {
 		return news{msg: &friendRequestOut{head: head{Type: "friend.request"}, friendNews: friendNews{User: personRef{string(from), name}}}}
 	})

@@ -13,7 +13,10 @@ func (s *Server) peopleHooks() people {
 	return people{
 		presenceOf: s.lobby.presence,
 		onHide:     func(id store.UserID) { s.refresh(id) },
-		onAsked:    func(from, to store.UserID) { s.lobby.asked(from, to, s.nameOfUser(from)) },
+		onAsked: func(from, to store.UserID) {
+			s.refresh(to)
+			s.lobby.asked(from, to, s.nameOfUser(from))
+		},
 		onFriends: func(a, b store.UserID) {
 			if s.refresh(a) && s.refresh(b) {
 				s.lobby.befriended(a, b, s.nameOfUser(a), s.nameOfUser(b))
