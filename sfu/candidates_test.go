@@ -70,34 +70,29 @@ func TestManyPlaces(t *testing.T) {
 
 		return err == nil
 	}
-	open := func(i int) net.PacketConn {
+	open := func() net.PacketConn {
 		t.Helper()
-		s, err := net.ListenPacket("udp4", netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 9, byte(i >> 8), byte(i)}), 0).String())
+		s, err := net.ListenPacket("udp4", "127.0.0.1:0")
 		if err != nil {
-			t.Skip("not all of 127.0.0.0/8 is here: ", err)
+			t.Fatal(err)
 		}
+		t.Cleanup(func() { _ = s.Close() }) // and not before: its port would be somebody's again
 
 		return s
 	}
-	first := open(0)
-	defer first.Close()
+	first := open()
 	if !answered(first, 10*time.Second) {
 		t.Fatal("a client is not answered")
 	}
 	for i := 1; p.candidates.Load() < maxCandidates; i++ {
-		s := open(i)
-		if !answered(s, 10*time.Second) {
+		if !answered(open(), 10*time.Second) {
 			t.Fatalf("address %d is not answered", i)
-		}
-		if err := s.Close(); err != nil {
-			t.Fatal(err)
 		}
 		if i > maxCandidates {
 			t.Fatal("they are not counted")
 		}
 	}
-	another := open(1 << 12)
-	defer another.Close()
+	another := open()
 	for range 3 {
 		if answered(another, 100*time.Millisecond) {
 			t.Fatal("one address too many is answered")

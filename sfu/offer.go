@@ -84,7 +84,7 @@ func parseOffer(text string) (*offer, *Error) {
 // checkSize refuses a media line that would be work for seconds.
 func checkSize(k kind, m *sdp.MediaDescription) *Error {
 	if len(m.MediaName.Formats) > maxFormats || len(m.Attributes) > maxAttributes {
-		return rejected("the "+k.String()+" line says too much", nil)
+		return rejected("the "+k.String()+" line has too many payload types or attributes", nil)
 	}
 	formats := slices.Clone(m.MediaName.Formats)
 	slices.Sort(formats)
